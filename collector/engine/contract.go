@@ -1,0 +1,57 @@
+// Package engine is the only writer of incidents. It takes alert transitions,
+// people's actions, effects' outcomes and timers; asks diagnose and route what
+// they mean; lets process.Step decide; and commits incident, events, effects
+// and alert state in one fenced transaction. It knows no SQL, no metric store
+// and no plugin: those are interfaces that app fills.
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/faultline/faultline/collector/alert"
+	"github.com/faultline/faultline/collector/incident"
+)
+
+// ErrFenced says the lease this writer holds is no longer the current one:
+// nothing was written, and the writer must stop writing.
+var ErrFenced = errors.New("lease lost: another collector writes now")
+
+// ErrConflict says an incident was not at the version the commit was based on.
+var ErrConflict = errors.New("incident changed meanwhile")
+
+// ErrNotFound says there is no such incident.
+var ErrNotFound = errors.New("no such incident")
+
+// Change is one incident's part of a Commit. Events are sealed and continue at
+// Base+1; After is the fold of all its events.
+type Change struct {
+	Base    int64 // version the events continue; 0 for a new incident
+	After   incident.Incident
+	Events  []incident.Event
+	Effects []incident.Effect // to be carried out; keys that exist already are ignored
+	Cancel  []string          // keys of effects not yet done that shall not be done any more
+}
+
+// Commit is one transaction.
+type Commit struct {
+	Generation int64 // of the lease; the transaction fails with ErrFenced when it is not current
+	Changes    []Change
+	Alerts     []alert.Alert // upserted by fingerprint
+	DropAlerts []string      // fingerprints to forget
+	EffectDone []string      // keys of effects whose outcome is in Changes
+	Seen       []string      // ids of agent events and actions, so that repeats are known
+}
+
+// Store is what the engine needs of the relational state.
+type Store interface {
+	// Commit writes all or nothing. A fact id already seen, in an event's ID or
+	// Seen, makes it a no-op that returns nil.
+	Commit(ctx context.Context, c Commit) error
+	// Incidents returns incidents that are not closed, oldest first.
+	OpenIncidents(ctx context.Context) ([]incident.Incident, error)
+	// Alerts returns the stored alert states.
+	Alerts(ctx context.Context) ([]alert.Alert, error)
+	// NextNumber reserves the next incident number of the day (20261121), from 1.
+	NextNumber(ctx context.Context, day string) (int, error)
+}

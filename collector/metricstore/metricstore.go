@@ -1,0 +1,71 @@
+// Package metricstore says what the collector needs of a time-series engine.
+// The engines themselves are in embedded, remote and influx.
+package metricstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/faultline/faultline/plugins/base"
+)
+
+// Point is one value; T is milliseconds since the Unix epoch.
+type Point struct {
+	T int64
+	V float64
+}
+
+// Series is points of one label set, oldest first.
+type Series struct {
+	Labels base.Labels
+	Points []Point
+}
+
+// Rejection says why a sample was refused for good: sending it again is useless.
+type Rejection struct {
+	Labels base.Labels
+	Reason string // too_old, too_far_ahead, duplicate_labels, ...
+}
+
+// Stats is the outcome of an Append.
+type Stats struct {
+	Appended   int         // samples stored, repeats of a stored sample included
+	Rejections []Rejection // at most 100 are named
+	Rejected   int
+}
+
+// Appender stores samples. It may be called from several goroutines.
+type Appender interface {
+	// Append writes the series to the engine's log before it returns. Samples
+	// refused for their own fault are in Stats; an error means nothing can be
+	// said to be stored and the caller shall send all again. Series and their
+	// slices belong to the caller again when Append returns.
+	Append(ctx context.Context, series []Series) (Stats, error)
+}
+
+// Durable is implemented by engines that sync their log later than they answer.
+type Durable interface {
+	// Epoch changes whenever samples answered for may have been lost (a restart).
+	Epoch() string
+	// Sequence is the number of the newest completed Append.
+	Sequence() uint64
+	// DurableUntil is the newest Append that is on disk for certain.
+	DurableUntil() uint64
+}
+
+// Vector is one element of an instant query's answer.
+type Vector struct {
+	Labels base.Labels
+	T      int64 // the evaluation's time, milliseconds
+	V      float64
+}
+
+// Querier evaluates PromQL. It may be called from several goroutines.
+type Querier interface {
+	// Instant evaluates expr at the moment; samples older than lookback do not
+	// count as present (zero: the engine's default). A scalar comes back as one
+	// element without labels.
+	Instant(ctx context.Context, expr string, at time.Time, lookback time.Duration) ([]Vector, error)
+	// Range evaluates expr from start to end inclusive.
+	Range(ctx context.Context, expr string, start, end time.Time, step, lookback time.Duration) ([]Series, error)
+}

@@ -1,0 +1,4 @@
+// Package wire is how samples and events are written on disk and between agent
+// and collector: compact batches for the spool, remote write for samples, JSON
+// for events and work. It opens no file and no connection.
+package wire
