@@ -86,6 +86,7 @@ type Diagnosis struct {
 	Provisional bool          `json:"provisional"`
 	Decides     lang.Text     `json:"decides,omitzero"` // what would decide, while provisional
 	Rule        string        `json:"rule"`
+	Rank        int           `json:"rank,omitempty"` // how specific and certain the rule is; a lower one never replaces a higher one below it
 	RunnerUp    string        `json:"runner_up,omitempty"`
 	Against     lang.Text     `json:"against,omitzero"` // what speaks against the runner-up
 	Evidence    []Observation `json:"evidence,omitempty"`

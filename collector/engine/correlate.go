@@ -1,0 +1,297 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/faultline/faultline/collector/alert"
+	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/truth"
+)
+
+// plan is what one round of alerts means for the incidents: which facts each
+// gets, and which causes need an incident of their own.
+type plan struct {
+	facts map[string][]incident.Event // by incident id, in order
+	open  []opening
+}
+
+// opening is an incident to be opened.
+type opening struct {
+	diagnosis incident.Diagnosis
+	alerts    []incident.AlertRef
+	previous  string
+}
+
+// round is the input of correlate: everything as it stands at now.
+type round struct {
+	now    time.Time
+	causes []incident.Diagnosis // what diagnose found, each with the alerts it explains
+	firing map[string]alert.Alert
+	known  map[string]alert.Alert // alerts that changed in this round, firing or not
+	settle time.Duration          // how long after a first alert resolved the rest may lag behind
+	held   map[string]bool        // fingerprints diagnose holds back
+}
+
+// correlate joins causes to the incidents that are open: one cause, one
+// incident. It is pure; incidents are only read. Rules, in order: the incident
+// of the same cause; the oldest incident that owns one of the cause's alerts (a
+// re-classification; further owners are folded into it); an incident that
+// already lists the cause's root as affected; else a new incident.
+func correlate(incidents []incident.Incident, r round) plan {
+	p := plan{facts: map[string][]incident.Event{}}
+	c := &correlation{round: r, plan: &p, incidents: incidents, owner: map[string]*incident.Incident{}, folded: map[string]bool{}}
+	for i := range incidents {
+		inc := &incidents[i]
+		if inc.State != incident.StateOpen || inc.ParentID != "" {
+			continue
+		}
+		c.active = append(c.active, inc)
+		for _, a := range inc.Alerts {
+			if a.Firing {
+				c.owner[a.Fingerprint] = inc
+			}
+		}
+	}
+	for _, cause := range r.causes {
+		c.place(cause)
+	}
+	c.followAlerts()
+	return p
+}
+
+// correlation carries the state of one correlate call.
+type correlation struct {
+	round
+	plan      *plan
+	incidents []incident.Incident
+	active    []*incident.Incident // open and nobody's child
+	owner     map[string]*incident.Incident
+	folded    map[string]bool
+}
+
+func (c *correlation) fact(inc *incident.Incident, e incident.Event) {
+	e.IncidentID, e.At, e.Actor = inc.ID, c.now, incident.System
+	c.plan.facts[inc.ID] = append(c.plan.facts[inc.ID], e)
+}
+
+// place finds or makes the incident of one cause.
+func (c *correlation) place(cause incident.Diagnosis) {
+	home := c.homeOf(cause)
+	if home == nil {
+		if o, ok := c.opening(cause); ok {
+			c.plan.open = append(c.plan.open, o)
+		}
+		return
+	}
+	if c.folded[home.ID] {
+		return
+	}
+	c.rediagnose(home, cause)
+	c.join(home, cause)
+	c.foldOthers(home, cause)
+}
+
+// homeOf returns the incident a cause belongs to, or nil.
+func (c *correlation) homeOf(cause incident.Diagnosis) *incident.Incident {
+	for _, inc := range c.active {
+		if inc.Diagnosis.Cause == cause.Cause {
+			return inc
+		}
+	}
+	var oldest *incident.Incident
+	for _, fp := range cause.Alerts {
+		if o := c.owner[fp]; o != nil && (oldest == nil || o.OpenedAt.Before(oldest.OpenedAt)) {
+			oldest = o
+		}
+	}
+	if oldest != nil {
+		return oldest
+	}
+	for _, inc := range c.active {
+		if c.within(inc, cause) {
+			return inc
+		}
+	}
+	return nil
+}
+
+// within tells whether the cause's root is downstream of the incident.
+func (c *correlation) within(inc *incident.Incident, cause incident.Diagnosis) bool {
+	return slices.Contains(inc.Diagnosis.Affected, cause.Device)
+}
+
+// settling tells whether the incident is on its way back: one of its alerts
+// resolved lately, so what still fires lags behind and explains nothing new.
+func (c *correlation) settling(inc *incident.Incident) bool {
+	for _, a := range inc.Alerts {
+		if !a.Firing && !a.ResolvedAt.IsZero() && c.now.Sub(a.ResolvedAt) < c.settle {
+			return true
+		}
+		if _, still := c.firing[a.Fingerprint]; a.Firing && !still {
+			return true
+		}
+	}
+	return false
+}
+
+// rediagnose adds a Diagnosed fact when the cause says more or something else.
+func (c *correlation) rediagnose(inc *incident.Incident, cause incident.Diagnosis) {
+	have := inc.Diagnosis
+	if have.Cause != cause.Cause {
+		// The symptoms of a recovering incident are not a new cause; and what is
+		// downstream of a cause that still stands does not replace it.
+		if c.settling(inc) || c.stands(have.Cause) || c.within(inc, cause) && cause.Rank <= have.Rank {
+			return
+		}
+		c.fact(inc, incident.Event{Kind: incident.Diagnosed, Diagnosis: &cause})
+		return
+	}
+	grown := union(have.Affected, cause.Affected)
+	same := have.Class == cause.Class && have.Component == cause.Component && have.VendorKind == cause.VendorKind &&
+		have.Provisional == cause.Provisional && have.Severity == cause.Severity && len(grown) == len(have.Affected)
+	if same || c.settling(inc) {
+		return
+	}
+	cause.Affected = grown
+	c.fact(inc, incident.Event{Kind: incident.Diagnosed, Diagnosis: &cause})
+}
+
+// stands tells whether a cause was found again in this round.
+func (c *correlation) stands(key string) bool {
+	return slices.ContainsFunc(c.causes, func(d incident.Diagnosis) bool { return d.Cause == key })
+}
+
+// join adds the cause's alerts that the incident does not have yet.
+func (c *correlation) join(inc *incident.Incident, cause incident.Diagnosis) {
+	for _, fp := range cause.Alerts {
+		a, firing := c.firing[fp]
+		if !firing || c.owner[fp] != nil {
+			continue
+		}
+		ref := refOf(a)
+		c.owner[fp] = inc
+		c.fact(inc, incident.Event{Kind: incident.AlertJoined, Alert: &ref})
+	}
+}
+
+// foldOthers makes children of the incidents whose every firing alert this
+// cause explains: a parent whose evidence came late adopts them.
+func (c *correlation) foldOthers(home *incident.Incident, cause incident.Diagnosis) {
+	for _, inc := range c.active {
+		if inc == home || c.folded[inc.ID] || !c.explained(inc, cause) || c.stands(inc.Diagnosis.Cause) {
+			continue
+		}
+		c.folded[inc.ID] = true
+		c.fact(home, incident.Event{Kind: incident.Adopted, ChildID: inc.ID})
+		c.fact(inc, incident.Event{Kind: incident.Folded, ParentID: home.ID})
+		for _, a := range inc.Alerts {
+			if alive, ok := c.firing[a.Fingerprint]; a.Firing && ok {
+				ref := refOf(alive)
+				c.owner[a.Fingerprint] = home
+				c.fact(home, incident.Event{Kind: incident.AlertJoined, Alert: &ref})
+			}
+		}
+	}
+}
+
+func (c *correlation) explained(inc *incident.Incident, cause incident.Diagnosis) bool {
+	some := false
+	for _, a := range inc.Alerts {
+		if !a.Firing {
+			continue
+		}
+		if !slices.Contains(cause.Alerts, a.Fingerprint) {
+			return false
+		}
+		some = true
+	}
+	return some
+}
+
+// opening makes the new incident of a cause, unless nothing of it fires.
+func (c *correlation) opening(cause incident.Diagnosis) (opening, bool) {
+	o := opening{diagnosis: cause}
+	for _, fp := range cause.Alerts {
+		if a, ok := c.firing[fp]; ok && c.owner[fp] == nil && !c.held[fp] {
+			o.alerts = append(o.alerts, refOf(a))
+		}
+	}
+	if len(o.alerts) == 0 {
+		return o, false
+	}
+	for _, inc := range c.incidents {
+		if inc.Diagnosis.Cause == cause.Cause && !inc.VerifiedAt.IsZero() {
+			o.previous = inc.ID
+		}
+	}
+	return o, true
+}
+
+// followAlerts tells every incident what became of its alerts, and says when
+// all of them are gone.
+func (c *correlation) followAlerts() {
+	for i := range c.incidents {
+		inc := &c.incidents[i]
+		if !inc.Open() || inc.ParentID != "" || c.folded[inc.ID] {
+			continue
+		}
+		firing, unknown := c.followOne(inc)
+		joined := slices.ContainsFunc(c.plan.facts[inc.ID], func(e incident.Event) bool { return e.Kind == incident.AlertJoined })
+		switch {
+		case (firing || joined) && !inc.RecoveredAt.IsZero() && inc.State == incident.StateOpen:
+			c.fact(inc, incident.Event{Kind: incident.RecoveryLost})
+		case !firing && !joined && !unknown && inc.RecoveredAt.IsZero() && inc.State == incident.StateOpen:
+			c.fact(inc, incident.Event{Kind: incident.RecoverySeen})
+		}
+	}
+}
+
+// followOne reports whether any of the incident's alerts still fires, and
+// whether any is unknown.
+func (c *correlation) followOne(inc *incident.Incident) (firing, unknown bool) {
+	for _, a := range inc.Alerts {
+		if !a.Firing {
+			continue
+		}
+		now, still := c.firing[a.Fingerprint]
+		if !still {
+			a.Firing, a.Unknown, a.ResolvedAt = false, false, c.now
+			if k, ok := c.known[a.Fingerprint]; ok && !k.ResolvedAt.IsZero() {
+				a.ResolvedAt = k.ResolvedAt
+			}
+			c.fact(inc, incident.Event{Kind: incident.AlertResolved, Alert: &a})
+			continue
+		}
+		firing = true
+		if now.Truth == truth.Unknown {
+			unknown = true
+			if !a.Unknown {
+				a.Unknown = true
+				c.fact(inc, incident.Event{Kind: incident.AlertUnknown, Alert: &a})
+			}
+		}
+	}
+	return firing, unknown
+}
+
+func refOf(a alert.Alert) incident.AlertRef {
+	r := incident.AlertRef{Fingerprint: a.Fingerprint, Name: a.Name, Labels: a.Labels, Firing: true,
+		Unknown: a.Truth == truth.Unknown, Since: a.ActiveAt, Times: 1}
+	r.Summary.ZH, r.Summary.EN = a.Annotations["summary_zh"], a.Annotations["summary_en"]
+	if r.Summary.EN == "" {
+		r.Summary.EN = a.Annotations["summary"]
+	}
+	return r
+}
+
+func union(a, b []string) []string {
+	out := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
