@@ -1,0 +1,43 @@
+# Faultline. Two commands are all a newcomer needs: make run, make test.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PORT     ?= 8470
+DATA     ?= ./data
+PRACTICE ?= 1
+LAB      ?= ../shared/lab
+OUT      ?= lab-score.json
+ARGS     ?=
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+
+.PHONY: help run test build bench lab lint setup package clean
+
+help: ## what there is
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## bin/faultline-agent, bin/faultline-collector
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/faultline-agent ./agent
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/faultline-collector ./collector
+
+run: build ## collector, agent and a practice branch on this machine; Ctrl-C stops all
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/faultline-practice ./internal/lab/practice
+	@exec ./bin/faultline-practice --port $(PORT) --data $(DATA) --practice=$(PRACTICE)
+
+setup: ## what the tests need beyond Go (Debian packages when root, tools in .cache)
+	@.ci/setup
+
+test: setup ## every test; as root on Debian with the real servers, elsewhere saying what it skips
+	@.ci/test
+
+lint: setup ## gofmt, vet, golangci-lint
+	@.ci/lint
+
+bench: build setup ## figures, with the peers' beside them where they are installed
+	@.ci/bench
+
+lab: build ## the fault lab with the product in it, scored (root; LAB=DIR OUT=FILE ARGS='--faults …')
+	@LAB="$(LAB)" OUT="$(OUT)" .ci/lab $(ARGS)
+
+clean: ## binaries and caches of this tree; never ./data
+	rm -rf bin .cache
