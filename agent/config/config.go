@@ -1,0 +1,117 @@
+// Package config is the agent's own YAML file: where its data is, which
+// collector it reports to, and targets it measures besides those the collector
+// hands out. It opens nothing but the files the configuration names.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/faultline/faultline/internal/secret"
+	"github.com/faultline/faultline/plugins/base"
+)
+
+// Config is the agent's configuration with defaults filled in.
+type Config struct {
+	Agent       string        `yaml:"agent"` // this agent's id in the inventory
+	Data        string        `yaml:"data"`  // directory of the spool and of what the collector handed out last
+	Interval    time.Duration `yaml:"interval"`
+	Timeout     time.Duration `yaml:"timeout"`     // of one measurement
+	Concurrency int           `yaml:"concurrency"` // measurements at once
+	Listen      string        `yaml:"listen"`      // status and own metrics, loopback; "" is none
+	Collector   Collector     `yaml:"collector"`
+	Spool       Spool         `yaml:"spool"`
+	Targets     []base.Target `yaml:"targets"`
+}
+
+// Collector is where samples and events go.
+type Collector struct {
+	URL       string        `yaml:"url"`
+	Token     secret.String `yaml:"token"`
+	TokenFile string        `yaml:"token_file"`
+	CAFile    string        `yaml:"ca_file"` // PEM; "" is the system's
+}
+
+// Spool bounds the store on disk.
+type Spool struct {
+	MaxBytes    int64         `yaml:"max_bytes"`
+	MaxAge      time.Duration `yaml:"max_age"`
+	BacklogRate float64       `yaml:"backlog_rate"` // samples a second sent from the backlog
+}
+
+// Default returns the settings that a file need not name.
+func Default() Config {
+	return Config{Data: "/var/lib/faultline-agent", Interval: 15 * time.Second, Timeout: 10 * time.Second, Concurrency: 64,
+		Spool: Spool{MaxBytes: 2 << 30, MaxAge: 7 * 24 * time.Hour, BacklogRate: 20000}}
+}
+
+// Load reads and validates a file. Faults are all reported at once.
+func Load(path string) (Config, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("agent configuration: %w", err)
+	}
+	return Parse(path, b)
+}
+
+// Parse reads and validates a configuration; name is used in messages.
+func Parse(name string, b []byte) (Config, error) {
+	c := Default()
+	if err := yaml.UnmarshalWithOptions(b, &c, yaml.Strict()); err != nil {
+		return Config{}, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
+	}
+	if dir := os.Getenv("FAULTLINE_DATA"); dir != "" {
+		c.Data = filepath.Join(dir, "agent")
+	}
+	if err := c.validate(); err != nil {
+		return Config{}, fmt.Errorf("%s: %w", name, err)
+	}
+	var err error
+	if c.Collector.Token, err = c.Collector.Token.OrFile(c.Collector.TokenFile); err != nil {
+		return Config{}, fmt.Errorf("%s: collector.token_file: %w", name, err)
+	}
+	return c, nil
+}
+
+func (c Config) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.Agent == "" {
+		bad("agent: the agent's id in the inventory is missing")
+	}
+	if u, err := url.Parse(c.Collector.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		bad("collector.url: %q is not an http or https address", c.Collector.URL)
+	}
+	if c.Interval < time.Second {
+		bad("interval: %s is below 1s", c.Interval)
+	}
+	if c.Timeout < 100*time.Millisecond {
+		bad("timeout: %s is below 100ms", c.Timeout)
+	}
+	if c.Concurrency < 1 {
+		bad("concurrency: %d is below 1", c.Concurrency)
+	}
+	if c.Spool.MaxBytes < 1<<20 {
+		bad("spool.max_bytes: %d is below 1 MiB", c.Spool.MaxBytes)
+	}
+	if c.Spool.MaxAge < time.Minute {
+		bad("spool.max_age: %s is below 1m", c.Spool.MaxAge)
+	}
+	seen := map[string]bool{}
+	for i, t := range c.Targets {
+		switch {
+		case t.ID == "" || t.Input == "":
+			bad("targets[%d]: id and input are required", i)
+		case seen[t.ID]:
+			bad("targets[%d]: id %q is used twice", i, t.ID)
+		}
+		seen[t.ID] = true
+	}
+	return errors.Join(errs...)
+}

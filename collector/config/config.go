@@ -1,0 +1,179 @@
+// Package config is the collector's YAML file. It opens nothing but the files
+// the configuration names.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/faultline/faultline/internal/secret"
+)
+
+// Config is the collector's configuration with defaults filled in.
+type Config struct {
+	Data         string        `yaml:"data"`
+	Listen       string        `yaml:"listen"`
+	ExternalURL  string        `yaml:"external_url"` // how people and vendors reach the console
+	TLS          TLS           `yaml:"tls"`
+	Database     string        `yaml:"database"`      // "" is SQLite under data; postgres://…
+	DatabaseFile string        `yaml:"database_file"` // file that holds the address, when it has a password
+	Inventory    string        `yaml:"inventory"`     // file or directory
+	Rules        string        `yaml:"rules"`         // directory laid over the shipped rules, by file name
+	Interval     time.Duration `yaml:"interval"`      // of evaluating rules
+	Retention    time.Duration `yaml:"retention"`     // of samples
+	Holds        Holds         `yaml:"holds"`
+	Mail         Mail          `yaml:"mail"`
+	Webhook      Webhook       `yaml:"webhook"`
+	Influx       Influx        `yaml:"influx"`
+	Practice     Practice      `yaml:"practice"`
+}
+
+// TLS names the certificate; both empty is plain HTTP, for loopback only.
+type TLS struct {
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+}
+
+// Holds are waiting times that a company sets.
+type Holds struct {
+	Verify time.Duration `yaml:"verify"` // recovery must hold so long; 0 is each process's own
+	Settle time.Duration `yaml:"settle"` // alerts may lag behind a recovery for so long
+	Open   time.Duration `yaml:"open"`   // an undecided alert waits so long for more evidence
+}
+
+// Mail is the way out for tickets and notices.
+type Mail struct {
+	Host         string        `yaml:"host"` // host:port; "" is no mail
+	From         string        `yaml:"from"`
+	User         string        `yaml:"user"`
+	Password     secret.String `yaml:"password"`
+	PasswordFile string        `yaml:"password_file"`
+	TLS          string        `yaml:"tls"` // mandatory (default), opportunistic, none
+	CAFile       string        `yaml:"ca_file"`
+	ReplyTo      string        `yaml:"reply_to"`
+}
+
+// Webhook signs outgoing webhooks.
+type Webhook struct {
+	Keys []secret.String `yaml:"keys"` // newest first; several while they rotate
+}
+
+// Influx is a mirror of all samples; "" URL is none.
+type Influx struct {
+	URL       string        `yaml:"url"`
+	Org       string        `yaml:"org"`
+	Bucket    string        `yaml:"bucket"`
+	Token     secret.String `yaml:"token"`
+	TokenFile string        `yaml:"token_file"`
+	MaxBytes  int64         `yaml:"max_bytes"` // of the backlog on disk
+}
+
+// Practice is the control of a simulated practice branch; "" URL is none.
+type Practice struct {
+	URL       string        `yaml:"url"`
+	Token     secret.String `yaml:"token"`
+	TokenFile string        `yaml:"token_file"`
+}
+
+// Default returns the settings that a file need not name.
+func Default() Config {
+	return Config{Data: "/var/lib/faultline-collector", Listen: ":8470", Interval: time.Second, Retention: 400 * 24 * time.Hour,
+		Holds: Holds{Settle: 20 * time.Second, Open: 3 * time.Second}, Mail: Mail{TLS: "mandatory"}, Influx: Influx{MaxBytes: 4 << 30}}
+}
+
+// Load reads and validates a file. Faults are all reported at once.
+func Load(path string) (Config, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("collector configuration: %w", err)
+	}
+	return Parse(path, b)
+}
+
+// Parse reads and validates a configuration; name is used in messages.
+func Parse(name string, b []byte) (Config, error) {
+	c := Default()
+	if err := yaml.UnmarshalWithOptions(b, &c, yaml.Strict()); err != nil {
+		return Config{}, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
+	}
+	if dir := os.Getenv("FAULTLINE_DATA"); dir != "" {
+		c.Data = filepath.Join(dir, "collector")
+	}
+	if err := errors.Join(c.validate(), c.readSecrets()); err != nil {
+		return Config{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+// DatabaseURL returns the address sqlstore opens.
+func (c Config) DatabaseURL() string {
+	if c.Database != "" {
+		return c.Database
+	}
+	return "sqlite:" + filepath.Join(c.Data, "faultline.db")
+}
+
+func (c *Config) readSecrets() error {
+	var errs []error
+	for _, s := range []struct {
+		what string
+		to   *secret.String
+		path string
+	}{{"mail.password_file", &c.Mail.Password, c.Mail.PasswordFile}, {"influx.token_file", &c.Influx.Token, c.Influx.TokenFile}, {"practice.token_file", &c.Practice.Token, c.Practice.TokenFile}} {
+		v, err := s.to.OrFile(s.path)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", s.what, err))
+			continue
+		}
+		*s.to = v
+	}
+	db, err := secret.String(c.Database).OrFile(c.DatabaseFile)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("database_file: %w", err))
+	}
+	c.Database = db.Reveal()
+	return errors.Join(errs...)
+}
+
+func (c Config) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if host, _, err := net.SplitHostPort(c.Listen); err != nil {
+		bad("listen: %q is not an address with a port", c.Listen)
+	} else if ip := net.ParseIP(host); c.TLS.CertFile == "" && (ip == nil || !ip.IsLoopback()) && os.Getenv("FAULTLINE_PLAIN_HTTP") == "" {
+		bad("listen: %s without tls would send passwords in the clear: set tls.cert_file and tls.key_file, or listen on 127.0.0.1", c.Listen)
+	}
+	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
+		bad("tls: cert_file and key_file go together")
+	}
+	for what, raw := range map[string]string{"external_url": c.ExternalURL, "influx.url": c.Influx.URL, "practice.url": c.Practice.URL} {
+		if u, err := url.Parse(raw); raw != "" && (err != nil || u.Host == "") {
+			bad("%s: %q is not an address", what, raw)
+		}
+	}
+	if c.Inventory == "" {
+		bad("inventory: the file or directory of sites, devices and lines is missing")
+	}
+	if c.Interval < 100*time.Millisecond || c.Interval > time.Minute {
+		bad("interval: %s is not between 100ms and 1m", c.Interval)
+	}
+	if c.Retention < time.Hour {
+		bad("retention: %s is below 1h", c.Retention)
+	}
+	if c.Mail.Host != "" && c.Mail.From == "" {
+		bad("mail.from: the sender's address is missing")
+	}
+	switch c.Mail.TLS {
+	case "mandatory", "opportunistic", "none":
+	default:
+		bad("mail.tls: %q is not mandatory, opportunistic or none", c.Mail.TLS)
+	}
+	return errors.Join(errs...)
+}
