@@ -35,6 +35,7 @@ const (
 	ClockStopped   Kind = "clock_stopped"   // Clock.Name
 	ClockWarned    Kind = "clock_warned"    // Clock.Name
 	ClockBreached  Kind = "clock_breached"  // Clock.Name
+	ClockComputed  Kind = "clock_computed"  // Clock: due, elapsed or problem changed, its marks did not (a calendar was loaded or corrected)
 	TimerSet       Kind = "timer_set"       // Timer
 	TimerFired     Kind = "timer_fired"     // Timer, LateBy
 	EffectQueued   Kind = "effect_queued"   // Effect
@@ -49,6 +50,7 @@ const (
 	Reopened       Kind = "reopened"        // Reason
 	Folded         Kind = "folded"          // ParentID: it turned out to be part of another incident
 	Adopted        Kind = "adopted"         // ChildID
+	Rerouted       Kind = "rerouted"        // Process, ProcessVersion: re-classified into another process
 )
 
 // Event is one entry of an incident's log. Which fields are set depends on Kind.
@@ -85,7 +87,7 @@ type Event struct {
 	Ticket         *Ticket       `json:"ticket,omitempty"`
 	Attachment     *Attachment   `json:"attachment,omitempty"`
 	VendorID       string        `json:"vendor_id,omitempty"`
-	VendorName     string        `json:"vendor_name,omitempty"`
+	VendorName     string        `json:"vendor_name,omitempty"` // VendorID, VendorName: who is called, in Opened and Diagnosed
 
 	PrevHash string `json:"prev_hash"`
 	Hash     string `json:"hash"`

@@ -129,7 +129,15 @@ type ClockMark struct {
 	At     time.Time `json:"at"`
 	What   string    `json:"what"` // start, pause, resume, stop
 	Reason string    `json:"reason,omitempty"`
-	Owner  string    `json:"owner,omitempty"`
+	Owner  string    `json:"owner,omitempty"` // role that is waited for
+	Text   lang.Text `json:"text,omitzero"`   // the reason in words
+}
+
+// EffectRef is an effect whose outcome is not known yet.
+type EffectRef struct {
+	Key  string `json:"key"`
+	Kind string `json:"kind"`
+	Step string `json:"step,omitempty"` // ends with this step; "" lasts
 }
 
 // Ticket is one ticket at a vendor.
@@ -197,18 +205,24 @@ type Incident struct {
 	Step           string       `json:"step"`
 	StepAt         time.Time    `json:"step_at"`
 	StepRole       string       `json:"step_role,omitempty"`
+	PrevStep       string       `json:"prev_step,omitempty"` // the step left for the present one
+	Visited        []string     `json:"visited,omitempty"`   // steps entered, each once, in order
+	WorkDone       bool         `json:"work_done,omitempty"` // a person said the present step's work is done
 	Acked          bool         `json:"acked,omitempty"`
 	AckedBy        Actor        `json:"acked_by,omitzero"`
 	Choice         string       `json:"choice,omitempty"` // the last decision in the present step
+	DecidedBy      Actor        `json:"decided_by,omitzero"` // who made the last decision, in any step
 	Approvals      []Actor      `json:"approvals,omitempty"`
 	Rejected       bool         `json:"rejected,omitempty"`
 	VendorSays     string       `json:"vendor_says,omitempty"` // accepted, reported_fixed, returned
+	VendorSaysAt   time.Time    `json:"vendor_says_at,omitzero"`
 	VendorID       string       `json:"vendor_id,omitempty"`
 	VendorName     string       `json:"vendor_name,omitempty"`
 	Alerts         []AlertRef   `json:"alerts,omitempty"`
 	Clocks         []Clock      `json:"clocks,omitempty"`
 	Tickets        []Ticket     `json:"tickets,omitempty"`
 	Timers         []Timer      `json:"timers,omitempty"`
+	Pending        []EffectRef  `json:"pending,omitempty"` // effects whose outcome is awaited
 	Attachments    []Attachment `json:"attachments,omitempty"`
 	ParentID       string       `json:"parent_id,omitempty"`
 	PreviousID     string       `json:"previous_id,omitempty"`

@@ -1,0 +1,300 @@
+package incident
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Apply returns the incident after the event. It is the only way an incident
+// changes. The event's Seq must be the next one, or 0 for an event that is not
+// sealed yet. The given incident is not modified, nor shared with the result.
+func Apply(i Incident, e Event) (Incident, error) {
+	if err := check(i, e); err != nil {
+		return i, err
+	}
+	i = i.clone()
+	i.apply(e)
+	i.Version++
+	i.LastHash = e.Hash
+	return i, nil
+}
+
+// Fold returns the incident that the events make, from its first event on.
+func Fold(events []Event) (Incident, error) {
+	return fold(Incident{}, events)
+}
+
+func fold(i Incident, events []Event) (Incident, error) {
+	for _, e := range events {
+		if err := check(i, e); err != nil {
+			return i, err
+		}
+		i.apply(e)
+		i.Version++
+		i.LastHash = e.Hash
+	}
+	return i, nil
+}
+
+// Append seals the events as the continuation of the incident's log and
+// returns the incident after them. It neither changes i nor events.
+func Append(i Incident, events []Event) (after Incident, sealed []Event, err error) {
+	after, sealed = i.clone(), make([]Event, 0, len(events))
+	for _, e := range events {
+		s, err := e.Seal(after.Version+1, after.LastHash)
+		if err != nil {
+			return i, nil, err
+		}
+		if after, err = fold(after, []Event{s}); err != nil {
+			return i, nil, err
+		}
+		sealed = append(sealed, s)
+	}
+	return after, sealed, nil
+}
+
+// check tells whether the event can follow: its place, and that it carries
+// what its kind needs.
+func check(i Incident, e Event) error {
+	fault := func(why string) error {
+		return fmt.Errorf("apply %s to incident %s at %d: %s", e.Kind, e.IncidentID, i.Version, why)
+	}
+	switch {
+	case e.Seq != 0 && e.Seq != i.Version+1:
+		return fault(fmt.Sprintf("event has number %d", e.Seq))
+	case i.Version == 0 && e.Kind != Opened:
+		return fault("the first event must be opened")
+	case i.Version > 0 && e.Kind == Opened:
+		return fault("opened already")
+	case i.Version > 0 && e.IncidentID != i.ID:
+		return fault("it belongs to incident " + i.ID)
+	case e.IncidentID == "":
+		return fault("it names no incident")
+	}
+	if what := missing(e); what != "" {
+		return fault("it carries no " + what)
+	}
+	return nil
+}
+
+// missing names what the event's kind needs and the event lacks.
+func missing(e Event) string {
+	switch e.Kind {
+	case Opened, Diagnosed:
+		return absent(e.Diagnosis == nil, "diagnosis")
+	case AlertJoined, AlertResolved, AlertUnknown:
+		return absent(e.Alert == nil, "alert")
+	case Entered:
+		return absent(e.Step == "", "step")
+	case Decided, VendorReported:
+		return absent(e.Choice == "", "choice")
+	case Attached:
+		return absent(e.Attachment == nil, "attachment")
+	case ClockStarted, ClockPaused, ClockResumed, ClockStopped, ClockWarned, ClockBreached, ClockComputed:
+		return absent(e.Clock == nil, "clock")
+	case TimerSet, TimerFired:
+		return absent(e.Timer == nil, "timer")
+	case EffectQueued, EffectDone, EffectFailed:
+		return absent(e.Effect == nil, "effect")
+	case TicketChanged:
+		return absent(e.Ticket == nil, "ticket")
+	case Folded:
+		return absent(e.ParentID == "", "parent")
+	case Adopted:
+		return absent(e.ChildID == "", "child")
+	case Rerouted:
+		return absent(e.Process == "" || e.ProcessVersion == "", "process and version")
+	case Acked, Approved, Rejected, Done, Commented, RecoverySeen, RecoveryLost, Verified, Closed, Reopened:
+		return ""
+	}
+	return "kind that is known"
+}
+
+func absent(is bool, what string) string {
+	if is {
+		return what
+	}
+	return ""
+}
+
+// apply changes the incident in place; check has passed.
+func (i *Incident) apply(e Event) {
+	switch e.Kind {
+	case Opened:
+		i.open(e)
+	case Diagnosed:
+		i.diagnose(e)
+	case AlertJoined, AlertResolved, AlertUnknown:
+		i.alert(e)
+	case RecoverySeen:
+		i.RecoveredAt = e.At
+	case RecoveryLost:
+		i.RecoveredAt = time.Time{}
+	case VendorReported:
+		i.VendorSays, i.VendorSaysAt = e.Choice, e.At
+	case TicketChanged:
+		i.Tickets = upsert(i.Tickets, *e.Ticket, func(t Ticket) string { return t.Key })
+	case Attached:
+		i.Attachments = append(i.Attachments, *e.Attachment)
+	case Adopted:
+		if !slices.Contains(i.Children, e.ChildID) {
+			i.Children = append(i.Children, e.ChildID)
+		}
+	case Entered, Acked, Decided, Approved, Rejected, Done, Rerouted:
+		i.walk(e)
+	case Verified, Closed, Reopened, Folded:
+		i.settle(e)
+	case ClockStarted, ClockPaused, ClockResumed, ClockStopped, ClockWarned, ClockBreached, ClockComputed:
+		i.clock(e)
+	case TimerSet:
+		i.Timers = upsert(i.Timers, *e.Timer, func(t Timer) string { return t.ID })
+	case TimerFired:
+		i.Timers = slices.DeleteFunc(i.Timers, func(t Timer) bool { return t.ID == e.Timer.ID })
+	case EffectQueued:
+		ref := EffectRef{Key: e.Effect.Key, Kind: e.Effect.Kind, Step: e.Effect.Step}
+		i.Pending = upsert(i.Pending, ref, func(r EffectRef) string { return r.Key })
+	case EffectDone, EffectFailed:
+		i.Pending = slices.DeleteFunc(i.Pending, func(r EffectRef) bool { return r.Key == e.Effect.Key })
+	case Commented:
+	}
+}
+
+func (i *Incident) open(e Event) {
+	d := *e.Diagnosis
+	*i = Incident{
+		ID: e.IncidentID, Number: e.Number, State: StateOpen, OpenedAt: e.At, FaultAt: e.FaultAt,
+		Diagnosis: d, FirstClass: d.Class, Severity: d.Severity,
+		Process: e.Process, ProcessVersion: e.ProcessVersion,
+		VendorID: e.VendorID, VendorName: e.VendorName,
+		PreviousID: e.PreviousID, Practice: e.Practice,
+	}
+	if i.FaultAt.IsZero() || i.FaultAt.After(e.At) {
+		i.FaultAt = e.At
+	}
+}
+
+func (i *Incident) diagnose(e Event) {
+	if e.Diagnosis.Class != i.Diagnosis.Class {
+		i.Reclassified++
+	}
+	i.Diagnosis, i.Severity = *e.Diagnosis, e.Diagnosis.Severity
+	i.VendorID, i.VendorName = e.VendorID, e.VendorName
+	if !e.FaultAt.IsZero() && e.FaultAt.Before(i.FaultAt) {
+		i.FaultAt = e.FaultAt
+	}
+}
+
+func (i *Incident) alert(e Event) {
+	a := *e.Alert
+	at := slices.IndexFunc(i.Alerts, func(x AlertRef) bool { return x.Fingerprint == a.Fingerprint })
+	before := AlertRef{}
+	if at >= 0 {
+		before = i.Alerts[at]
+	}
+	a.Times = max(a.Times, before.Times)
+	switch e.Kind {
+	case AlertJoined:
+		a.Firing, a.Unknown, a.ResolvedAt = true, false, time.Time{}
+		if !before.Firing && a.Times == before.Times {
+			a.Times++
+		}
+		i.RecoveredAt = time.Time{}
+	case AlertResolved:
+		a.Firing, a.Unknown = false, false
+		if a.ResolvedAt.IsZero() {
+			a.ResolvedAt = e.At
+		}
+	case AlertUnknown:
+		a.Firing, a.Unknown = before.Firing, true
+	}
+	if a.Since.IsZero() {
+		a.Since = before.Since
+	}
+	if at < 0 {
+		i.Alerts = append(i.Alerts, a)
+		return
+	}
+	i.Alerts[at] = a
+}
+
+// walk moves the incident through its process.
+func (i *Incident) walk(e Event) {
+	switch e.Kind {
+	case Entered:
+		i.enter(e)
+	case Acked:
+		i.Acked = true
+		if i.AckedBy == (Actor{}) {
+			i.AckedBy = e.Actor
+		}
+	case Decided:
+		i.Choice, i.DecidedBy = e.Choice, e.Actor
+	case Approved:
+		if !slices.ContainsFunc(i.Approvals, func(a Actor) bool { return a.Kind == e.Actor.Kind && a.ID == e.Actor.ID }) {
+			i.Approvals = append(i.Approvals, e.Actor)
+		}
+	case Rejected:
+		i.Rejected = true
+	case Done:
+		i.WorkDone, i.DecidedBy = true, e.Actor
+	case Rerouted:
+		i.Process, i.ProcessVersion = e.Process, e.ProcessVersion
+	}
+}
+
+func (i *Incident) enter(e Event) {
+	i.PrevStep, i.Step, i.StepAt, i.StepRole = e.From, e.Step, e.At, e.Role
+	i.Choice, i.Approvals, i.Rejected, i.WorkDone = "", nil, false, false
+	if !slices.Contains(i.Visited, e.Step) {
+		i.Visited = append(i.Visited, e.Step)
+	}
+	i.Timers = slices.DeleteFunc(i.Timers, func(t Timer) bool { return t.Step != "" })
+	i.Pending = slices.DeleteFunc(i.Pending, func(r EffectRef) bool { return r.Step != "" })
+}
+
+// settle changes the incident's state.
+func (i *Incident) settle(e Event) {
+	switch e.Kind {
+	case Verified:
+		i.State, i.VerifiedAt = StateVerified, e.At
+	case Closed, Folded:
+		i.State, i.ClosedAt = StateClosed, e.At
+		i.Timers = nil
+		i.Pending = slices.DeleteFunc(i.Pending, func(r EffectRef) bool { return r.Step != "" })
+		if e.Kind == Folded {
+			i.ParentID = e.ParentID
+		}
+	case Reopened:
+		i.State, i.VerifiedAt, i.ClosedAt = StateOpen, time.Time{}, time.Time{}
+		i.Reopened++
+	}
+}
+
+// upsert replaces the element with the same key, or appends it.
+func upsert[T any](list []T, v T, key func(T) string) []T {
+	for n := range list {
+		if key(list[n]) == key(v) {
+			list[n] = v
+			return list
+		}
+	}
+	return append(list, v)
+}
+
+// clone copies what apply changes in place.
+func (i Incident) clone() Incident {
+	i.Visited = slices.Clone(i.Visited)
+	i.Approvals = slices.Clone(i.Approvals)
+	i.Alerts = slices.Clone(i.Alerts)
+	i.Clocks = slices.Clone(i.Clocks)
+	for n := range i.Clocks {
+		i.Clocks[n].Marks = slices.Clone(i.Clocks[n].Marks)
+	}
+	i.Tickets = slices.Clone(i.Tickets)
+	i.Timers = slices.Clone(i.Timers)
+	i.Pending = slices.Clone(i.Pending)
+	i.Attachments = slices.Clone(i.Attachments)
+	i.Children = slices.Clone(i.Children)
+	return i
+}
