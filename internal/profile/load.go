@@ -1,0 +1,120 @@
+package profile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// Set is every profile of an installation, checked. It is immutable.
+type Set struct {
+	profiles map[string]*Profile
+	names    []string // sorted
+}
+
+// Load reads every *.yaml file at the root of the file systems; a file of a
+// later one replaces the file of the same name of an earlier one. All faults
+// are reported, each with its file and line; on any fault the Set is nil.
+func Load(systems ...fs.FS) (*Set, error) {
+	files := map[string][]byte{}
+	for _, fsys := range systems {
+		names, err := fs.Glob(fsys, "*.yaml")
+		if err != nil {
+			return nil, fmt.Errorf("load profiles: %w", err)
+		}
+		for _, name := range names {
+			if files[name], err = fs.ReadFile(fsys, name); err != nil {
+				return nil, fmt.Errorf("load profile %s: %w", name, err)
+			}
+		}
+	}
+	return parseAll(files)
+}
+
+func parseAll(files map[string][]byte) (*Set, error) {
+	s := &Set{profiles: map[string]*Profile{}}
+	var faults []error
+	docs := map[string]*ast.File{}
+	for _, name := range sortedKeys(files) {
+		p, doc, err := Parse(name, files[name])
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		if twin := s.profiles[p.Name]; twin != nil {
+			faults = append(faults, fmt.Errorf("%s:%d: profile %q is also in %s", name, line(doc, "$.profile"), p.Name, twin.file))
+			continue
+		}
+		s.profiles[p.Name], docs[p.Name] = p, doc
+		s.names = append(s.names, p.Name)
+	}
+	slices.Sort(s.names)
+	for _, name := range s.names {
+		faults = append(faults, s.checkReferences(s.profiles[name], docs[name])...)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return s, nil
+}
+
+// Parse reads and checks one profile, references to others excepted.
+func Parse(file string, text []byte) (*Profile, *ast.File, error) {
+	doc, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return nil, nil, located(file, err)
+	}
+	p := &Profile{file: file}
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(p); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, nil, fmt.Errorf("%s:1: file is empty", file)
+		}
+		return nil, nil, located(file, err)
+	}
+	c := &checker{file: file, doc: doc}
+	c.profile(p)
+	if len(c.faults) > 0 {
+		return nil, nil, errors.Join(c.faults...)
+	}
+	return p, doc, nil
+}
+
+// located puts the file's name and line before an error of the YAML library.
+func located(file string, err error) error {
+	var ye yaml.Error
+	if errors.As(err, &ye) && ye.GetToken() != nil {
+		return fmt.Errorf("%s:%d: %s", file, ye.GetToken().Position.Line, ye.GetMessage())
+	}
+	return fmt.Errorf("%s: %w", file, err)
+}
+
+// line returns the line of the node at a YAML path, or of its nearest parent.
+func line(doc *ast.File, at string) int {
+	for at != "$" && at != "" {
+		if p, err := yaml.PathString(at); err == nil {
+			if n, err := p.FilterFile(doc); err == nil && n != nil && n.GetToken() != nil {
+				return n.GetToken().Position.Line
+			}
+		}
+		at = at[:max(strings.LastIndexAny(at, ".["), 1)]
+	}
+	return 1
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b string) int { return strings.Compare(path.Base(a), path.Base(b)) })
+	return keys
+}

@@ -1,0 +1,180 @@
+package profile_test
+
+import (
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/faultline/faultline/internal/profile"
+	"github.com/faultline/faultline/rules"
+)
+
+func embedded(t *testing.T) fs.FS {
+	t.Helper()
+	sub, err := fs.Sub(rules.FS(), "profiles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sub
+}
+
+func TestEmbeddedProfilesLoad(t *testing.T) {
+	set, err := profile.Load(embedded(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"entity-sensor", "example-cooling", "host-resources", "if-mib", "system", "ups-mib"}
+	if d := cmp.Diff(want, set.Names()); d != "" {
+		t.Errorf("profiles (-want +got):\n%s", d)
+	}
+	plan := set.Select(profile.Identity{Has: map[string]bool{"1.3.6.1.2.1.33.1.2": true}})
+	if d := cmp.Diff([]string{"system", "ups-mib"}, plan.Profiles); d != "" {
+		t.Errorf("plan of a UPS (-want +got):\n%s", d)
+	}
+}
+
+func yamlFS(files map[string]string) fs.FS {
+	m := fstest.MapFS{}
+	for n, text := range files {
+		m[n] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return m
+}
+
+func scalar(name, match, metric, oid string) string {
+	return "profile: " + name + "\n" + match + "scalars:\n  - {metric: " + metric + ", oid: " + oid + ", type: gauge}\n"
+}
+
+func TestSelect(t *testing.T) {
+	set, err := profile.Load(yamlFS(map[string]string{
+		"all.yaml":   scalar("all", "match: {always: true}\n", "up_time", "1.3.1"),
+		"layer.yaml": scalar("layer", "match: {has: [1.3.7]}\n", "load", "1.3.2"),
+		"base.yaml":  scalar("base", "", "load", "1.3.3"),
+		"maker.yaml": scalar("maker", "extends: [base]\nmatch: {sys_object_id: [1.3.6.1.4.1.9]}\n", "fan", "1.3.4"),
+		"model.yaml": scalar("model", "extends: [maker]\nreplaces: [layer]\nmatch: {sys_object_id: [1.3.6.1.4.1.9.5]}\n", "fan", "1.3.5"),
+		"descr.yaml": scalar("descr", "match: {sys_object_id: [1.3.6.1.4.1.9], sys_descr: Model X}\n", "fan", "1.3.6"),
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := map[string]bool{"1.3.7": true}
+	tests := []struct {
+		name string
+		id   profile.Identity
+		want []string
+		fan  string
+	}{
+		{"nothing fits", profile.Identity{SysObjectID: "1.3.6.1.4.1.10"}, []string{"all"}, ""},
+		{"layer by instances", profile.Identity{Has: has}, []string{"all", "layer"}, ""},
+		{"prefix ends at a dot", profile.Identity{SysObjectID: "1.3.6.1.4.1.99"}, []string{"all"}, ""},
+		{"maker", profile.Identity{SysObjectID: "1.3.6.1.4.1.9.1", Has: has}, []string{"maker", "base", "all", "layer"}, "1.3.4"},
+		{"longest prefix", profile.Identity{SysObjectID: "1.3.6.1.4.1.9.5.1", Has: has}, []string{"model", "maker", "base", "all"}, "1.3.5"},
+		{"description", profile.Identity{SysObjectID: "1.3.6.1.4.1.9.1", SysDescr: "Model X 2"}, []string{"descr", "all"}, "1.3.6"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			plan := set.Select(tt.id)
+			if d := cmp.Diff(tt.want, plan.Profiles); d != "" {
+				t.Errorf("profiles (-want +got):\n%s", d)
+			}
+			fan := ""
+			for _, v := range plan.Scalars {
+				if v.Metric == "fan" {
+					fan = v.OID
+				}
+			}
+			if fan != tt.fan {
+				t.Errorf("fan read from %q, want %q", fan, tt.fan)
+			}
+		})
+	}
+}
+
+func TestLaterFileSystemReplacesFile(t *testing.T) {
+	set, err := profile.Load(
+		yamlFS(map[string]string{"a.yaml": scalar("a", "match: {always: true}\n", "m", "1.3.1")}),
+		yamlFS(map[string]string{"a.yaml": scalar("a", "match: {always: true}\n", "m", "1.3.2")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := set.Select(profile.Identity{}).Scalars[0].OID; got != "1.3.2" {
+		t.Errorf("got OID %s, want that of the later file", got)
+	}
+}
+
+func TestEveryFaultHasItsLine(t *testing.T) {
+	_, err := profile.Load(yamlFS(map[string]string{
+		"bad.yaml": `profile: bad
+extends: [nobody]
+match:
+  has: [1.3.6]
+scalars:
+  - {metric: ok, oid: 1.3.6.1, type: gauge}
+  - {metric: ok, oid: iso.3, type: gouge}
+tables:
+  - name: t
+    index: [i]
+    columns:
+      - metric: v
+        oid: 1.3.6.2
+        type: gauge
+        sensor: {class: warmth, name: x, status: {1: fine}}
+      - {metric: s, oid: 1.3.6.3, type: gauge, status_of: {column: w, map: {1: ok}}}
+`,
+		"refers.yaml":  scalar("refers", "extends: [nobody]\n", "m", "1.3"),
+		"loop.yaml":    scalar("loop", "extends: [loop]\n", "m", "1.3"),
+		"unknown.yaml": "profile: unknown\nmatch:\n  hass: [1.3]\n",
+		"broken.yaml":  "profile: [\n",
+		"empty.yaml":   "",
+	}))
+	if err == nil {
+		t.Fatal("bad profiles were loaded")
+	}
+	for _, want := range []string{
+		`bad.yaml:7: metric "ok" is there twice`,
+		`bad.yaml:7: OID "iso.3"`,
+		`bad.yaml:7: metric ok: type "gouge"`,
+		`bad.yaml:15: sensor class "warmth"`,
+		`bad.yaml:15: state "fine" of value 1`,
+		`bad.yaml:16: "w" is not a column of table t`,
+		`refers.yaml:2: extends "nobody"`,
+		`loop.yaml:2: profile "loop" extends itself`,
+		`unknown.yaml:3: unknown field "hass"`,
+		`broken.yaml:`,
+		`empty.yaml:1: file is empty`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("missing fault %q in:\n%v", want, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	names, err := fs.Glob(rules.FS(), "profiles/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, n := range names {
+		text, err := fs.ReadFile(rules.FS(), n)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add([]byte("profile: a\ntables:\n  - {name: t, index: [i], columns: [{metric: m, oid: 1.3, type: gauge}]}\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		set, err := profile.Load(yamlFS(map[string]string{"f.yaml": string(text)}))
+		if err != nil {
+			return
+		}
+		plan := set.Select(profile.Identity{Has: map[string]bool{}})
+		for i := range plan.Tables {
+			if len(plan.Tables[i].Columns) == 0 || len(plan.Tables[i].Index) == 0 {
+				t.Fatalf("table %q passed without columns or index", plan.Tables[i].Name)
+			}
+		}
+	})
+}

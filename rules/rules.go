@@ -1,0 +1,15 @@
+// Package rules embeds the data that Faultline works by: alert rules, routes,
+// diagnosis, processes, device profiles and calendars. It holds no logic; each
+// loader checks its own directory.
+package rules
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed profiles
+var files embed.FS
+
+// FS returns the embedded files, one directory for each kind.
+func FS() fs.FS { return files }
