@@ -1,0 +1,189 @@
+package inventory
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/faultline/faultline/internal/wire"
+	"github.com/faultline/faultline/plugins/base"
+)
+
+// Roles of targets: the label role, by which rules know what a probe means.
+const (
+	RoleLine      = "line"       // across a line, its far end
+	RoleGateway   = "gateway"    // from an agent to its own LAN's gateway
+	RoleWANRouter = "wan_router" // from head office to a branch's router
+	RoleDevice    = "device"
+	RoleService   = "service"
+	RoleDatabase  = "database"
+	RoleAgentHost = "agent_host" // the machine an agent runs on
+)
+
+// Work returns what an agent is to measure, and whether the inventory knows the
+// agent. Version is made of the content alone: equal inventories give equal
+// versions, in any process. An agent's own host is the target "host".
+func (inv *Inventory) Work(agentID string) (wire.Work, bool) {
+	agent := find(inv.Agents, func(a Agent) bool { return a.ID == agentID })
+	if agent == nil {
+		return wire.Work{}, false
+	}
+	w := worklist{agent: agent, ids: map[string]int{}}
+	if agent.Host {
+		w.add(base.Target{ID: "host", Input: "host"}, Target{Role: RoleAgentHost},
+			map[string]string{"site": agent.Site, "device": agent.Device, "instance": agent.Device})
+	}
+	for i := range inv.Devices {
+		w.device(&inv.Devices[i])
+	}
+	for i := range inv.Lines {
+		w.line(&inv.Lines[i])
+	}
+	work := wire.Work{Interval: agent.Interval, Targets: w.targets}
+	work.Version = version(work)
+	return work, true
+}
+
+// worklist gathers the targets of one agent.
+type worklist struct {
+	agent   *Agent
+	targets []base.Target
+	ids     map[string]int // how often an id was wanted
+}
+
+func (w *worklist) device(d *Device) {
+	for _, t := range d.Targets {
+		if t.Agent != w.agent.ID {
+			continue
+		}
+		if t.Address == "" {
+			t.Address = d.Addresses[0]
+		}
+		if t.Role == "" {
+			t.Role = RoleDevice
+		}
+		w.add(targetOf(d.ID, t), t, map[string]string{"site": d.Site, "device": d.ID})
+	}
+}
+
+// line adds the targets of a line; without an address the end that is far from
+// the agent is measured.
+func (w *worklist) line(l *Line) {
+	for _, t := range l.Targets {
+		if t.Agent != w.agent.ID {
+			continue
+		}
+		if t.Address == "" {
+			t.Address = l.BEnd.Address
+			if w.agent.Site == l.Site {
+				t.Address = l.AEnd.Address
+			}
+		}
+		if t.Role == "" {
+			t.Role = RoleLine
+		}
+		w.add(targetOf(l.ID, t), t, map[string]string{"site": l.Site, "device": l.ID, "circuit": l.Circuit})
+	}
+}
+
+// targetOf names a target after what it measures, so that its id survives
+// changes elsewhere in the inventory: b1db/probe/tcp/database/postgresql:5432.
+func targetOf(name string, t Target) base.Target {
+	id := []string{name, t.Input}
+	for _, part := range []string{t.Options["kind"], t.Role, t.Component} {
+		if part != "" && part != RoleDevice {
+			id = append(id, part)
+		}
+	}
+	return base.Target{
+		ID: strings.Join(id, "/"), Input: t.Input, Address: t.Address,
+		Interval: t.Interval, Timeout: t.Timeout, Options: maps.Clone(t.Options),
+	}
+}
+
+func (w *worklist) add(bt base.Target, t Target, labels map[string]string) {
+	labels["job"] = job(bt.Input)
+	labels["role"] = t.Role
+	if t.Component != "" {
+		labels["component"] = t.Component
+	}
+	if labels["instance"] == "" {
+		labels["instance"] = host(bt.Address)
+	}
+	for k, v := range t.Labels {
+		labels[k] = v
+	}
+	maps.DeleteFunc(labels, func(_, v string) bool { return v == "" })
+	bt.Labels = labels
+	if w.ids[bt.ID]++; w.ids[bt.ID] > 1 {
+		bt.ID = fmt.Sprintf("%s#%d", bt.ID, w.ids[bt.ID])
+	}
+	w.targets = append(w.targets, bt)
+}
+
+// job is the label job of an input's samples, as dashboards made for the usual
+// exporters expect it.
+func job(input string) string {
+	switch input {
+	case "host":
+		return "node"
+	case "probe":
+		return "blackbox"
+	default:
+		return input
+	}
+}
+
+// host returns the host of an address, host:port or URL.
+func host(address string) string {
+	if strings.Contains(address, "://") {
+		if u, err := url.Parse(address); err == nil {
+			return u.Hostname()
+		}
+	}
+	h, _ := splitPort(address)
+	return h
+}
+
+func splitPort(address string) (host, port string) {
+	if h, p, err := net.SplitHostPort(address); err == nil {
+		return h, p
+	}
+	return address, ""
+}
+
+// version hashes what an agent would be told. 52 bits fit a JSON number exactly;
+// 0 is left to agents that have nothing yet.
+func version(w wire.Work) int64 {
+	text, err := json.Marshal(w)
+	if err != nil {
+		panic("inventory: work does not marshal: " + err.Error()) // only strings, numbers and maps of strings
+	}
+	sum := sha256.Sum256(text)
+	return int64(binary.BigEndian.Uint64(sum[:8])>>12) | 1
+}
+
+// AgentByToken returns the agent whose token has this SHA-256, in hexadecimal.
+func (inv *Inventory) AgentByToken(hash string) (Agent, bool) {
+	if hash == "" {
+		return Agent{}, false
+	}
+	a := find(inv.Agents, func(a Agent) bool { return strings.EqualFold(a.TokenHash, hash) })
+	if a == nil {
+		return Agent{}, false
+	}
+	return *a, true
+}
+
+// HashToken returns the SHA-256 of an agent's token, in hexadecimal, as
+// token_sha256 holds it.
+func HashToken(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
