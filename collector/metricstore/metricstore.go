@@ -4,6 +4,7 @@ package metricstore
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/faultline/faultline/plugins/base"
@@ -21,6 +22,20 @@ type Series struct {
 	Points []Point
 }
 
+// Reasons of Rejection that every engine and the ingest use alike.
+const (
+	ReasonTooOld            = "too_old"             // older than the engine takes out of order
+	ReasonTooFarAhead       = "too_far_ahead"       // the sender's clock is wrong
+	ReasonDuplicateTime     = "duplicate_timestamp" // another value is stored for the moment; the first one stays
+	ReasonInvalidLabels     = "invalid_labels"      // no metric name, a bad name, text that is not UTF-8
+	ReasonDuplicateLabels   = "duplicate_labels"    // a label name occurs twice
+	ReasonLabelLimit        = "label_limit"         // too many or too long labels
+	ReasonNativeHistogram   = "native_histogram"    // not stored by this collector
+	MaxNamedRejections      = 100                   // how many Rejections a Stats names
+	MaxAhead                = 10 * time.Minute      // how far in the future a sample may be
+	DefaultOutOfOrderWindow = 8 * 24 * time.Hour    // more than the agents' spools keep
+)
+
 // Rejection says why a sample was refused for good: sending it again is useless.
 type Rejection struct {
 	Labels base.Labels
@@ -32,6 +47,15 @@ type Stats struct {
 	Appended   int         // samples stored, repeats of a stored sample included
 	Rejections []Rejection // at most 100 are named
 	Rejected   int
+}
+
+// Reject counts n samples of the labels as refused and names them if there is
+// room. It copies the labels.
+func (s *Stats) Reject(labels base.Labels, reason string, n int) {
+	s.Rejected += n
+	if len(s.Rejections) < MaxNamedRejections {
+		s.Rejections = append(s.Rejections, Rejection{Labels: slices.Clone(labels), Reason: reason})
+	}
 }
 
 // Appender stores samples. It may be called from several goroutines.
@@ -68,4 +92,16 @@ type Querier interface {
 	Instant(ctx context.Context, expr string, at time.Time, lookback time.Duration) ([]Vector, error)
 	// Range evaluates expr from start to end inclusive.
 	Range(ctx context.Context, expr string, start, end time.Time, step, lookback time.Duration) ([]Series, error)
+}
+
+// Metadata says what a metric is. Type is as in the exposition format: counter,
+// gauge, histogram, summary, unknown, ...
+type Metadata struct {
+	Metric, Type, Help, Unit string
+}
+
+// MetadataKeeper remembers metadata for people who write queries. It may be
+// called from several goroutines and never blocks for long.
+type MetadataKeeper interface {
+	KeepMetadata(ms []Metadata)
 }
