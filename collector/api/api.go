@@ -1,0 +1,183 @@
+// Package api is the collector's HTTP for programs: incidents, actions on them,
+// reports of faults, agents' work, health, and the description of all of it. It
+// checks who asks and what they may see, and translates; it decides nothing
+// about incidents (engine does) and draws no page but /docs (web does).
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/internal/lang"
+	"github.com/faultline/faultline/internal/wire"
+)
+
+// Query selects incidents. Empty fields select all.
+type Query struct {
+	States []string
+	Sites  []string
+	Class  string
+	Limit  int    // 0: all
+	Cursor string // what an earlier answer called next
+}
+
+// Incidents reads incidents.
+type Incidents interface {
+	// Incident returns one incident, or engine.ErrNotFound.
+	Incident(ctx context.Context, id string) (incident.Incident, error)
+	// Incidents returns the incidents that match, newest first, and the cursor of
+	// the next page, "" on the last.
+	Incidents(ctx context.Context, q Query) (found []incident.Incident, next string, err error)
+	// Events returns an incident's log from its first event.
+	Events(ctx context.Context, id string) ([]incident.Event, error)
+}
+
+// Action is something a person or program does to an incident.
+type Action struct {
+	ID         string // idempotence key; a repeat changes nothing
+	IncidentID string
+	Kind       string // one of the Action words below
+	Choice     string // of ActDecide
+	Comment    string
+	Actor      incident.Actor
+	At         time.Time
+}
+
+// Report is a fault that a person or program tells of.
+type Report struct {
+	ID       string // idempotence key
+	Site     string // inventory name
+	Device   string // inventory name of a device or line; "" when the reporter does not know
+	Symptoms string
+	Contact  string // how the reporter is reached
+	Actor    incident.Actor
+	At       time.Time
+}
+
+// Reported is what became of a Report.
+type Reported struct {
+	IncidentID string
+	Joined     bool // it belongs to an incident that was open already
+}
+
+// Engine takes what people and programs do. A *Refusal says it did not.
+type Engine interface {
+	// Act carries the action out before it returns.
+	Act(ctx context.Context, a Action) error
+	// Report opens an incident or joins one.
+	Report(ctx context.Context, r Report) (Reported, error)
+}
+
+// Work hands agents their configuration and checks.
+type Work interface {
+	// Poll returns at once when there is something newer than after, else when
+	// there is, or when ctx ends; then with the error of ctx.
+	Poll(ctx context.Context, agentID string, after int64) (wire.Work, error)
+}
+
+// Practice breaks and mends the simulated practice branch.
+type Practice interface {
+	// Faults returns what can be broken, in the order it is shown.
+	Faults() []string
+	// Broken returns what is broken now.
+	Broken() []string
+	// Break breaks it; an unknown fault is a *Refusal.
+	Break(ctx context.Context, fault string) error
+	// Mend makes everything whole again.
+	Mend(ctx context.Context) error
+}
+
+// Offer is an action that somebody may take now.
+type Offer struct {
+	Kind         string
+	Choice       string // of ActDecide: one Offer for each choice
+	Title        lang.Text
+	NeedsComment bool // e.g. overrules what the evidence suggests
+}
+
+// Reasons for a Refusal.
+const (
+	Forbidden = "forbidden" // not this person's to do
+	NotNow    = "not_now"   // the incident is not where this can be done
+	Invalid   = "invalid"   // the request itself is wrong
+)
+
+// Refusal says why something was not done, to the person who asked for it.
+type Refusal struct {
+	Why  string // Forbidden, NotNow or Invalid
+	Text lang.Text
+	Hint lang.Text // what the person can do instead
+}
+
+// Error returns the text in English.
+func (r *Refusal) Error() string { return r.Text.EN }
+
+// Options are what the API needs.
+type Options struct {
+	Accounts  *account.Service
+	Sessions  *account.Sessions // nil: bearer tokens only
+	Incidents Incidents
+	Engine    Engine
+	Work      Work
+	// Offers returns what somebody with these roles may do now; the role admin is
+	// offered everything. Nil: every action goes to Engine, which decides.
+	Offers     func(i incident.Incident, roles []string) []Offer
+	KnownSite  func(site string) bool          // of the inventory; nil: any name is taken
+	Practice   Practice                        // nil: no practice branch
+	Ready      func(ctx context.Context) error // nil: always ready
+	Now        func() time.Time                // nil: time.Now
+	Registerer prometheus.Registerer           // nil: no metrics
+	Logger     *slog.Logger                    // nil: slog.Default
+}
+
+func (o *Options) validate() error {
+	if o.Accounts == nil || o.Incidents == nil || o.Engine == nil || o.Work == nil {
+		return errors.New("api options: Accounts, Incidents, Engine and Work are required")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return nil
+}
+
+// server carries the options to the handlers.
+type server struct {
+	Options
+	requests *prometheus.CounterVec
+}
+
+// Handler returns the handler of /api/v1/ (except the paths of ingest), /docs
+// and /-/.
+func Handler(o Options) (http.Handler, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	s := &server{Options: o, requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "faultline_api_requests_total", Help: "Requests answered, by route and status.",
+	}, []string{"route", "code"})}
+	if o.Registerer != nil {
+		if err := o.Registerer.Register(s.requests); err != nil {
+			return nil, err
+		}
+	}
+	mux := http.NewServeMux()
+	for _, r := range s.routes() {
+		mux.Handle(r.method+" "+r.path, s.guarded(r))
+	}
+	mux.HandleFunc("/api/", s.unknownPath)
+	h := http.NewCrossOriginProtection().Handler(mux)
+	if o.Sessions == nil {
+		return h, nil
+	}
+	return o.Sessions.Middleware(h), nil
+}

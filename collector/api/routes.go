@@ -1,0 +1,124 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/internal/lang"
+)
+
+// route is one path and who may use it; a nil allow lets everybody in. The
+// handler returns an error instead of answering when it cannot.
+type route struct {
+	method, path string
+	allow        func(account.Principal) bool
+	handle       func(w http.ResponseWriter, r *http.Request) error
+}
+
+// routes returns all routes. openapi.json describes exactly these (a test
+// compares them).
+func (s *server) routes() []route {
+	read, act := account.Principal.MayRead, account.Principal.MayAct
+	agent := func(p account.Principal) bool { return p.Kind == account.KindAgent }
+	rs := []route{
+		{"GET", "/api/v1/incidents", read, s.listIncidents},
+		{"POST", "/api/v1/incidents", act, s.report},
+		{"GET", "/api/v1/incidents/{id}", read, s.getIncident},
+		{"GET", "/api/v1/incidents/{id}/timeline", read, s.getTimeline},
+		{"GET", "/api/v1/incidents/{id}/tickets", read, s.getTickets},
+		{"GET", "/api/v1/incidents/{id}/evidence", read, s.getEvidence},
+		{"POST", "/api/v1/incidents/{id}/actions", act, s.act},
+		{"GET", "/api/v1/agents/self/work", agent, s.work},
+		{"GET", "/api/v1/practice", read, s.getPractice},
+		{"POST", "/api/v1/practice", act, s.postPractice},
+		{"GET", "/api/v1/openapi.json", nil, s.openAPI},
+		{"GET", "/docs", nil, s.docs},
+		{"GET", "/-/healthy", nil, s.healthy},
+		{"GET", "/-/ready", nil, s.ready},
+	}
+	return rs
+}
+
+// guarded puts identification, counting and error answers around a route.
+func (s *server) guarded(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cw := &codeWriter{ResponseWriter: w}
+		secure(cw)
+		if err := s.serve(cw, r, rt); err != nil {
+			s.fail(cw, r, err)
+		}
+		s.requests.WithLabelValues(rt.method+" "+rt.path, strconv.Itoa(cw.code)).Inc()
+	})
+}
+
+func (s *server) serve(w http.ResponseWriter, r *http.Request, rt route) error {
+	if rt.allow == nil {
+		return rt.handle(w, r)
+	}
+	p, err := s.Accounts.Identify(r, s.Sessions)
+	if err != nil {
+		return err
+	}
+	if !rt.allow(p) {
+		return &Refusal{Why: Forbidden, Text: lang.Text{ZH: "此账号无权进行该操作", EN: "this account may not do that"},
+			Hint: lang.Text{ZH: "请联系系统管理员分配角色", EN: "ask an administrator for a role that may"}}
+	}
+	return rt.handle(w, r.WithContext(account.With(r.Context(), p)))
+}
+
+func (s *server) unknownPath(w http.ResponseWriter, r *http.Request) {
+	secure(w)
+	s.fail(w, r, &httpError{status: http.StatusNotFound, text: lang.Text{ZH: "没有此路径", EN: "no such path"},
+		hint: lang.Text{ZH: "见 /docs", EN: "see /docs"}})
+}
+
+func (s *server) healthy(w http.ResponseWriter, _ *http.Request) error {
+	_, err := w.Write([]byte("Faultline collector is healthy.\n"))
+	return err
+}
+
+func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
+	if s.Ready != nil {
+		if err := s.Ready(r.Context()); err != nil {
+			return errors.Join(errNotReady, err)
+		}
+	}
+	_, err := w.Write([]byte("Faultline collector is ready.\n"))
+	return err
+}
+
+// secure sets the headers every answer has.
+func secure(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+}
+
+// codeWriter remembers the status it sent.
+type codeWriter struct {
+	http.ResponseWriter
+	code int
+}
+
+// WriteHeader sends the status.
+func (w *codeWriter) WriteHeader(code int) {
+	if w.code == 0 {
+		w.code = code
+	}
+	w.ResponseWriter.WriteHeader(code)
+}
+
+// Write sends part of the body.
+func (w *codeWriter) Write(b []byte) (int, error) {
+	if w.code == 0 {
+		w.code = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *codeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,168 @@
+package api
+
+import (
+	"time"
+
+	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/internal/lang"
+)
+
+// Incident is an incident as programs read it. Other programs depend on these
+// names; add, never rename.
+type Incident struct {
+	ID          string        `json:"id"`
+	Number      string        `json:"number"`
+	OpenedAt    time.Time     `json:"opened_at"`
+	State       string        `json:"state"`
+	Class       string        `json:"class"`
+	Device      string        `json:"device"`
+	Component   string        `json:"component"`
+	Site        string        `json:"site"`
+	Circuit     string        `json:"circuit"`
+	Process     string        `json:"process"`
+	Step        string        `json:"step"`
+	StepRole    string        `json:"step_role"`
+	StepAt      *time.Time    `json:"step_at"`
+	VendorKind  string        `json:"vendor_kind"`
+	VendorName  string        `json:"vendor_name"`
+	Affected    []string      `json:"affected"`
+	ParentID    *string       `json:"parent_id"`
+	PreviousID  *string       `json:"previous_id"`
+	Provisional bool          `json:"provisional"`
+	Severity    string        `json:"severity"`
+	Title       string        `json:"title"`
+	Proof       string        `json:"proof"`
+	Texts       Texts         `json:"texts"`
+	Alerts      []AlertView   `json:"alerts"`
+	Clocks      []ClockView   `json:"clocks"`
+	Tickets     []TicketView  `json:"tickets"`
+	VerifiedAt  *time.Time    `json:"verified_at"`
+	ClosedAt    *time.Time    `json:"closed_at"`
+	FaultAt     *time.Time    `json:"fault_at"`
+	RecoveredAt *time.Time    `json:"recovered_at"`
+	AckedBy     *string       `json:"acked_by"`
+	FirstClass  string        `json:"first_class"`
+	Practice    bool          `json:"practice"`
+	Version     int64         `json:"version"`
+	Attachments []Attachments `json:"attachments"`
+}
+
+// Texts are title and proof in both languages.
+type Texts struct {
+	Title lang.Text `json:"title"`
+	Proof lang.Text `json:"proof"`
+}
+
+// Attachments is a document handed in with an incident.
+type Attachments = incident.Attachment
+
+// AlertView is an alert that belongs to an incident.
+type AlertView struct {
+	Fingerprint string            `json:"fingerprint"`
+	Name        string            `json:"name"`
+	Labels      map[string]string `json:"labels"`
+	Summary     string            `json:"summary"`
+	State       string            `json:"state"` // firing, resolved, unknown
+	Since       time.Time         `json:"since"`
+	ResolvedAt  *time.Time        `json:"resolved_at"`
+	Times       int               `json:"times"`
+}
+
+// ClockView is a limit that runs.
+type ClockView struct {
+	Name           string     `json:"name"`
+	Title          string     `json:"title"`
+	Target         string     `json:"target"`
+	Calendar       string     `json:"calendar"`
+	Role           string     `json:"role"`
+	State          string     `json:"state"`
+	DueAt          *time.Time `json:"due_at"`
+	ElapsedSeconds float64    `json:"elapsed_seconds"`
+	Breached       bool       `json:"breached"`
+	Problem        string     `json:"problem,omitempty"`
+}
+
+// TicketView is a ticket at a vendor.
+type TicketView struct {
+	Key        string        `json:"key"`
+	VendorKind string        `json:"vendor_kind"`
+	Vendor     string        `json:"vendor"`
+	VendorName string        `json:"vendor_name"`
+	Desk       string        `json:"desk"`
+	State      string        `json:"state"`
+	Ref        string        `json:"ref"`
+	URL        string        `json:"url"`
+	OpenedAt   time.Time     `json:"opened_at"`
+	Messages   []MessageView `json:"messages"`
+}
+
+// MessageView is one message of a ticket.
+type MessageView = incident.TicketMessage
+
+// ViewOf returns the incident as programs read it, its words in the language.
+func ViewOf(i incident.Incident, language string) Incident {
+	d := i.Diagnosis
+	v := Incident{
+		ID: i.ID, Number: i.Number, OpenedAt: i.OpenedAt.UTC(), State: i.State,
+		Class: d.Class, Device: d.Device, Component: d.Component, Site: d.Site, Circuit: d.Circuit,
+		Process: i.Process, Step: i.Step, StepRole: i.StepRole, StepAt: moment(i.StepAt),
+		VendorKind: d.VendorKind, VendorName: i.VendorName, Affected: append([]string{}, d.Affected...),
+		ParentID: optional(i.ParentID), PreviousID: optional(i.PreviousID), Provisional: d.Provisional, Severity: i.Severity,
+		Title: d.Title.In(language), Proof: d.Proof.In(language), Texts: Texts{d.Title, d.Proof},
+		Alerts: alertViews(i.Alerts, language), Clocks: clockViews(i.Clocks, language), Tickets: ticketViews(i.Tickets),
+		VerifiedAt: moment(i.VerifiedAt), ClosedAt: moment(i.ClosedAt), FaultAt: moment(i.FaultAt), RecoveredAt: moment(i.RecoveredAt),
+		FirstClass: i.FirstClass, Practice: i.Practice, Version: i.Version, Attachments: append([]Attachments{}, i.Attachments...),
+	}
+	if i.Acked {
+		v.AckedBy = &i.AckedBy.Name
+	}
+	return v
+}
+
+func alertViews(as []incident.AlertRef, language string) []AlertView {
+	vs := make([]AlertView, 0, len(as))
+	for _, a := range as {
+		state := "resolved"
+		switch {
+		case a.Unknown:
+			state = "unknown"
+		case a.Firing:
+			state = "firing"
+		}
+		vs = append(vs, AlertView{a.Fingerprint, a.Name, a.Labels, a.Summary.In(language), state, a.Since.UTC(), moment(a.ResolvedAt), a.Times})
+	}
+	return vs
+}
+
+func clockViews(cs []incident.Clock, language string) []ClockView {
+	vs := make([]ClockView, 0, len(cs))
+	for _, c := range cs {
+		vs = append(vs, ClockView{c.Name, c.Title.In(language), c.Target, c.Calendar, c.Role, c.State, moment(c.DueAt), c.Elapsed.Seconds(), c.Breached, c.Problem})
+	}
+	return vs
+}
+
+func ticketViews(ts []incident.Ticket) []TicketView {
+	vs := make([]TicketView, 0, len(ts))
+	for _, t := range ts {
+		vs = append(vs, TicketView{t.Key, t.VendorKind, t.Vendor, t.VendorName, t.Desk, t.State, t.Ref, t.URL, t.OpenedAt.UTC(),
+			append([]MessageView{}, t.Messages...)})
+	}
+	return vs
+}
+
+// moment returns nil for the zero time, else the time in UTC.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
