@@ -1,0 +1,145 @@
+// Package sqlstore is the collector's relational state: incidents and their
+// events, alerts, effects, leases, users and the report. One SQL text serves
+// SQLite (one node, a file) and PostgreSQL (several nodes). It keeps what others
+// decide and decides nothing itself; samples are in package metricstore.
+//
+// Everything the lease holder writes is fenced: the transaction first touches
+// the lease's row WHERE generation = ?, which both refuses a writer whose lease
+// was taken over and makes it wait for a take-over that is under way.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/faultline/faultline/collector/engine"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// writeTimeout bounds one write transaction, so that a silently cut connection
+// does not hold the engine for minutes.
+const writeTimeout = 10 * time.Second
+
+// Options say where the state is kept.
+type Options struct {
+	URL    string           // sqlite:PATH or postgres://user:password@host/database?...
+	Logger *slog.Logger     // nil: slog.Default
+	Now    func() time.Time // nil: time.Now; dates seen ids and expiry of sessions
+}
+
+// Store keeps the state in one database. Its methods may be called from
+// several goroutines. Use Open to make one and Close to end it.
+type Store struct {
+	read, write *sql.DB // the same pool on PostgreSQL
+	dialect     dialect
+	log         *slog.Logger
+	now         func() time.Time
+	auditSeq    atomic.Uint32
+
+	mu        sync.Mutex // guards leaseLock
+	leaseLock *fileLock  // SQLite: held while this process holds the lease
+}
+
+var _ engine.Store = (*Store)(nil)
+
+// Open connects to the database and checks that it answers. It does not
+// migrate: call Migrate before the first use.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	d, err := parseURL(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{dialect: d, log: o.Logger, now: o.Now}
+	if s.read, s.write, err = d.open(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", d.place, err)
+	}
+	if err := errors.Join(s.write.PingContext(ctx), s.read.PingContext(ctx)); err != nil {
+		_ = s.Close()
+		return nil, fmt.Errorf("open %s: %w (%s)", d.place, err, d.hint)
+	}
+	return s, nil
+}
+
+// Close ends all connections and frees a SQLite lease that is still held.
+func (s *Store) Close() error {
+	errs := []error{s.unlockLease()}
+	if s.read != s.write {
+		errs = append(errs, s.read.Close())
+	}
+	return errors.Join(append(errs, s.write.Close())...)
+}
+
+// Migrate brings the schema to the version of this program. Several nodes may
+// call it at once.
+func (s *Store) Migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("migrate %s: %w", s.dialect.place, err)
+	}
+	opts := []goose.ProviderOption{goose.WithSlog(s.log)}
+	if s.dialect.postgres {
+		l, err := lock.NewPostgresSessionLocker()
+		if err != nil {
+			return fmt.Errorf("migrate %s: %w", s.dialect.place, err)
+		}
+		opts = append(opts, goose.WithSessionLocker(l))
+	}
+	p, err := goose.NewProvider(s.dialect.goose, s.write, files, opts...)
+	if err != nil {
+		return fmt.Errorf("migrate %s: %w", s.dialect.place, err)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("migrate %s: %w", s.dialect.place, err)
+	}
+	return nil
+}
+
+// errNothing makes tx roll back and report success: the transaction found that
+// its work was done before.
+var errNothing = errors.New("nothing to do")
+
+// tx runs fn in one write transaction.
+func (s *Store) tx(ctx context.Context, fn func(h handle) error) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	if err := fn(handle{tx, s.dialect}); err != nil {
+		_ = tx.Rollback()
+		if errors.Is(err, errNothing) {
+			return nil
+		}
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// reader returns a handle for reading outside a transaction.
+func (s *Store) reader() handle { return handle{s.read, s.dialect} }
+
+// writer returns a handle for one-statement writes.
+func (s *Store) writer() handle { return handle{s.write, s.dialect} }
