@@ -15,7 +15,7 @@ import (
 // Query selects incidents. Zero fields select all.
 type Query struct {
 	States []string
-	Site   string
+	Sites  []string
 	Class  string
 	Since  time.Time // opened at or after
 	Limit  int       // 0: all
@@ -68,17 +68,17 @@ func (q Query) where() (string, []any, error) {
 	var conds []string
 	var args []any
 	add := func(cond string, a ...any) { conds, args = append(conds, cond), append(args, a...) }
-	if len(q.States) > 0 {
-		in := strings.TrimSuffix(strings.Repeat("?, ", len(q.States)), ", ")
-		states := make([]any, len(q.States))
-		for i, st := range q.States {
-			states[i] = st
+	addIn := func(column string, values []string) {
+		if len(values) == 0 {
+			return
 		}
-		add("state IN ("+in+")", states...)
+		conds = append(conds, column+" IN ("+strings.TrimSuffix(strings.Repeat("?, ", len(values)), ", ")+")")
+		for _, v := range values {
+			args = append(args, v)
+		}
 	}
-	if q.Site != "" {
-		add("site = ?", q.Site)
-	}
+	addIn("state", q.States)
+	addIn("site", q.Sites)
 	if q.Class != "" {
 		add("class = ?", q.Class)
 	}

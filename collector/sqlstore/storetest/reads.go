@@ -37,10 +37,10 @@ func testQuery(t *testing.T, e *env) {
 		{"all", sqlstore.Query{}, []string{"0006", "0005", "0004", "0003", "0002", "0001", "0000"}},
 		{"closed", sqlstore.Query{States: []string{incident.StateClosed}}, []string{"0006", "0003", "0000"}},
 		{"two states", sqlstore.Query{States: []string{incident.StateOpen, incident.StateVerified}}, []string{"0005", "0004", "0002", "0001"}},
-		{"site", sqlstore.Query{Site: "branch-9"}, []string{"0005"}},
+		{"site", sqlstore.Query{Sites: []string{"branch-9", "branch-8"}}, []string{"0005"}},
 		{"class", sqlstore.Query{Class: incident.ClassPower}, []string{"0005"}},
 		{"since", sqlstore.Query{Since: t0.Add(2 * time.Minute)}, []string{"0006", "0005", "0004"}},
-		{"nothing", sqlstore.Query{Site: "nowhere"}, []string{}},
+		{"nothing", sqlstore.Query{Sites: []string{"nowhere"}}, []string{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
