@@ -47,14 +47,32 @@ type Stats struct {
 	Appended   int         // samples stored, repeats of a stored sample included
 	Rejections []Rejection // at most 100 are named
 	Rejected   int
+	ByReason   map[string]int // Rejected by reason; nil when there are none
 }
 
 // Reject counts n samples of the labels as refused and names them if there is
 // room. It copies the labels.
 func (s *Stats) Reject(labels base.Labels, reason string, n int) {
+	if s.ByReason == nil {
+		s.ByReason = map[string]int{}
+	}
 	s.Rejected += n
+	s.ByReason[reason] += n
 	if len(s.Rejections) < MaxNamedRejections {
 		s.Rejections = append(s.Rejections, Rejection{Labels: slices.Clone(labels), Reason: reason})
+	}
+}
+
+// Add adds another outcome to this one.
+func (s *Stats) Add(o Stats) {
+	s.Appended += o.Appended
+	s.Rejected += o.Rejected
+	s.Rejections = append(s.Rejections, o.Rejections[:min(len(o.Rejections), max(0, MaxNamedRejections-len(s.Rejections)))]...)
+	for reason, n := range o.ByReason {
+		if s.ByReason == nil {
+			s.ByReason = map[string]int{}
+		}
+		s.ByReason[reason] += n
 	}
 }
 

@@ -81,7 +81,7 @@ func (s *Store) append(ctx context.Context, series []metricstore.Series) (metric
 		s.fail(err)
 		return metricstore.Stats{}, err
 	}
-	for reason, n := range a.reasons {
+	for reason, n := range a.stats.ByReason {
 		s.metrics.rejected.WithLabelValues(reason).Add(float64(n))
 	}
 	s.sequence.Add(1)
@@ -95,15 +95,6 @@ type appending struct {
 	scratch *scratch
 	limit   int64 // newest acceptable time, milliseconds
 	stats   metricstore.Stats
-	reasons map[string]int // samples refused; nil while there are none
-}
-
-func (a *appending) reject(ls base.Labels, reason string) {
-	if a.reasons == nil {
-		a.reasons = map[string]int{}
-	}
-	a.reasons[reason]++
-	a.stats.Reject(ls, reason, 1)
 }
 
 func (a *appending) series(s *metricstore.Series) error {
@@ -117,11 +108,11 @@ func (a *appending) series(s *metricstore.Series) error {
 	}
 	for i, p := range s.Points {
 		if p.T > a.limit {
-			a.reject(s.Labels, metricstore.ReasonTooFarAhead)
+			a.stats.Reject(s.Labels, metricstore.ReasonTooFarAhead, 1)
 			continue
 		}
 		if i > 0 && s.Points[i-1].T == p.T && math.Float64bits(s.Points[i-1].V) != math.Float64bits(p.V) {
-			a.reject(s.Labels, metricstore.ReasonDuplicateTime)
+			a.stats.Reject(s.Labels, metricstore.ReasonDuplicateTime, 1)
 			continue
 		}
 		got, err := a.app.Append(ref, ls, p.T, p.V)
@@ -130,7 +121,7 @@ func (a *appending) series(s *metricstore.Series) error {
 			if reason == "" {
 				return err
 			}
-			a.reject(s.Labels, reason)
+			a.stats.Reject(s.Labels, reason, 1)
 			continue
 		}
 		ref = got

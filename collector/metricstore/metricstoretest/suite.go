@@ -121,7 +121,9 @@ func testRange(t *testing.T, h *harness) {
 }
 
 func testOutOfOrder(t *testing.T, h *harness) {
-	p := func(d time.Duration) metricstore.Point { return metricstore.Point{T: h.at(d), V: float64(d / time.Hour)} }
+	p := func(d time.Duration) metricstore.Point {
+		return metricstore.Point{T: h.at(d), V: float64(d / time.Hour)}
+	}
 	h.append(series("late", "sh", p(0)))
 	for _, d := range []time.Duration{-3 * time.Hour, -time.Hour, -2 * time.Hour, -4 * time.Hour} {
 		if got := h.append(series("late", "sh", p(d))); got.Appended != 1 {
