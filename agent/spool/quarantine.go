@@ -28,7 +28,8 @@ func (s *Spool) quarantineDir() string { return filepath.Join(s.opt.Dir, "quaran
 
 // Quarantine moves a handed-out range aside that no collector takes (it was
 // refused for good, or its payload cannot be decoded) and lets go of it. When
-// it cannot be written the range is returned and the error says why.
+// it cannot be written, the range stays handed out until the spool is opened
+// anew, so that it holds up nothing, and the error says why.
 func (s *Spool) Quarantine(r Range, reason string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +46,6 @@ func (s *Spool) Quarantine(r Range, reason string) error {
 		err = errors.Join(s.copyToQuarantine(ln, f, r.from, r.to, reason), f.Close())
 	}
 	if err != nil {
-		ln.taken.remove(r.from, r.to)
 		return fmt.Errorf("quarantine %s: %w", r, err)
 	}
 	return s.ackLocked(r)
