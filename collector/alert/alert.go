@@ -48,6 +48,8 @@ type Alert struct {
 	ResolvedAt  time.Time         `json:"resolved_at"` // became Resolved
 	GoneAt      time.Time         `json:"gone_at"`     // condition first known false while Firing (keep_firing_for runs)
 	EvaluatedAt time.Time         `json:"evaluated_at"`
+	// UnknownSince is when Truth became Unknown; zero while it is known.
+	UnknownSince time.Time `json:"unknown_since,omitzero"`
 }
 
 // Transition is a change of state that others act on.

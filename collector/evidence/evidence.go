@@ -27,6 +27,7 @@ const (
 	Resource    = "F" // a host's resource: file system, CPU, memory, clock
 	Service     = "Q" // a service answers: DNS, NTP, HTTP
 	Security    = "X" // an attempt against security
+	LastGasp    = "G" // a sender said that it expects to vanish
 )
 
 // Key says what a reading is about. Two vantage points give two readings.
@@ -47,7 +48,8 @@ type Reading struct {
 	// BeforeAt is when that was last seen.
 	Before   truth.Truth
 	BeforeAt time.Time
-	Attrs    map[string]string // unit, port's admin status, reason, ...
+	Changes  int               // changes of truth within the last two minutes: flapping
+	Attrs    map[string]string // unit, port's admin status, reason, ...; not to be changed
 }
 
 // View is a consistent picture of the readings at one moment.

@@ -1,0 +1,292 @@
+package diagnose
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/faultline/faultline/collector/alert"
+	"github.com/faultline/faultline/collector/evidence"
+	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/truth"
+)
+
+// symptoms are the words by which alerts say what is wrong (the annotation
+// faultline_symptom). Rules explain symptoms, never alerts by name.
+var symptoms = []string{"dead", "lossy", "slow", "silent", "mute", "not_serving", "down", "admin_down", "flapping", "errors",
+	"on_battery", "battery_low", "bypass", "hot", "humid", "cooling", "door", "leak", "full", "busy", "skewed", "guessed", "other"}
+
+// fact is one firing alert as diagnosis reads it.
+type fact struct {
+	alert.Alert
+	symptom string
+	element string
+	subject string // device, line or the host of an agent
+	agent   string // the silent agent, when it is about one
+}
+
+// together is how far apart faults may begin and still have one cause.
+const together = time.Minute
+
+// scene is everything one call of Causes works on.
+type scene struct {
+	view     evidence.View
+	graph    *inventory.Graph
+	inv      *inventory.Inventory
+	now      time.Time
+	holdOff  time.Duration
+	alerts   []fact               // in order of fingerprint
+	about    map[string][]fact    // by subject
+	seen     map[string]time.Time // by agent: its newest measurement
+	sites    map[string]*siteFacts
+	devices  map[string]knownDevice
+	whole    *companyFacts
+	elements *evidence.Elements
+}
+
+func newScene(in Input, elements *evidence.Elements) *scene {
+	s := &scene{elements: elements, view: in.View, inv: in.Inventory, now: in.Now, holdOff: cmp.Or(in.HoldOff, HoldOff),
+		about: map[string][]fact{}, seen: map[string]time.Time{}, sites: map[string]*siteFacts{}, devices: map[string]knownDevice{}}
+	for _, a := range in.Firing {
+		if a.Severity() != "info" {
+			s.alerts = append(s.alerts, factOf(a))
+		}
+	}
+	if len(s.alerts) == 0 {
+		return s
+	}
+	s.graph = inventory.NewGraph(in.Inventory)
+	slices.SortFunc(s.alerts, func(a, b fact) int { return strings.Compare(a.Fingerprint, b.Fingerprint) })
+	for i := range s.alerts {
+		f := &s.alerts[i]
+		if f.agent != "" {
+			if host := s.hostOf(f.agent); host != "" {
+				f.subject = host
+			}
+		}
+		s.about[f.subject] = append(s.about[f.subject], *f)
+	}
+	for _, k := range in.View.Find(evidence.Key{}) {
+		if k.Element == evidence.Agent || k.Vantage == "" {
+			continue // the collector's own word about an agent is no sign of its life
+		}
+		if r := in.View.Get(k); r.Truth != truth.Unknown && r.At.After(s.seen[k.Vantage]) {
+			s.seen[k.Vantage] = r.At
+		}
+	}
+	return s
+}
+
+func factOf(a alert.Alert) fact {
+	f := fact{Alert: a, symptom: a.Annotations["faultline_symptom"], element: a.Annotations["faultline_element"], subject: a.Device()}
+	if !slices.Contains(symptoms, f.symptom) {
+		f.symptom = "other"
+	}
+	if f.element == evidence.Agent {
+		f.agent = a.Labels["agent"]
+		f.subject = cmp.Or(f.subject, f.agent)
+	}
+	return f
+}
+
+// hostOf returns the device an agent runs on, or "".
+func (s *scene) hostOf(agent string) string {
+	a, _ := s.graph.Agent(agent)
+	return a.Device
+}
+
+// agentsOn returns the agents that run on a device.
+func (s *scene) agentsOn(device string) []string {
+	var out []string
+	for _, a := range s.inv.Agents {
+		if a.Device == device {
+			out = append(out, a.ID)
+		}
+	}
+	return out
+}
+
+// has tells whether an alert with the symptom fires about the subject, and
+// since when its condition has held.
+func (s *scene) has(subject, component string, want ...string) (since time.Time, ok bool) {
+	for _, f := range s.about[subject] {
+		if slices.Contains(want, f.symptom) && (component == "" || f.Component() == component) {
+			if !ok || f.ActiveAt.After(since) {
+				since, ok = f.ActiveAt, true
+			}
+		}
+	}
+	return since, ok
+}
+
+// readings returns the readings of an element of a subject, whole or by part.
+func (s *scene) readings(element, subject, component string) []evidence.Reading {
+	var out []evidence.Reading
+	for _, k := range s.view.Find(evidence.Key{Element: element, Subject: subject, Component: component}) {
+		out = append(out, s.view.Get(k))
+	}
+	return out
+}
+
+// The three values as conditions write them, and none for what is not there.
+const (
+	isOK      = "ok"
+	isBad     = "bad"
+	isUnknown = "unknown"
+	isNone    = "none"
+)
+
+// state is what is known of one thing from some moment on.
+type state struct {
+	is      string
+	awaited bool      // it was ok before that moment and is looked at again soon
+	since   time.Time // of the newest bad reading
+}
+
+// sum reads a set of readings as one state. An ok reading counts only when it is
+// newer than onset: what was seen before the outage says nothing about it. Any
+// sign of life since then outweighs silence elsewhere.
+func sum(rs []evidence.Reading, onset time.Time) state {
+	st := state{is: isUnknown}
+	if len(rs) == 0 {
+		return state{is: isNone}
+	}
+	for _, r := range rs {
+		switch {
+		case r.Truth == truth.OK && r.At.Before(onset):
+			st.awaited = true
+		case r.Truth == truth.OK:
+			st.is = isOK
+		case r.Truth == truth.Bad:
+			if r.Since.After(st.since) {
+				st.since = r.Since
+			}
+			if st.is != isOK {
+				st.is = isBad
+			}
+		}
+	}
+	if st.is == isOK {
+		st.awaited = false
+	}
+	return st
+}
+
+// lifeSigns are the elements by which a device shows that it lives.
+var lifeSigns = []string{evidence.Device, evidence.SNMP, evidence.WANRouter, evidence.Gateway}
+
+// signsOf returns all readings that tell whether a device lives: its own, those
+// of services on it, and of lines whose far end it is.
+func (s *scene) signsOf(device string) []evidence.Reading {
+	var out []evidence.Reading
+	for _, e := range lifeSigns {
+		out = append(out, s.readings(e, device, "")...)
+	}
+	for _, e := range []string{evidence.Service, evidence.Database} {
+		for _, r := range s.readings(e, device, "") {
+			if r.Truth == truth.OK { // a service that answers proves its host; one that does not proves nothing
+				out = append(out, r)
+			}
+		}
+	}
+	for _, l := range s.inv.Lines {
+		if l.BEnd.Device != device {
+			continue
+		}
+		for _, r := range s.readings(evidence.Line, l.ID, "") {
+			if r.Truth == truth.OK {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+// alertOr turns a state bad while an alert about it fires: what was found stays
+// found until the alert has resolved, unless it is known to be well again.
+func (s *scene) alertOr(st state, subject string, want ...string) state {
+	since, fires := s.has(subject, "", want...)
+	if fires && st.is != isOK && st.is != isBad {
+		st.is = isBad
+	}
+	if fires && since.After(st.since) {
+		st.since = since
+	}
+	return st
+}
+
+// onsetOf returns since when a device has been silent by its newest bad reading
+// or alert; zero when nothing says so.
+func (s *scene) onsetOf(device string) time.Time {
+	st := s.alertOr(sum(s.signsOf(device), time.Time{}), device, "silent")
+	for _, a := range s.agentsOn(device) {
+		if ag := sum(s.readings(evidence.Agent, a, ""), time.Time{}); ag.is == isBad && ag.since.After(st.since) {
+			st.since = ag.since
+		}
+	}
+	return st.since
+}
+
+// agentState tells whether an agent lives since onset: only a measurement newer
+// than that proves life; an open connection does not.
+func (s *scene) agentState(agent string, onset time.Time) state {
+	if at, ok := s.seen[agent]; ok && !at.Before(onset) {
+		return state{is: isOK}
+	}
+	rs := s.readings(evidence.Agent, agent, "")
+	if len(rs) == 0 {
+		return state{is: isNone}
+	}
+	st := state{is: isUnknown}
+	for _, r := range rs {
+		if r.Truth == truth.Bad {
+			st = state{is: isBad, since: r.Since}
+		}
+	}
+	for _, f := range s.alerts {
+		if f.agent == agent && f.symptom == "silent" && st.is == isUnknown {
+			st = state{is: isBad, since: f.ActiveAt}
+		}
+	}
+	return st
+}
+
+// ports returns the ports, as neighbours know them, that lead to a device or
+// line: written under the neighbour, or the line's own ends.
+func (s *scene) ports(to string) []portRef {
+	var out []portRef
+	for _, d := range s.inv.Devices {
+		for _, p := range d.Ports {
+			if p.To == to {
+				out = append(out, portRef{d.ID, p.Name})
+			}
+		}
+	}
+	if l, ok := s.graph.Line(to); ok {
+		for _, e := range []inventory.End{l.AEnd, l.BEnd} {
+			if e.Device != "" && e.Interface != "" && !slices.Contains(out, portRef{e.Device, e.Interface}) {
+				out = append(out, portRef{e.Device, e.Interface})
+			}
+		}
+	}
+	return out
+}
+
+// portRef names a port.
+type portRef struct{ device, name string }
+
+// leadsTo returns what is plugged into a port.
+func (s *scene) leadsTo(p portRef) string {
+	if to, ok := s.graph.PortTo(p.device, p.name); ok {
+		return to
+	}
+	for _, l := range s.inv.Lines {
+		for _, e := range []inventory.End{l.AEnd, l.BEnd} {
+			if e.Device == p.device && e.Interface == p.name {
+				return l.ID
+			}
+		}
+	}
+	return ""
+}

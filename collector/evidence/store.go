@@ -1,0 +1,287 @@
+package evidence
+
+import (
+	"errors"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/faultline/faultline/collector/metricstore"
+	"github.com/faultline/faultline/collector/truth"
+	"github.com/faultline/faultline/plugins/base"
+)
+
+// flapWindow is the time within which changes of truth are counted, and
+// flapKept how many of them are remembered.
+const (
+	flapWindow = 2 * time.Minute
+	flapKept   = 8
+)
+
+// Options configure a Store. Elements and Now are required.
+type Options struct {
+	Elements   *Elements
+	Horizon    time.Duration // a reading older than this is unknown; default 20 s
+	Retain     time.Duration // a reading older than this is forgotten; default 7 days
+	Max        int           // readings kept at most; further subjects are counted and not kept; default 500 000
+	Now        func() time.Time
+	Registerer prometheus.Registerer // nil: no metrics
+}
+
+// Store takes samples and events and keeps the latest reading of each element.
+// It is safe for concurrent use.
+type Store struct {
+	o        Options
+	refused  prometheus.Counter
+	readings prometheus.Gauge
+
+	mu    sync.RWMutex // guards cells and what they hold
+	cells map[Key]*cell
+}
+
+// cell is what is kept of one key.
+type cell struct {
+	Reading
+	flips []time.Time // the last changes between ok and bad, oldest first
+}
+
+// New makes a Store.
+func New(o Options) (*Store, error) {
+	if o.Elements == nil || o.Now == nil {
+		return nil, errors.New("evidence options: elements and now are required")
+	}
+	if o.Horizon <= 0 {
+		o.Horizon = 20 * time.Second
+	}
+	if o.Retain <= 0 {
+		o.Retain = 7 * 24 * time.Hour
+	}
+	if o.Max <= 0 {
+		o.Max = 500_000
+	}
+	s := &Store{o: o, cells: map[Key]*cell{},
+		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_evidence_refused_total",
+			Help: "Readings not kept because the store is full."}),
+		readings: prometheus.NewGauge(prometheus.GaugeOpts{Name: "faultline_evidence_readings", Help: "Readings kept."}),
+	}
+	if o.Registerer != nil {
+		o.Registerer.MustRegister(s.refused, s.readings)
+	}
+	return s, nil
+}
+
+// Feed takes samples measured by the agent. Metrics that are no evidence cost
+// one map look-up. Samples older than what is known change nothing.
+func (s *Store) Feed(agent string, series []metricstore.Series) {
+	for i := range series {
+		maps := s.o.Elements.byMetric[series[i].Labels.Name()]
+		if len(maps) == 0 || len(series[i].Points) == 0 {
+			continue
+		}
+		for _, m := range maps {
+			if k, ok := m.key(series[i].Labels); ok {
+				if agent != "" {
+					k.Vantage = agent
+				}
+				s.take(k, m, series[i].Points)
+			}
+		}
+	}
+}
+
+func (s *Store) take(k Key, m *mapping, points []metricstore.Point) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.cellLocked(k)
+	if c == nil {
+		return
+	}
+	for _, p := range points {
+		if m.Attr != "" {
+			c.setAttr(m.Attr, strconv.FormatFloat(p.V*m.Scale, 'g', -1, 64))
+			continue
+		}
+		t, v := m.judge(p.V, p.T)
+		c.observe(t, v, s.clamp(time.UnixMilli(p.T)))
+	}
+}
+
+// clamp takes a moment ahead of our clock for now: a sender's fast clock must
+// not make its later samples look late.
+func (s *Store) clamp(at time.Time) time.Time {
+	if now := s.o.Now(); at.After(now) {
+		return now.UTC()
+	}
+	return at.UTC()
+}
+
+func (s *Store) cellLocked(k Key) *cell {
+	c := s.cells[k]
+	if c != nil {
+		return c
+	}
+	if len(s.cells) >= s.o.Max {
+		s.refused.Inc()
+		return nil
+	}
+	c = &cell{}
+	s.cells[k] = c
+	s.readings.Set(float64(len(s.cells)))
+	return c
+}
+
+// observe takes one reading. An unknown one says nothing about the truth.
+func (c *cell) observe(t truth.Truth, v float64, at time.Time) {
+	if t == truth.Unknown || !at.After(c.At) && !c.At.IsZero() {
+		return
+	}
+	if t != c.Truth {
+		if c.Truth != truth.Unknown {
+			c.Before, c.BeforeAt = c.Truth, c.At
+			c.flips = append(c.flips, at)
+			if len(c.flips) > flapKept {
+				c.flips = slices.Clone(c.flips[1:])
+			}
+		}
+		c.Truth, c.Since = t, at
+	}
+	c.At, c.Value = at, v
+}
+
+// setAttr replaces the map, since views share it.
+func (c *cell) setAttr(name, value string) {
+	if c.Attrs[name] == value {
+		return
+	}
+	m := maps.Clone(c.Attrs)
+	if m == nil {
+		m = map[string]string{}
+	}
+	m[name] = value
+	c.Attrs = m
+}
+
+// FeedEvent takes an event that states a truth: a change seen by an agent, or
+// the last words of one that expects to vanish. Other events say nothing here.
+func (s *Store) FeedEvent(e base.Event) {
+	switch e.Kind {
+	case base.EventState:
+		var t truth.Truth
+		if t.UnmarshalText([]byte(e.Attrs["truth"])) != nil || e.Attrs["element"] == "" || e.Device == "" {
+			return
+		}
+		v, err := strconv.ParseFloat(e.Attrs["value"], 64)
+		if err != nil {
+			v = math.NaN()
+		}
+		s.state(Key{Element: e.Attrs["element"], Subject: e.Device, Component: e.Component, Vantage: e.Agent}, t, v, e)
+	case base.EventLastGasp:
+		s.state(Key{Element: LastGasp, Subject: e.Agent, Vantage: e.Agent}, truth.Bad, 1, e)
+	}
+}
+
+func (s *Store) state(k Key, t truth.Truth, v float64, e base.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.cellLocked(k)
+	if c == nil {
+		return
+	}
+	if math.IsNaN(v) {
+		v = c.Value
+	}
+	c.observe(t, v, s.clamp(e.At))
+	if r := e.Attrs["reason"]; r != "" {
+		c.setAttr("reason", r)
+	}
+}
+
+// Snapshot returns the picture at now and forgets readings nobody renewed for
+// the time to retain.
+func (s *Store) Snapshot(now time.Time) View {
+	v := &view{now: now, horizon: s.o.Horizon, readings: map[Key]Reading{}, index: map[subject][]Key{}}
+	s.mu.Lock()
+	for k, c := range s.cells {
+		if !c.At.IsZero() && now.Sub(c.At) > s.o.Retain {
+			delete(s.cells, k)
+			continue
+		}
+		r := c.Reading
+		for _, f := range c.flips {
+			if now.Sub(f) <= flapWindow {
+				r.Changes++
+			}
+		}
+		v.readings[k] = r
+	}
+	s.readings.Set(float64(len(s.cells)))
+	s.mu.Unlock()
+	for k := range v.readings {
+		at := subject{k.Element, k.Subject}
+		v.index[at] = append(v.index[at], k)
+	}
+	return v
+}
+
+// subject is what a View is indexed by.
+type subject struct{ element, name string }
+
+// view is a consistent copy of the readings.
+type view struct {
+	now      time.Time
+	horizon  time.Duration
+	readings map[Key]Reading
+	index    map[subject][]Key
+}
+
+// Now is the moment of the picture.
+func (v *view) Now() time.Time { return v.now }
+
+// Get returns the reading; see View.
+func (v *view) Get(k Key) Reading {
+	r := v.readings[k]
+	if r.Truth != truth.Unknown && v.now.Sub(r.At) > v.horizon {
+		r.Before, r.BeforeAt = r.Truth, r.At
+		r.Truth, r.Since = truth.Unknown, r.At.Add(v.horizon)
+	}
+	return r
+}
+
+// Find returns the matching keys, sorted.
+func (v *view) Find(p Key) []Key {
+	var out []Key
+	fits := func(want, have string) bool { return want == "" || want == have }
+	take := func(keys []Key) {
+		for _, k := range keys {
+			if fits(p.Component, k.Component) && fits(p.Vantage, k.Vantage) {
+				out = append(out, k)
+			}
+		}
+	}
+	if p.Element != "" && p.Subject != "" {
+		take(v.index[subject{p.Element, p.Subject}])
+	} else {
+		for at, keys := range v.index {
+			if fits(p.Element, at.element) && fits(p.Subject, at.name) {
+				take(keys)
+			}
+		}
+	}
+	slices.SortFunc(out, compareKeys)
+	return out
+}
+
+func compareKeys(a, b Key) int {
+	for _, p := range [][2]string{{a.Element, b.Element}, {a.Subject, b.Subject}, {a.Component, b.Component}, {a.Vantage, b.Vantage}} {
+		if c := strings.Compare(p[0], p[1]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
