@@ -143,13 +143,15 @@ func Start(ctx context.Context, opt Options) (*Branch, error) {
 
 func (b *Branch) listen(now time.Time) error {
 	n := b.opt.Names
-	for i, d := range []struct {
+	for i, name := range []string{n.Router, n.Switch, n.UPS, n.Sensor} {
+		b.boot[name] = now.Add(-time.Duration(41+13*i) * time.Hour) // none started with the simulation
+	}
+	for _, d := range []struct {
 		name, host string
 		table      func(state) []instance
 	}{
 		{n.Router, "1", b.router}, {n.Switch, "2", b.switchTable}, {n.UPS, "20", b.ups}, {n.Sensor, "30", b.sensor},
 	} {
-		b.boot[d.name] = now.Add(-time.Duration(41+13*i) * time.Hour) // none started with the simulation
 		conn, err := net.ListenPacket("udp", net.JoinHostPort(b.address(d.host), "0"))
 		if err != nil {
 			return err
