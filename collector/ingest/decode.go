@@ -14,8 +14,10 @@ import (
 	"github.com/faultline/faultline/plugins/base"
 )
 
-// errTooManySeries is returned by the decoders when a request is over the limit.
-var errTooManySeries = errors.New("too many series")
+// errTooMany is wrapped by the decoders' errors when a request is over a limit.
+var errTooMany = errors.New("too many")
+
+const maxSymbols = 1_000_000 // in one request
 
 // decoder decodes one request at a time and keeps its memory for the next one.
 // What it returns is valid until the next use.
@@ -102,6 +104,9 @@ func (b *labelBuilder) add(name, value *symbol) {
 		b.reason = metricstore.ReasonInvalidLabels
 		return
 	case value.s == "":
+		return
+	case len(b.d.labels)-b.start > b.d.limits.Labels:
+		b.reason = metricstore.ReasonLabelLimit
 		return
 	}
 	if b.sorted {
@@ -320,7 +325,17 @@ func (d *decoder) text(b []byte) string { return strings.ToValidUTF8(string(b), 
 
 func (d *decoder) checkSeries() error {
 	if len(d.spans) > d.limits.Series {
-		return fmt.Errorf("%w: more than %d", errTooManySeries, d.limits.Series)
+		return fmt.Errorf("%w series: more than %d", errTooMany, d.limits.Series)
 	}
 	return nil
+}
+
+// addPoint decodes a Sample message of the series at hand.
+func (d *decoder) addPoint(msg []byte) error {
+	if len(d.points) >= d.limits.Samples {
+		return fmt.Errorf("%w samples: more than %d", errTooMany, d.limits.Samples)
+	}
+	p, err := point(msg)
+	d.points = append(d.points, p)
+	return err
 }

@@ -34,9 +34,7 @@ func (d *decoder) seriesV1(msg []byte) error {
 		case 1:
 			return d.labelV1(data, &b)
 		case 2:
-			p, err := point(data)
-			d.points = append(d.points, p)
-			return err
+			return d.addPoint(data)
 		case 3:
 			d.exemplars++
 		case 4:

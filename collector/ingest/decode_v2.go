@@ -18,6 +18,9 @@ func (d *decoder) decodeV2(msg []byte) error {
 	// The table may stand behind the series.
 	err := fields(msg, func(num protowire.Number, data []byte, _ uint64) error {
 		if num == 4 {
+			if len(d.symbols) >= maxSymbols {
+				return fmt.Errorf("%w symbols: more than %d", errTooMany, maxSymbols)
+			}
 			d.symbols = append(d.symbols, d.interned.get(data))
 		}
 		return nil
@@ -57,9 +60,7 @@ func (d *decoder) seriesV2(msg []byte) error {
 			}
 			refs = append(refs[:len(refs):len(refs)], data...)
 		case 2:
-			p, err := point(data)
-			d.points = append(d.points, p)
-			return err
+			return d.addPoint(data)
 		case 3:
 			d.histograms++
 		case 4:

@@ -66,6 +66,7 @@ type Limits struct {
 	BodyBytes       int64         // compressed; 8 MiB
 	DecodedBytes    int           // decompressed; 64 MiB
 	Series          int           // in one request; 100,000
+	Samples         int           // in one request; 1,000,000
 	Events          int           // in one request; 10,000
 	Labels          int           // of one series, ours included; 64
 	LabelNameBytes  int           // 256
@@ -84,6 +85,7 @@ func (l Limits) withDefaults() Limits {
 	}
 	orInt(&l.DecodedBytes, 64<<20)
 	orInt(&l.Series, 100_000)
+	orInt(&l.Samples, 1_000_000)
 	orInt(&l.Events, 10_000)
 	orInt(&l.Labels, 64)
 	orInt(&l.LabelNameBytes, 256)

@@ -280,6 +280,7 @@ func TestRefusals(t *testing.T) {
 		{"large body, no length", limits(Limits{BodyBytes: 10}), ct, body, func(r *http.Request) { r.ContentLength = -1 }, 413, "too_large", "larger than 10"},
 		{"bomb", limits(Limits{DecodedBytes: 100}), ct, snappy.Encode(nil, make([]byte, 1000)), nil, 413, "too_large", "when decompressed"},
 		{"many series", limits(Limits{Series: 5}), ct, manyBody, nil, 413, "too_large", "more than 5"},
+		{"many samples", limits(Limits{Samples: 5}), ct, manyBody, nil, 413, "too_large", "more than 5"},
 		{"many labels", limits(Limits{Labels: 2}), ct, manyBody, nil, 400, "partial", "too many or too long labels"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -43,7 +43,7 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, src Source) *fau
 	if v2 {
 		decode, name = d.decodeV2, protoV2
 	}
-	if err := decode(plain); errors.Is(err, errTooManySeries) {
+	if err := decode(plain); errors.Is(err, errTooMany) {
 		return tooLarge(err.Error() + ": send smaller requests")
 	} else if err != nil {
 		return badRequest("protobuf", "body is not a "+name+": "+err.Error())
