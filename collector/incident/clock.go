@@ -71,7 +71,7 @@ func (i *Incident) clock(e Event) {
 	case c.Problem != "":
 		c.State = ClockNotKnown
 	case e.Kind == ClockComputed:
-		c.State = lastState(c.Marks)
+		c.State = c.Phase()
 	}
 	i.Timers = slices.DeleteFunc(i.Timers, func(t Timer) bool { return t.Step == "" && t.Name == c.Name })
 }
@@ -90,11 +90,13 @@ func (c *Clock) mark(e Event, what string) {
 	c.Marks = append(c.Marks, m)
 }
 
-func lastState(marks []ClockMark) string {
-	if len(marks) == 0 {
+// Phase is what the marks alone say: running, paused or stopped. State says
+// unknown as well.
+func (c Clock) Phase() string {
+	if len(c.Marks) == 0 {
 		return ClockEnded
 	}
-	switch marks[len(marks)-1].What {
+	switch c.Marks[len(c.Marks)-1].What {
 	case MarkPause:
 		return ClockPausing
 	case MarkStop:

@@ -163,6 +163,7 @@ type TicketMessage struct {
 	State   string    `json:"state"`         // queued, sent, failed
 	Problem string    `json:"problem,omitempty"`
 	Repeat  bool      `json:"repeat,omitempty"`
+	Reason  string    `json:"reason,omitempty"` // why it was written: opened, recovered, withdrawn, closed, ...
 }
 
 // Timer fires an event at its time. Timers belong to a step unless Step is "".
@@ -210,7 +211,7 @@ type Incident struct {
 	WorkDone       bool         `json:"work_done,omitempty"` // a person said the present step's work is done
 	Acked          bool         `json:"acked,omitempty"`
 	AckedBy        Actor        `json:"acked_by,omitzero"`
-	Choice         string       `json:"choice,omitempty"` // the last decision in the present step
+	Choice         string       `json:"choice,omitempty"`    // the last decision in the present step
 	DecidedBy      Actor        `json:"decided_by,omitzero"` // who made the last decision, in any step
 	Approvals      []Actor      `json:"approvals,omitempty"`
 	Rejected       bool         `json:"rejected,omitempty"`

@@ -1,0 +1,311 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/sla"
+	"github.com/faultline/faultline/internal/lang"
+)
+
+// What vendors report, in the Choice of a VendorReported fact.
+const (
+	VendorAccepted = "accepted"
+	VendorFixed    = "reported_fixed"
+	VendorReturned = "returned"
+)
+
+// Reasons in the Params of ticket and notify effects.
+const (
+	ReasonOpened          = "opened"
+	ReasonEntered         = "entered" // it is the role's turn
+	ReasonReclassified    = "reclassified"
+	ReasonWithdrawn       = "withdrawn"
+	ReasonRecovered       = "recovered" // proven by measurement
+	ReasonNotConfirmed    = "not_confirmed"
+	ReasonReopened        = "reopened"
+	ReasonClosed          = "closed"
+	ReasonFolded          = "folded"
+	ReasonTimeout         = "timeout"
+	ReasonWarn            = "clock_warn"
+	ReasonBreach          = "clock_breach"
+	ReasonLate            = "clock_late"
+	ReasonVendorSays      = "vendor_says" // Params says: accepted, reported_fixed, returned
+	ReasonVendorUnknown   = "vendor_unknown"
+	ReasonTicketFailed    = "ticket_failed"
+	ReasonVerifyFailed    = "verify_failed"
+	ReasonCalendarUnknown = "calendar_unknown"
+)
+
+// Env is what Step is handed of the world. Vendor is optional; all else but
+// Hold and WorkCalendar is required.
+type Env struct {
+	Now          time.Time
+	Calendars    *sla.Calendars
+	WorkCalendar string        // calendar id for "work" at the incident's site; "" the definition's
+	Hold         time.Duration // overrides the definition's hold of verification; 0: as defined
+	// Vendor names the vendor of another kind than the diagnosis's, for the case
+	// that a person overrules it. Empty: nobody is known.
+	Vendor func(kind string, d incident.Diagnosis) (id, name string)
+}
+
+// Result is what follows from the facts.
+type Result struct {
+	Events  []incident.Event  // the facts, each with its consequences after it; unsealed
+	Effects []incident.Effect // to be carried out
+	Cancel  []string          // keys of effects that shall not be carried out any more
+}
+
+// Refusal is the error of a person's fact that the process does not allow.
+type Refusal struct{ Text, Hint lang.Text }
+
+// Error returns what is refused, in English.
+func (r *Refusal) Error() string { return "refused: " + r.Text.EN }
+
+func refuse(zh, en string) error { return &Refusal{Text: lang.Text{ZH: zh, EN: en}} }
+
+// errLoop says a definition's transitions chase each other.
+var errLoop = errors.New("steps lead in a circle without waiting for anything")
+
+// run is one call of Step.
+type run struct {
+	d   *Definition
+	i   incident.Incident // as it is after the events so far
+	env Env
+	res Result
+}
+
+// Step returns what the facts lead to. The incident is the zero value when the
+// first fact is Opened. d is the definition the incident runs on or, when a
+// Diagnosed fact names another process, that process: the incident then goes on
+// there, with its clocks. A timer that is no longer set leads to nothing.
+func Step(d *Definition, i incident.Incident, facts []incident.Event, env Env) (Result, error) {
+	r := &run{d: d, i: i, env: env}
+	if i.Version > 0 && i.ProcessVersion != d.Ref() && !slices.ContainsFunc(facts, func(f incident.Event) bool { return leadsTo(d, f) }) {
+		return Result{}, fmt.Errorf("step incident %s: it runs on %s, not on %s", i.ID, i.ProcessVersion, d.Ref())
+	}
+	if i.Open() && i.ProcessVersion == d.Ref() {
+		if err := r.recompute(); err != nil {
+			return Result{}, err
+		}
+	}
+	for _, f := range facts {
+		if err := r.fact(f); err != nil {
+			return Result{}, fmt.Errorf("step incident %s, %s: %w", f.IncidentID, f.Kind, err)
+		}
+	}
+	return r.res, nil
+}
+
+// leadsTo tells whether the fact re-routes an incident into the definition.
+func leadsTo(d *Definition, f incident.Event) bool {
+	return f.Kind == incident.Diagnosed && f.Diagnosis != nil && f.Diagnosis.Process == d.ID
+}
+
+// record applies the event and adds it to the result.
+func (r *run) record(e incident.Event) error {
+	if e.IncidentID == "" {
+		e.IncidentID = r.i.ID
+	}
+	if e.At.IsZero() {
+		e.At = r.env.Now
+	}
+	if e.Actor == (incident.Actor{}) {
+		e.Actor = incident.System
+	}
+	after, err := incident.Apply(r.i, e)
+	if err != nil {
+		return err
+	}
+	r.i = after
+	r.res.Events = append(r.res.Events, e)
+	return nil
+}
+
+// next is the number the next event will have; it makes keys unique.
+func (r *run) next() int64 { return r.i.Version + 1 }
+
+// effect queues something to be done. Params must not hold an empty value.
+func (r *run) effect(kind, step string, params map[string]string) (key string, err error) {
+	e := incident.Effect{Key: fmt.Sprintf("%s/%d/%s", r.i.ID, r.next(), kind), IncidentID: r.i.ID, Kind: kind, Step: step, Params: params}
+	if err := r.record(incident.Event{Kind: incident.EffectQueued, Effect: &e}); err != nil {
+		return "", err
+	}
+	r.res.Effects = append(r.res.Effects, e)
+	return e.Key, nil
+}
+
+// notify tells a role; roles outside the company are told by tickets.
+func (r *run) notify(role, reason string, more ...string) error {
+	if def, ok := r.d.Role(role); !ok || def.External {
+		return nil
+	}
+	params := map[string]string{"role": role, "reason": reason, "step": r.i.Step}
+	for n := 0; n+1 < len(more); n += 2 {
+		params[more[n]] = more[n+1]
+	}
+	_, err := r.effect(incident.EffectNotify, "", params)
+	return err
+}
+
+func (r *run) notifyAll(roles []string, reason string, more ...string) error {
+	for _, role := range roles {
+		if err := r.notify(role, reason, more...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enter moves the incident to the step: what ended with the old one is
+// cancelled, clocks move, the ticket goes out, timers are set.
+func (r *run) enter(to, reason string) error {
+	for _, p := range r.i.Pending {
+		if p.Step != "" {
+			r.res.Cancel = append(r.res.Cancel, p.Key)
+		}
+	}
+	s := r.d.steps[to]
+	first := r.i.Step == ""
+	e := incident.Event{Kind: incident.Entered, Step: to, From: r.i.Step, Reason: reason, Role: s.Role, Choice: r.i.Choice}
+	if err := r.record(e); err != nil {
+		return err
+	}
+	if s.Final {
+		return r.finish(s, reason)
+	}
+	if err := r.clocksAt(to); err != nil {
+		return err
+	}
+	if err := r.pauses(s); err != nil {
+		return err
+	}
+	if s.Ticket != nil {
+		if err := r.ticketStep(s.Ticket); err != nil {
+			return err
+		}
+	}
+	if s.Guard != nil {
+		if err := r.verify(s); err != nil {
+			return err
+		}
+	}
+	if err := r.timeouts(s); err != nil {
+		return err
+	}
+	return r.tell(s, first)
+}
+
+// tell tells those whose turn it is. While measurements decide it is nobody's.
+func (r *run) tell(s *StepDef, first bool) error {
+	reason := ReasonEntered
+	if first {
+		reason = ReasonOpened
+	}
+	roles := slices.Clone(s.Notify)
+	if s.Guard == nil && !slices.Contains(roles, s.Role) {
+		roles = append([]string{s.Role}, roles...)
+	}
+	return r.notifyAll(roles, reason)
+}
+
+// verify starts the measurement that proves recovery.
+func (r *run) verify(s *StepDef) error {
+	hold := s.Guard.hold.Time
+	if r.env.Hold > 0 {
+		hold = r.env.Hold
+	}
+	params := map[string]string{"hold": hold.String(), "on_no_data": s.Guard.OnNoData}
+	if q := r.i.Diagnosis.Recovery; q != "" {
+		params["guard"] = q
+	}
+	if !r.i.RecoveredAt.IsZero() {
+		params["since"] = r.i.RecoveredAt.UTC().Format(time.RFC3339Nano)
+	}
+	_, err := r.effect(incident.EffectVerify, s.ID, params)
+	return err
+}
+
+// finish closes the incident in a final step.
+func (r *run) finish(s *StepDef, reason string) error {
+	if err := r.stopClocks(); err != nil {
+		return err
+	}
+	if r.i.State != incident.StateClosed {
+		if err := r.record(incident.Event{Kind: incident.Closed, Reason: reason, Step: s.ID}); err != nil {
+			return err
+		}
+	}
+	if err := r.updateTicket(ReasonClosed, "closed"); err != nil {
+		return err
+	}
+	for _, kind := range s.Produce {
+		if _, err := r.effect(kind, "", map[string]string{"reason": reason}); err != nil {
+			return err
+		}
+	}
+	return r.notifyAll(s.Notify, ReasonClosed)
+}
+
+// settle follows the transitions until the step waits for something.
+func (r *run) settle() error {
+	for range 32 {
+		s, ok := r.d.Step(r.i.Step)
+		if !ok || s.Final || r.i.State == incident.StateClosed {
+			return nil
+		}
+		to, reason, err := r.leads(s)
+		if err != nil || to == "" {
+			return err
+		}
+		if err := r.enter(to, reason); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("process %s, step %s: %w", r.d.Ref(), r.i.Step, errLoop)
+}
+
+// leads returns where the step leads now, or "".
+func (r *run) leads(s *StepDef) (to, reason string, err error) {
+	if choice, ok := s.choice(r.i.Choice); ok {
+		if choice.Reopens && r.i.State == incident.StateVerified {
+			if err := r.record(incident.Event{Kind: incident.Reopened, Reason: ReasonNotConfirmed}); err != nil {
+				return "", "", err
+			}
+			if err := r.clocksAt(wordReopened); err != nil {
+				return "", "", err
+			}
+			if err := r.updateTicket(ReasonReopened, ""); err != nil {
+				return "", "", err
+			}
+		}
+		return choice.To, "decided", nil
+	}
+	f := factsOf(s, r.i)
+	for _, n := range s.Next {
+		ok, err := n.when.holds(f)
+		if err != nil {
+			return "", "", fmt.Errorf("step %s, when %s: %w", s.ID, n.When, err)
+		}
+		if ok {
+			return n.To, n.When, nil
+		}
+	}
+	return "", "", nil
+}
+
+// back is where a verification that failed leads.
+func (r *run) back() string {
+	to := r.d.guard.Guard.Failed
+	if to != "back" {
+		return to
+	}
+	prev, ok := r.d.Step(r.i.PrevStep)
+	if !ok || prev.Final || prev.Guard != nil {
+		return r.d.Steps[0].ID
+	}
+	return prev.ID
+}
