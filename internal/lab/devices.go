@@ -135,7 +135,7 @@ func (b *Branch) ups(s state) []instance {
 	t.integer(upsMIB+".2.4.0", clamp(int(s.charge), 0, 100))
 	t.integer(upsMIB+".2.5.0", 480+int(s.charge*0.6))
 	t.integer(upsMIB+".2.7.0", 26)
-	t.counter(upsMIB+".3.1.0", boolean(onBattery))
+	t.counter(upsMIB+".3.1.0", s.losses)
 	t.integer(upsMIB+".3.2.0", 1)
 	t.integer(upsMIB+".3.3.1.2.1", hertz)
 	t.integer(upsMIB+".3.3.1.3.1", volts)
@@ -165,13 +165,6 @@ func (t *builder) upsAlarms(s state, name string, batteryStatus int) {
 		t.object(fmt.Sprintf("%s.6.2.1.2.%d", upsMIB, i+1), fmt.Sprintf("%s.6.3.%d", upsMIB, a))
 		t.ticks(fmt.Sprintf("%s.6.2.1.3.%d", upsMIB, i+1), s.uptime[name].Milliseconds()/10)
 	}
-}
-
-func boolean(v bool) uint64 {
-	if v {
-		return 1
-	}
-	return 0
 }
 
 // sensor answers as ENTITY-MIB and ENTITY-SENSOR-MIB say (RFC 6933, RFC 3433).

@@ -121,6 +121,7 @@ type Branch struct {
 	room   slope                // temperature
 	power  slope                // charge of the battery, percent
 	boot   map[string]time.Time // when each device started
+	losses uint64               // of the mains, ever
 	closed bool
 }
 
@@ -220,6 +221,7 @@ func (b *Branch) Break(name string) error {
 		b.room = b.room.towards(b.opt.HeatCelsius, now)
 	case faultUPS:
 		b.power = b.power.towards(0, now)
+		b.losses++
 	}
 	return b.pathsLocked()
 }
@@ -256,6 +258,7 @@ type state struct {
 	celsius float64
 	charge  float64       // percent
 	battery time.Duration // on battery for so long; 0 on mains
+	losses  uint64        // of the mains, ever
 	uptime  map[string]time.Duration
 }
 
@@ -263,7 +266,7 @@ func (b *Branch) state() state {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.opt.Now()
-	s := state{now: now, broken: map[string]bool{}, uptime: map[string]time.Duration{}, celsius: b.room.now(now), charge: b.power.now(now)}
+	s := state{now: now, broken: map[string]bool{}, uptime: map[string]time.Duration{}, celsius: b.room.now(now), charge: b.power.now(now), losses: b.losses}
 	for name := range b.since {
 		s.broken[name] = true
 	}
