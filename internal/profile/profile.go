@@ -74,6 +74,8 @@ type Table struct {
 	Labels  []Label  `yaml:"labels"` // columns that name a row; read seldom
 	Meta    []Label  `yaml:"meta"`   // columns that sensors need and series do not carry; read seldom
 	Columns []Value  `yaml:"columns"`
+
+	MayBeEmpty bool `yaml:"may_be_empty"` // rows may all go without that being a fault
 }
 
 // Label is a column whose text names the rows of a table.
@@ -110,7 +112,7 @@ func (v *Value) InfoLabel() string {
 // class's unit and, where states are known, faultline_sensor_status.
 type Sensor struct {
 	Class  string            `yaml:"class"`
-	Name   string            `yaml:"name"`   // a table's row adds its index when it has several rows
+	Name   string            `yaml:"name"`   // a table's row adds its index
 	Scale  float64           `yaml:"scale"`  // from the raw value to the class's unit; 0 is 1
 	Status map[string]string `yaml:"status"` // state by raw value; others are unknown
 

@@ -1,0 +1,112 @@
+// Package snmp is the input that reads SNMP devices: v1, v2c and v3, as their
+// profiles (internal/profile) say. It names the device, reads what it has, keeps
+// every good row and says what it could not read. It listens to no traps and
+// judges nothing.
+package snmp
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/faultline/faultline/internal/profile"
+	"github.com/faultline/faultline/plugins/base"
+	"github.com/faultline/faultline/plugins/input"
+)
+
+// idle is for how long the state of a device that is not polled is kept.
+const idle = 30 * time.Minute
+
+// Options are the settings of an Input.
+type Options struct {
+	Profiles *profile.Set     // required
+	Now      func() time.Time // default time.Now
+}
+
+// Input reads SNMP devices. Each target keeps one open client and what was
+// learned about the device.
+type Input struct {
+	opts Options
+
+	mu      sync.Mutex
+	devices map[string]*device // by target id
+	swept   time.Time
+}
+
+// New makes an Input.
+func New(o Options) (*Input, error) {
+	if o.Profiles == nil {
+		return nil, errors.New("input snmp: no profiles")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Input{opts: o, devices: map[string]*device{}, swept: o.Now()}, nil
+}
+
+// Name is "snmp".
+func (in *Input) Name() string { return "snmp" }
+
+// CheckTarget reports what is wrong with the target's options.
+func (in *Input) CheckTarget(t base.Target) error {
+	_, err := parse(t)
+	return err
+}
+
+// Gather reads the device once. A device that does not answer the first request
+// costs at most its retries plus one times the request's timeout.
+func (in *Input) Gather(ctx context.Context, t base.Target, sink input.Sink) error {
+	d, err := in.device(t)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.poll(ctx, sink)
+}
+
+// Close closes the clients of all devices. No Gather may be under way.
+func (in *Input) Close() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for id, d := range in.devices {
+		d.close()
+		delete(in.devices, id)
+	}
+	return nil
+}
+
+// device returns the state of the target's device; new settings start anew.
+func (in *Input) device(t base.Target) (*device, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	now := in.opts.Now()
+	in.sweepLocked(now)
+	d := in.devices[t.ID]
+	if d == nil || d.address != t.Address || !maps.Equal(d.options, t.Options) {
+		c, err := parse(t)
+		if err != nil {
+			return nil, err
+		}
+		d = newDevice(c, t, in.opts)
+		in.devices[t.ID] = d
+	}
+	d.used = now
+	return d, nil
+}
+
+func (in *Input) sweepLocked(now time.Time) {
+	if now.Sub(in.swept) < idle/3 {
+		return
+	}
+	in.swept = now
+	for id, d := range in.devices {
+		if now.Sub(d.used) > idle && d.mu.TryLock() {
+			d.close()
+			d.mu.Unlock()
+			delete(in.devices, id)
+		}
+	}
+}
