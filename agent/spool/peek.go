@@ -20,6 +20,14 @@ type Range struct {
 // be of the same batch and not before r.
 func (r Range) Through(last Range) Range { return Range{r.Lane, r.from, last.to} }
 
+// Join returns the range of r and next together, if next begins where r ends.
+func (r Range) Join(next Range) (Range, bool) {
+	if r.Lane != next.Lane || r.to != next.from {
+		return r, false
+	}
+	return Range{r.Lane, r.from, next.to}, true
+}
+
 // String names the range for logs: lane, segment and offsets.
 func (r Range) String() string {
 	return fmt.Sprintf("%s/%016x[%d:%d]", r.Lane, r.from>>32, uint32(r.from), uint32(r.to))
