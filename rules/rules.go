@@ -8,7 +8,7 @@ import (
 	"io/fs"
 )
 
-//go:embed calendars profiles
+//go:embed calendars profiles processes
 var files embed.FS
 
 // FS returns the embedded files, one directory for each kind.
