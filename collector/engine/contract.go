@@ -50,6 +50,8 @@ type Store interface {
 	Commit(ctx context.Context, c Commit) error
 	// Incidents returns incidents that are not closed, oldest first.
 	OpenIncidents(ctx context.Context) ([]incident.Incident, error)
+	// Incident returns one incident in any state, or ErrNotFound.
+	Incident(ctx context.Context, id string) (incident.Incident, error)
 	// Alerts returns the stored alert states.
 	Alerts(ctx context.Context) ([]alert.Alert, error)
 	// NextNumber reserves the next incident number of the day (20261121), from 1.

@@ -21,6 +21,8 @@ type opening struct {
 	diagnosis incident.Diagnosis
 	alerts    []incident.AlertRef
 	previous  string
+	by        incident.Actor // zero: the measurements
+	comment   string
 }
 
 // round is the input of correlate: everything as it stands at now.
@@ -229,7 +231,8 @@ func (c *correlation) opening(cause incident.Diagnosis) (opening, bool) {
 }
 
 // followAlerts tells every incident what became of its alerts, and says when
-// all of them are gone.
+// all of them are gone. An incident without alerts, reported by a person, is
+// not recovered by their absence.
 func (c *correlation) followAlerts() {
 	for i := range c.incidents {
 		inc := &c.incidents[i]
@@ -241,7 +244,7 @@ func (c *correlation) followAlerts() {
 		switch {
 		case (firing || joined) && !inc.RecoveredAt.IsZero() && inc.State == incident.StateOpen:
 			c.fact(inc, incident.Event{Kind: incident.RecoveryLost})
-		case !firing && !joined && !unknown && inc.RecoveredAt.IsZero() && inc.State == incident.StateOpen:
+		case len(inc.Alerts) > 0 && !firing && !joined && !unknown && inc.RecoveredAt.IsZero() && inc.State == incident.StateOpen:
 			c.fact(inc, incident.Event{Kind: incident.RecoverySeen})
 		}
 	}

@@ -1,0 +1,288 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/faultline/faultline/collector/alert"
+	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/process"
+	"github.com/faultline/faultline/collector/route"
+	"github.com/faultline/faultline/collector/sla"
+)
+
+// Diagnosis is what the present evidence says about the alerts that fire.
+type Diagnosis struct {
+	Causes []incident.Diagnosis
+	Held   map[string]bool // fingerprints that wait for more evidence
+}
+
+// Options configure an Engine. All but OnChange, Settle, Hold and Logger are required.
+type Options struct {
+	Store     Store
+	Lease     func() (generation int64, ok bool) // the fence; ok false: not ours to write
+	Diagnose  func(firing []alert.Alert, now time.Time) Diagnosis
+	Route     func(d incident.Diagnosis, now time.Time) route.Decision
+	Processes *process.Set
+	Calendars *sla.Calendars
+	Site      func(site string) SiteFacts
+	Vendor    func(kind string, d incident.Diagnosis) (id, name string) // who it is when a person overrules the kind; optional
+	Now       func() time.Time
+	OnChange  func(incident.Incident, []incident.Event) // after a commit; must not block
+	Settle    time.Duration                             // default 20 s, see round.settle
+	Hold      time.Duration                             // overrides every process's verify hold when > 0
+	Logger    *slog.Logger
+}
+
+// SiteFacts is what the engine must know of a site.
+type SiteFacts struct {
+	Practice bool
+	Calendar string // working calendar
+	Zone     *time.Location
+}
+
+// Engine is the only writer of incidents. Its methods may be called from
+// several goroutines; they are carried out one at a time.
+type Engine struct {
+	o Options
+
+	mu     sync.Mutex // guards the fields below
+	loaded int64      // lease generation the cache was loaded under; 0: not loaded
+	open   map[string]incident.Incident
+	past   map[string]pastIncident // by cause: the last verified or closed incident
+}
+
+// pastIncident is what is remembered of an incident that is over.
+type pastIncident struct {
+	id string
+	at time.Time
+}
+
+// New makes an Engine.
+func New(o Options) (*Engine, error) {
+	if o.Store == nil || o.Lease == nil || o.Diagnose == nil || o.Route == nil || o.Processes == nil || o.Calendars == nil || o.Site == nil || o.Now == nil {
+		return nil, errors.New("engine options: store, lease, diagnose, route, processes, calendars, site and now are required")
+	}
+	if o.Settle == 0 {
+		o.Settle = 20 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return &Engine{o: o, past: map[string]pastIncident{}}, nil
+}
+
+// Round is one evaluation of the alert rules.
+type Round struct {
+	Now     time.Time
+	Firing  []alert.Alert // all that fire
+	Changed []alert.Alert // to be stored: state or values that matter changed
+	Dropped []string      // fingerprints no longer known
+}
+
+// HandleAlerts takes a round of alerts, opens, joins, re-classifies and folds
+// incidents, and commits all of it with the alert state. On an error nothing
+// has changed and the round shall be evaluated again.
+func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	gen, err := e.loadLocked(ctx)
+	if err != nil {
+		return err
+	}
+	found := e.o.Diagnose(r.Firing, r.Now)
+	in := round{now: r.Now, causes: found.Causes, held: found.Held, settle: e.o.Settle,
+		firing: byFingerprint(r.Firing), known: byFingerprint(r.Changed)}
+	p := correlate(e.incidentsLocked(), in)
+	c := Commit{Generation: gen, Alerts: r.Changed, DropAlerts: r.Dropped}
+	// One incident that cannot take its facts must not hold up the others: it is
+	// told again in the next round.
+	for _, id := range sortedKeys(p.facts) {
+		if err := e.addLocked(&c, id, e.routed(p.facts[id], r.Now)); err != nil {
+			e.o.Logger.Error("judge incident", "err", err)
+		}
+	}
+	for _, o := range p.open {
+		if _, err := e.addOpeningLocked(ctx, &c, o, r.Now); err != nil {
+			e.o.Logger.Error("open incident", "cause", o.diagnosis.Cause, "err", err)
+		}
+	}
+	if len(c.Changes) == 0 && len(c.Alerts) == 0 && len(c.DropAlerts) == 0 {
+		return nil
+	}
+	return e.commitLocked(ctx, c)
+}
+
+// Opening is a fault that somebody tells of.
+type Opening struct {
+	FactID    string // idempotence key
+	Diagnosis incident.Diagnosis
+	Actor     incident.Actor
+	Comment   string
+	At        time.Time
+}
+
+// Open opens an incident that no alert asked for and returns its id.
+func (e *Engine) Open(ctx context.Context, o Opening) (string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	gen, err := e.loadLocked(ctx)
+	if err != nil {
+		return "", err
+	}
+	c := Commit{Generation: gen, Seen: []string{o.FactID}}
+	id, err := e.addOpeningLocked(ctx, &c, opening{diagnosis: o.Diagnosis, by: o.Actor, comment: o.Comment}, o.At)
+	if err != nil {
+		return "", err
+	}
+	return id, e.commitLocked(ctx, c)
+}
+
+// Handle takes one fact about one incident: a person's action, a vendor's
+// answer, the outcome of an effect. A fact whose ID was taken before changes
+// nothing.
+func (e *Engine) Handle(ctx context.Context, fact incident.Event) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	gen, err := e.loadLocked(ctx)
+	if err != nil {
+		return err
+	}
+	if err := e.fetchLocked(ctx, fact.IncidentID); err != nil {
+		return err
+	}
+	c := Commit{Generation: gen}
+	if fact.ID != "" {
+		c.Seen = append(c.Seen, fact.ID)
+	}
+	if fact.Effect != nil && (fact.Kind == incident.EffectDone || fact.Kind == incident.EffectFailed) {
+		c.EffectDone = append(c.EffectDone, fact.Effect.Key)
+	}
+	if err := e.addLocked(&c, fact.IncidentID, []incident.Event{fact}); err != nil {
+		return err
+	}
+	return e.commitLocked(ctx, c)
+}
+
+// Tick fires the timers that are due. It is called about once a second; after
+// downtime every overdue timer fires once, in order, with how late it is.
+func (e *Engine) Tick(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	gen, err := e.loadLocked(ctx)
+	if err != nil {
+		return err
+	}
+	now := e.o.Now()
+	for _, id := range sortedKeys(e.open) {
+		due := dueTimers(e.open[id], now)
+		if len(due) == 0 {
+			continue
+		}
+		c := Commit{Generation: gen}
+		if err := e.addLocked(&c, id, due[:1]); err != nil {
+			return err
+		}
+		if err := e.commitLocked(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Incident returns an incident that is not closed, as last committed.
+func (e *Engine) Incident(id string) (incident.Incident, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i, ok := e.open[id]
+	return i, ok
+}
+
+// Incidents returns the incidents that are not closed, oldest first.
+func (e *Engine) Incidents(ctx context.Context) ([]incident.Incident, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, err := e.loadLocked(ctx); err != nil {
+		return nil, err
+	}
+	return e.incidentsLocked(), nil
+}
+
+// loadLocked reads the open incidents once per lease generation.
+func (e *Engine) loadLocked(ctx context.Context) (int64, error) {
+	gen, ok := e.o.Lease()
+	if !ok {
+		return 0, ErrFenced
+	}
+	if e.loaded == gen && e.open != nil {
+		return gen, nil
+	}
+	list, err := e.o.Store.OpenIncidents(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("load open incidents: %w", err)
+	}
+	e.open = make(map[string]incident.Incident, len(list))
+	for _, i := range list {
+		e.open[i.ID] = i
+	}
+	e.loaded = gen
+	return gen, nil
+}
+
+// fetchLocked brings a closed incident into the cache, for a late fact.
+func (e *Engine) fetchLocked(ctx context.Context, id string) error {
+	if _, ok := e.open[id]; ok {
+		return nil
+	}
+	i, err := e.o.Store.Incident(ctx, id)
+	if err != nil {
+		return fmt.Errorf("incident %s: %w", id, err)
+	}
+	e.open[id] = i
+	return nil
+}
+
+// commitLocked writes and then takes over the new state.
+func (e *Engine) commitLocked(ctx context.Context, c Commit) error {
+	if err := e.o.Store.Commit(ctx, c); err != nil {
+		if errors.Is(err, ErrFenced) || errors.Is(err, ErrConflict) {
+			e.open, e.loaded = nil, 0 // what we know may be old: read again
+		}
+		return fmt.Errorf("commit %d incident changes: %w", len(c.Changes), err)
+	}
+	for _, ch := range c.Changes {
+		i := ch.After
+		if !i.VerifiedAt.IsZero() {
+			e.past[i.Diagnosis.Cause] = pastIncident{i.ID, i.VerifiedAt}
+		}
+		if i.Open() {
+			e.open[i.ID] = i
+		} else {
+			delete(e.open, i.ID)
+		}
+		if e.o.OnChange != nil {
+			e.o.OnChange(i, ch.Events)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) incidentsLocked() []incident.Incident {
+	out := make([]incident.Incident, 0, len(e.open))
+	for _, i := range e.open {
+		out = append(out, i)
+	}
+	slices.SortFunc(out, func(a, b incident.Incident) int {
+		if c := a.OpenedAt.Compare(b.OpenedAt); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return out
+}
