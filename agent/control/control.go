@@ -1,0 +1,207 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/faultline/faultline/agent/link"
+	"github.com/faultline/faultline/internal/wire"
+)
+
+// Bounds of what one answer may ask for.
+const (
+	answerLimit = 16 << 20 // bytes
+	checkLimit  = 64       // checks taken from one answer
+	checkLife   = 10 * time.Minute
+)
+
+// minInterval keeps an agent from spinning on a collector that answers at once.
+const minInterval = 200 * time.Millisecond
+
+// Options are a control's settings. Link, Dir and OnWork are required.
+type Options struct {
+	Link *link.Client
+	Dir  string // the last work is kept in Dir/work.json
+
+	// OnWork takes over a new configuration: the one remembered from before, once
+	// when Run starts, and each new version. Checks are not in it. It is called
+	// from Run's goroutine and returns soon.
+	OnWork func(wire.Work)
+	// OnCheck carries out a check request, at most once for each ID and not after
+	// c.Expires, which is in the agent's own clock. ctx ends with Run. It is
+	// called from Run's goroutine and returns soon. Nil: checks are ignored.
+	OnCheck func(ctx context.Context, c wire.Check)
+
+	Timeout    time.Duration         // of one poll; zero: 30 s
+	SlowRetry  time.Duration         // wait after a refusal that a person must mend; zero: 30 s
+	Now        func() time.Time      // zero: time.Now
+	Logger     *slog.Logger          // zero: discards
+	Registerer prometheus.Registerer // gets the metrics; zero: none
+}
+
+func (o *Options) setDefaults() error {
+	if o.Link == nil || o.Dir == "" || o.OnWork == nil {
+		return errors.New("new control: a link, a directory and OnWork are required")
+	}
+	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
+	o.SlowRetry = cmp.Or(o.SlowRetry, 30*time.Second)
+	if o.Timeout < time.Second || o.SlowRetry < 0 {
+		return errors.New("new control: timeout is below 1 s or slow retry negative")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// Control polls one collector. Its fields belong to the goroutine of Run.
+type Control struct {
+	opt     Options
+	met     *meters
+	last    wire.Work // the configuration in force; Version 0 before the first
+	seen    seen
+	backoff link.Backoff
+}
+
+// New makes a control and reads the last work from disk. A file that cannot be
+// read is put aside and does not keep the agent from starting.
+func New(opt Options) (*Control, error) {
+	if err := opt.setDefaults(); err != nil {
+		return nil, err
+	}
+	c := &Control{opt: opt, met: newMeters()}
+	if opt.Registerer != nil {
+		if err := c.met.register(opt.Registerer); err != nil {
+			return nil, fmt.Errorf("new control: register metrics: %w", err)
+		}
+	}
+	last, err := c.load()
+	if err != nil {
+		opt.Logger.Error("control: last work unreadable, starting without the collector's targets", "error", err)
+	}
+	c.last = last
+	c.met.version.Set(float64(last.Version))
+	return c, nil
+}
+
+// Last returns the work in force: the one remembered from disk until Run has
+// received a newer one. It must not be called while Run runs.
+func (c *Control) Last() wire.Work { return c.last }
+
+// Run hands over the remembered work, then polls until ctx ends and returns nil.
+func (c *Control) Run(ctx context.Context) error {
+	if c.last.Version != 0 {
+		c.opt.OnWork(c.last)
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		start := c.opt.Now()
+		wait := c.poll(ctx)
+		if quick := minInterval - c.opt.Now().Sub(start); wait < quick {
+			wait = quick
+		}
+		if wait <= 0 {
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+	}
+	return nil
+}
+
+// poll asks once and returns how long to wait before the next time.
+func (c *Control) poll(ctx context.Context) time.Duration {
+	asking, cancel := context.WithTimeout(ctx, c.opt.Timeout)
+	defer cancel()
+	a, err := c.opt.Link.Do(asking, link.Request{
+		Method: http.MethodGet,
+		Path:   fmt.Sprintf("/api/v1/agents/self/work?after=%d", c.last.Version),
+		// The collector answers before the request is given up (RFC 7240).
+		Header: http.Header{"Prefer": {fmt.Sprintf("wait=%d", int(c.opt.Timeout.Seconds()*5/6))}},
+		Limit:  answerLimit,
+	})
+	switch {
+	case ctx.Err() != nil:
+		return 0
+	case err != nil:
+		return c.failed("none", err)
+	}
+	switch {
+	case a.Status == http.StatusNoContent, a.Status == http.StatusNotModified:
+		c.succeeded()
+		return 0
+	case a.Status == http.StatusOK:
+		return c.answer(ctx, a)
+	}
+	err = fmt.Errorf("poll for work: status %d %s", a.Status, a.Text())
+	wait := c.failed("refused", err)
+	if a.Status/100 == 5 || a.Status == http.StatusTooManyRequests || a.Status == http.StatusRequestTimeout {
+		return max(wait, link.RetryAfter(a.Header, c.opt.Now()))
+	}
+	return max(wait, c.opt.SlowRetry)
+}
+
+// answer takes over one answer.
+func (c *Control) answer(ctx context.Context, a link.Answer) time.Duration {
+	var w wire.Work
+	if err := json.Unmarshal(a.Body, &w); err != nil {
+		return c.failed("malformed", fmt.Errorf("poll for work: answer is not work: %w", err))
+	}
+	c.succeeded()
+	checks := w.Checks
+	w.Checks = nil
+	if isNew(c.last, w) {
+		c.take(w)
+	}
+	c.check(ctx, checks, c.skew(a.Header))
+	return 0
+}
+
+// isNew tells whether w is another configuration than the one in force. A
+// version with no targets takes all away; an answer without a version never does.
+func isNew(last, w wire.Work) bool {
+	return w.Version != last.Version && (w.Version != 0 || w.Targets != nil)
+}
+
+// take puts a new configuration in force and remembers it.
+func (c *Control) take(w wire.Work) {
+	c.last = w
+	if err := c.save(w); err != nil {
+		c.met.saveErrors.Inc()
+		c.opt.Logger.Warn("control: new work is in force but not remembered", "version", w.Version, "error", err)
+	}
+	c.met.version.Set(float64(w.Version))
+	c.opt.Logger.Info("control: new work", "version", w.Version, "targets", len(w.Targets))
+	c.opt.OnWork(w)
+}
+
+// failed notes a failed poll; the first of an outage is logged.
+func (c *Control) failed(kind string, err error) time.Duration {
+	if (c.backoff == link.Backoff{}) {
+		c.opt.Logger.Warn("control: poll fails, going on with the last work", "version", c.last.Version, "error", err)
+	}
+	c.met.polls.WithLabelValues(kind).Inc()
+	return c.backoff.Next(c.opt.Now())
+}
+
+func (c *Control) succeeded() {
+	c.met.polls.WithLabelValues("ok").Inc()
+	if lasted := c.backoff.Reset(c.opt.Now()); lasted > 0 {
+		c.opt.Logger.Info("control: poll works again", "after", lasted.Round(time.Millisecond))
+	}
+}
