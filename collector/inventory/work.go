@@ -96,7 +96,7 @@ func (w *worklist) line(l *Line) {
 // changes elsewhere in the inventory: b1db/probe/tcp/database/postgresql:5432.
 func targetOf(name string, t Target) base.Target {
 	id := []string{name, t.Input}
-	for _, part := range []string{t.Options["kind"], t.Role, t.Component} {
+	for _, part := range []string{t.Options["module"], t.Role, t.Component} {
 		if part != "" && part != RoleDevice {
 			id = append(id, part)
 		}

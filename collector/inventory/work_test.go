@@ -19,14 +19,14 @@ func TestWork(t *testing.T) {
 	if !ok {
 		t.Fatal("the agent is unknown")
 	}
-	icmp := map[string]string{"kind": "icmp"}
+	icmp := map[string]string{"module": "icmp"}
 	want := []base.Target{
 		{ID: "host", Input: "host", Labels: map[string]string{"job": "node", "instance": "srv", "site": "branch-1", "device": "srv", "role": "agent_host"}},
 		{ID: "rtr/probe/icmp/gateway", Input: "probe", Address: "10.1.0.1", Options: icmp,
 			Labels: map[string]string{"job": "blackbox", "instance": "10.1.0.1", "site": "branch-1", "device": "rtr", "role": "gateway"}},
 		{ID: "sw/snmp", Input: "snmp", Address: "10.1.0.2",
 			Labels: map[string]string{"job": "snmp", "instance": "10.1.0.2", "site": "branch-1", "device": "sw", "role": "device"}},
-		{ID: "db/probe/tcp/database/postgresql:5432", Input: "probe", Address: "10.1.0.10:5432", Options: map[string]string{"kind": "tcp"},
+		{ID: "db/probe/tcp/database/postgresql:5432", Input: "probe", Address: "10.1.0.10:5432", Options: map[string]string{"module": "tcp"},
 			Labels: map[string]string{"job": "blackbox", "instance": "10.1.0.10", "site": "branch-1", "device": "db", "role": "database", "component": "postgresql:5432", "tier": "core"}},
 		{ID: "carrier-a:line-1/probe/icmp/line", Input: "probe", Address: "172.16.11.1", Options: icmp,
 			Labels: map[string]string{"job": "blackbox", "instance": "172.16.11.1", "site": "branch-1", "device": "carrier-a:line-1", "role": "line", "circuit": "SH-0231"}},

@@ -47,6 +47,9 @@ func (r *run) heard(ctx context.Context) error {
 	}
 }
 
+// measured counts the targets that answer: a probe is up when it could be made.
+const measured = "count(up == 1) - (count(probe_success == 0) or vector(0))"
+
 // counts returns how many agents report and how many targets are up.
 func (r *run) counts(ctx context.Context) (agents, up int, err error) {
 	if r.token == "" {
@@ -58,7 +61,7 @@ func (r *run) counts(ctx context.Context) (agents, up int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	u, err := r.query(ctx, "count(up == 1)")
+	u, err := r.query(ctx, measured)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -66,7 +69,7 @@ func (r *run) counts(ctx context.Context) (agents, up int, err error) {
 }
 
 func (r *run) missing(ctx context.Context) []string {
-	down, err := r.query(ctx, "up == 0")
+	down, err := r.query(ctx, "up == 0 or probe_success == 0")
 	if err != nil {
 		return []string{err.Error()}
 	}
