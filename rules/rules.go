@@ -8,7 +8,7 @@ import (
 	"io/fs"
 )
 
-//go:embed calendars profiles processes
+//go:embed alerts calendars diagnosis processes profiles routes
 var files embed.FS
 
 // FS returns the embedded files, one directory for each kind.
