@@ -97,12 +97,12 @@ func (s *Spool) reserve(ln *lane, size int64) error {
 	if s.closed {
 		return ErrClosed
 	}
-	if err := s.makeRoom(ln, size); err != nil {
-		return err
-	}
 	now := s.opt.Now()
 	if g := ln.active; g != nil && g.size > 0 && (g.size+size > s.opt.SegmentBytes || now.Sub(g.created) > s.opt.MaxAge/32) {
 		s.seal(ln)
+	}
+	if err := s.makeRoom(size + headerBytes); err != nil {
+		return err
 	}
 	if ln.active != nil {
 		return nil
@@ -159,6 +159,7 @@ func (s *Spool) committed(ln *lane, group []*waiting) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := ln.active
+	g.until = s.opt.Now()
 	if g.size == 0 {
 		g.size = headerBytes
 		ln.bytes += headerBytes
@@ -183,7 +184,6 @@ func (s *Spool) seal(ln *lane) {
 		s.opt.Logger.Warn("spool: close segment", "lane", ln.kind.String(), "segment", g.name(), "error", err)
 	}
 	ln.active, ln.file = nil, nil
-	g.until = s.opt.Now()
 	if g.size == 0 {
 		s.remove(ln, g)
 		return

@@ -21,7 +21,7 @@ func (s *Spool) used() int64 {
 // makeRoom drops samples that are too old, then thins and drops the oldest
 // samples until size more bytes fit. Events are never dropped: when they alone
 // fill the spool, appending fails. The caller holds s.mu.
-func (s *Spool) makeRoom(ln *lane, size int64) error {
+func (s *Spool) makeRoom(size int64) error {
 	samples := s.lanes[Samples]
 	now := s.opt.Now()
 	for len(samples.segs) > 0 && samples.segs[0] != samples.active && now.Sub(samples.segs[0].until) > s.opt.MaxAge {
@@ -49,7 +49,7 @@ func (s *Spool) thinnable(ln *lane) *segment {
 	sum := int64(0)
 	for _, g := range ln.segs {
 		sum += g.size
-		if g == ln.active || sum > ln.bytes/2 || g.end() > ln.liveFrom {
+		if g == ln.active || sum > ln.bytes/2 {
 			return nil
 		}
 		if !g.thinned && ln.acked.within(g.start(), g.end()) == 0 && ln.taken.within(g.start(), g.end()) == 0 {
@@ -91,6 +91,7 @@ func (s *Spool) thin(ln *lane, g *segment) error {
 		return err
 	}
 	s.removeFile(from)
+	ln.liveFrom = max(ln.liveFrom, g.end()) // the older half is not live, even if nobody asked yet
 	st := &s.stats.Lanes[ln.kind]
 	st.ThinnedRecords += gone
 	st.ThinnedBytes += uint64(g.size - size)
@@ -127,9 +128,13 @@ func thinInto(dst File, r *segmentReader) (size int64, gone uint64, err error) {
 	return size, gone, nil
 }
 
-// chosen tells whether the record at an offset stays (a multiplicative hash).
+// chosen tells whether the record at an offset stays. The mixing is that of
+// splitmix64: steps of any length must not fall in with it.
 func chosen(off int64) bool {
-	return uint64(off)*0x9e3779b97f4a7c15>>32%keepOneIn == 0
+	h := uint64(off) + 0x9e3779b97f4a7c15
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return (h^h>>31)%keepOneIn == 0
 }
 
 // dropOldest drops the oldest sealed segment and tells whether there was one.

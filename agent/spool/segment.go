@@ -31,7 +31,7 @@ var errBad = errors.New("not a record")
 type segment struct {
 	number   uint64
 	created  time.Time
-	until    time.Time // no record is newer; zero while active
+	until    time.Time // no record is newer
 	thinned  bool
 	size     int64 // bytes that are durable, magic included
 	readErrs int   // failed reads in a row
