@@ -1,0 +1,136 @@
+package notify
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/faultline/faultline/collector/effect"
+	"github.com/faultline/faultline/collector/outbox"
+	"github.com/faultline/faultline/internal/lang"
+)
+
+// message is what a person reads.
+type message struct{ subject, body string }
+
+// reason is what a message is about: a tag for the subject and a sentence, in
+// which %s is the detail that the reason carries.
+type reason struct {
+	tag, sentence lang.Text
+	detail        string // key of Params
+}
+
+// reasons are the texts by effect.Reason…; others read as an update.
+var reasons = map[string]reason{
+	effect.ReasonOpened:       {tag: lang.Text{ZH: "新故障", EN: "New fault"}, sentence: lang.Text{ZH: "监测发现新的故障。", EN: "A new fault was found."}},
+	effect.ReasonEntered:      {tag: lang.Text{ZH: "待处理", EN: "Your turn"}, sentence: lang.Text{ZH: "故障单进入您负责的环节，请处理。", EN: "The incident has reached a step that is yours. Please act."}},
+	effect.ReasonReclassified: {tag: lang.Text{ZH: "类别更正", EN: "Re-classified"}, sentence: lang.Text{ZH: "新的测量数据改变了故障判断。", EN: "New measurements changed the diagnosis."}},
+	effect.ReasonRecovered:    {tag: lang.Text{ZH: "恢复已核实", EN: "Recovery verified"}, sentence: lang.Text{ZH: "测量数据证明故障已恢复，请确认。", EN: "Measurements prove recovery. Please confirm."}},
+	effect.ReasonWithdrawn:    {tag: lang.Text{ZH: "工单撤回", EN: "Ticket withdrawn"}, sentence: lang.Text{ZH: "已撤回厂商工单。", EN: "The vendor's ticket was withdrawn."}},
+	effect.ReasonFolded: {tag: lang.Text{ZH: "已合并", EN: "Merged"}, detail: effect.ParentID,
+		sentence: lang.Text{ZH: "本故障由另一故障引起，已并入故障单 %s，无需单独处理。", EN: "This fault is part of another one, incident %s. Nothing is to be done here."}},
+	effect.ReasonReopened: {tag: lang.Text{ZH: "重新打开", EN: "Reopened"}, sentence: lang.Text{ZH: "故障单被重新打开。", EN: "The incident was reopened."}},
+	effect.ReasonClosed:   {tag: lang.Text{ZH: "已关闭", EN: "Closed"}, sentence: lang.Text{ZH: "故障单已关闭。", EN: "The incident is closed."}},
+	effect.ReasonTimeout:  {tag: lang.Text{ZH: "超时未处理", EN: "No answer"}, sentence: lang.Text{ZH: "当前环节超过规定时间无人处理。", EN: "Nobody has acted in the present step in time."}},
+	effect.ReasonWarn: {tag: lang.Text{ZH: "时限将到", EN: "Limit near"}, detail: effect.Clock,
+		sentence: lang.Text{ZH: "时限“%s”即将用完。", EN: "The limit %q is nearly used up."}},
+	effect.ReasonBreach: {tag: lang.Text{ZH: "超过时限", EN: "Limit broken"}, detail: effect.Clock,
+		sentence: lang.Text{ZH: "已超过时限“%s”。", EN: "The limit %q is broken."}},
+	effect.ReasonLate: {tag: lang.Text{ZH: "严重超时", EN: "Long overdue"}, detail: effect.Clock,
+		sentence: lang.Text{ZH: "超过时限“%s”已久，请督办。", EN: "The limit %q was broken long ago. Please see to it."}},
+	effect.ReasonVendorSays: {tag: lang.Text{ZH: "厂商反馈", EN: "Vendor's answer"}, detail: effect.Says,
+		sentence: lang.Text{ZH: "厂商反馈：%s。", EN: "The vendor says: %s."}},
+	effect.ReasonVendorUnknown: {tag: lang.Text{ZH: "未知厂商", EN: "Vendor unknown"}, detail: effect.VendorKind,
+		sentence: lang.Text{ZH: "台账中找不到应联系的厂商（%s），工单没有发出，请人工联系并补充台账。", EN: "The inventory names no vendor to call (%s): no ticket was sent. Please call by hand and complete the inventory."}},
+	effect.ReasonTicketFailed: {tag: lang.Text{ZH: "工单未送达", EN: "Ticket not delivered"}, detail: effect.Problem,
+		sentence: lang.Text{ZH: "发给厂商的工单未能送达：%s。请电话联系。", EN: "The ticket to the vendor could not be delivered: %s. Please telephone."}},
+	effect.ReasonVerifyFailed: {tag: lang.Text{ZH: "未能核实恢复", EN: "Recovery not verified"}, sentence: lang.Text{ZH: "测量数据未能证明故障已恢复。", EN: "Measurements did not prove recovery."}},
+	effect.ReasonCalendarUnknown: {tag: lang.Text{ZH: "缺少工作日历", EN: "No calendar"}, detail: effect.Problem,
+		sentence: lang.Text{ZH: "时限无法计算：%s。", EN: "A limit cannot be computed: %s."}},
+}
+
+var update = reason{tag: lang.Text{ZH: "更新", EN: "Update"}, sentence: lang.Text{ZH: "故障单有更新。", EN: "There is news about the incident."}}
+
+// vendorSays are the vendor's answers in words.
+var vendorSays = map[string]lang.Text{
+	"accepted":       {ZH: "已受理", EN: "accepted"},
+	"reported_fixed": {ZH: "已修复，等待测量核实", EN: "repaired; measurements will tell"},
+	"returned":       {ZH: "不属于其范围，退回", EN: "not theirs, returned"},
+}
+
+// labels are the captions of a message's lines.
+var labels = map[string]lang.Text{
+	"number": {ZH: "故障单号：", EN: "Incident: "},
+	"site":   {ZH: "站点：", EN: "Site: "},
+	"fault":  {ZH: "故障：", EN: "Fault: "},
+	"proof":  {ZH: "判断依据：", EN: "How we know: "},
+	"since":  {ZH: "开始：", EN: "Since: "},
+	"step":   {ZH: "当前环节：", EN: "Step: "},
+	"vendor": {ZH: "厂商：", EN: "Vendor: "},
+	"note":   {ZH: "说明：", EN: "Note: "},
+}
+
+// write makes the message in a language; Chinese when none is set.
+func (e *Executor) write(j outbox.Job, language string) message {
+	l := lang.EN
+	if language == "" || strings.HasPrefix(strings.ToLower(language), "zh") {
+		l = lang.ZH
+	}
+	i, g := j.Incident, e.o.Graph()
+	r, ok := reasons[j.Effect.Params[effect.Reason]]
+	if !ok {
+		r = update
+	}
+	drill := ""
+	if i.Practice {
+		drill = lang.Text{ZH: "【演练】", EN: "[DRILL 演练] "}.In(l)
+	}
+	site := i.Diagnosis.Site
+	if s, ok := g.Site(site); ok && s.Name.In(l) != "" {
+		site = s.Name.In(l)
+	}
+	lines := []string{drill + r.text(j.Effect.Params, l), ""}
+	add := func(key, value string) {
+		if value != "" {
+			lines = append(lines, labels[key].In(l)+value)
+		}
+	}
+	add("number", i.Number)
+	add("site", site)
+	add("fault", i.Diagnosis.Title.In(l))
+	add("proof", i.Diagnosis.Proof.In(l))
+	if !i.FaultAt.IsZero() {
+		add("since", i.FaultAt.In(g.Location(i.Diagnosis.Site)).Format("2006-01-02 15:04:05 -07:00"))
+	}
+	add("step", e.stepTitle(j, l))
+	add("vendor", i.VendorName)
+	add("note", j.Effect.Params[effect.Comment])
+	subject := "[FL#" + i.Number + "] " + drill + r.tag.In(l) + lang.Text{ZH: "：", EN: ": "}.In(l) + i.Diagnosis.Title.In(l)
+	return message{subject: strings.Join(strings.Fields(subject), " "), body: strings.Join(lines, "\n") + "\n"}
+}
+
+// text is the reason's sentence with its detail.
+func (r reason) text(params map[string]string, l string) string {
+	s := r.sentence.In(l)
+	if r.detail == "" {
+		return s
+	}
+	detail := params[r.detail]
+	if t, ok := vendorSays[detail]; ok && r.detail == effect.Says {
+		detail = t.In(l)
+	}
+	return fmt.Sprintf(s, detail)
+}
+
+// stepTitle is what people call the step the message is about.
+func (e *Executor) stepTitle(j outbox.Job, l string) string {
+	step := j.Effect.Params[effect.Step]
+	if step == "" {
+		step = j.Incident.Step
+	}
+	if e.o.StepTitle != nil {
+		if t := e.o.StepTitle(j.Incident, step).In(l); t != "" {
+			return t
+		}
+	}
+	return step
+}
