@@ -60,10 +60,10 @@ func (i *Incident) clock(e Event) {
 		c.mark(e, MarkStop)
 		c.State = ClockEnded
 	case ClockWarned:
-		c.Warned = true
+		c.Warned, c.Elapsed = true, e.Clock.Elapsed
 		return
 	case ClockBreached:
-		c.Breached = true
+		c.Breached, c.Elapsed = true, e.Clock.Elapsed
 		return
 	}
 	c.Elapsed, c.DueAt, c.Problem = e.Clock.Elapsed, e.Clock.DueAt, e.Clock.Problem

@@ -67,6 +67,9 @@ func Actions(d *Definition, i incident.Incident, roles []string) []Action {
 	}
 	var out []Action
 	for _, k := range actionKinds {
+		if k.kind == incident.VendorReported && !i.Open() {
+			continue // what a vendor still says is recorded, but nobody is asked for it
+		}
 		a := Action{Kind: k.name, Title: k.title, NeedsComment: slices.Contains(explained, k.name)}
 		f := incident.Event{Kind: k.kind, Choice: k.choice, At: i.ClosedAt, Comment: "x", Attachment: &incident.Attachment{Kind: "other"}}
 		offers := []Action{a}

@@ -15,6 +15,7 @@ import (
 const (
 	TimerTimeout = "timeout"      // a rung of the step's escalation; Name is its index
 	TimerRecheck = "recheck"      // a rung whose time no calendar could tell
+	TimerVerify  = "verify"       // try again to prove a recovery
 	TimerWarn    = "clock_warn"   // Name is the clock
 	TimerBreach  = "clock_breach" // Name is the clock
 	TimerLate    = "clock_late"   // Name is the clock
@@ -49,15 +50,11 @@ func ReadClock(d *Definition, c incident.Clock, env Env) incident.Clock {
 	if err != nil {
 		return unknown(c, err)
 	}
-	marks := make([]sla.Mark, len(c.Marks))
-	for n, m := range c.Marks {
-		marks[n] = sla.Mark{At: m.At, What: m.What}
-	}
-	reading, err := sla.Read(cal, span, marks, env.Now)
+	reading, err := sla.Read(cal, span, slaMarks(c.Marks), env.Now)
+	c.Elapsed = reading.Elapsed
 	if err != nil && c.State == incident.ClockRunning {
 		return unknown(c, err)
 	}
-	c.Elapsed = reading.Elapsed
 	if reading.Running {
 		c.DueAt = reading.Due
 	}
@@ -271,7 +268,7 @@ func (r *run) unknownClock(c incident.Clock, known bool) error {
 	if !known {
 		return nil
 	}
-	return r.notify(r.d.Owner, ReasonCalendarUnknown, "clock", c.Name, "problem", c.Problem)
+	return r.tellCalendar(c.Problem)
 }
 
 func slaMarks(marks []incident.ClockMark) []sla.Mark {
@@ -311,19 +308,35 @@ func (r *run) timeout(s *StepDef, n int, first bool) error {
 	if err := r.setTimer(TimerRecheck, s.ID, name, r.env.Now.Add(recheckAfter)); err != nil || !first {
 		return err
 	}
-	return r.notify(r.d.Owner, ReasonCalendarUnknown, "problem", err.Error())
+	return r.tellCalendar(err.Error())
+}
+
+// tellCalendar tells the owner, once for all limits that miss the calendar.
+func (r *run) tellCalendar(problem string) error {
+	if r.calendarTold {
+		return nil
+	}
+	r.calendarTold = true
+	return r.notify(r.d.Owner, ReasonCalendarUnknown, "problem", problem)
 }
 
 // timer is what a timer that fired leads to.
 func (r *run) timer(f incident.Event) error {
-	if f.Timer.Kind == TimerTimeout || f.Timer.Kind == TimerRecheck {
+	switch f.Timer.Kind {
+	case TimerTimeout, TimerRecheck:
 		return r.rung(f.Timer)
+	case TimerVerify:
+		if r.i.RecoveredAt.IsZero() {
+			return nil
+		}
+		return r.recoverySeen()
 	}
 	def, ok := r.d.Clock(f.Timer.Name)
 	c, exists := r.i.ClockNamed(f.Timer.Name)
 	if !ok || !exists {
 		return nil
 	}
+	c = ReadClock(r.d, c, r.env)
 	switch f.Timer.Kind {
 	case TimerWarn:
 		if err := r.record(incident.Event{Kind: incident.ClockWarned, Clock: &c}); err != nil {

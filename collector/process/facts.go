@@ -29,7 +29,10 @@ func (r *run) fact(f incident.Event) error {
 	if err := r.react(before, f); err != nil {
 		return err
 	}
-	return r.settle()
+	if err := r.settle(); err != nil {
+		return err
+	}
+	return r.tell()
 }
 
 // admit refuses what the process does not allow and fills in what it knows.
@@ -137,7 +140,10 @@ func (r *run) reroute(before incident.Incident) error {
 	if err := r.followDiagnosis(); err != nil {
 		return err
 	}
-	return r.enter(to, ReasonReclassified)
+	if err := r.enter(to, ReasonReclassified); err != nil {
+		return err
+	}
+	return r.notify(r.d.Owner, ReasonReclassified)
 }
 
 // verifiedTo is where the verifying step leads when recovery is proven.
@@ -232,8 +238,11 @@ func (r *run) reopened(before incident.Incident) error {
 		return nil
 	}
 	to := r.d.Steps[0].ID
-	if s, ok := r.d.Step(before.Step); ok && s.Reopen != nil {
-		to = s.Reopen.To
+	for _, s := range r.d.Steps {
+		if s.Reopen != nil && (s.ID == before.Step || before.State == incident.StateVerified) {
+			to = s.Reopen.To
+			break
+		}
 	}
 	if err := r.clocksAt(wordReopened); err != nil {
 		return err

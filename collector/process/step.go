@@ -76,6 +76,11 @@ type run struct {
 	i   incident.Incident // as it is after the events so far
 	env Env
 	res Result
+
+	arrived      bool // a step was entered that waits, and its people are not told yet
+	first        bool // it was the first of all
+	again        bool // it was entered before
+	calendarTold bool // the owner knows that a calendar is missing
 }
 
 // Step returns what the facts lead to. The incident is the zero value when the
@@ -169,7 +174,8 @@ func (r *run) enter(to, reason string) error {
 		}
 	}
 	s := r.d.steps[to]
-	first := r.i.Step == ""
+	r.arrived, r.first, r.again = !s.Final, r.i.Step == "", slices.Contains(r.i.Visited, to)
+	left := r.i.Step
 	e := incident.Event{Kind: incident.Entered, Step: to, From: r.i.Step, Reason: reason, Role: s.Role, Choice: r.i.Choice}
 	if err := r.record(e); err != nil {
 		return err
@@ -196,34 +202,54 @@ func (r *run) enter(to, reason string) error {
 	if err := r.timeouts(s); err != nil {
 		return err
 	}
-	return r.tell(s, first)
+	return r.verifyAgain(left)
 }
 
-// tell tells those whose turn it is. While measurements decide it is nobody's.
-func (r *run) tell(s *StepDef, first bool) error {
-	reason := ReasonEntered
-	if first {
+// verifyAgain sees to it that a verification which was left without a proof is
+// tried again while no alert says otherwise: recovery must not need a person.
+func (r *run) verifyAgain(left string) error {
+	if left != r.d.guard.ID || r.i.Step == left || r.i.State != incident.StateOpen || r.i.RecoveredAt.IsZero() {
+		return nil
+	}
+	return r.setTimer(TimerVerify, "", "", r.env.Now.Add(max(r.hold(), 10*time.Second)))
+}
+
+// tell tells those whose turn it is, once the incident has come to rest. While
+// measurements decide it is nobody's; the others are told the first time only.
+func (r *run) tell() error {
+	s, ok := r.d.Step(r.i.Step)
+	if !ok || !r.arrived || r.i.State == incident.StateClosed {
+		return nil
+	}
+	r.arrived = false
+	reason, roles := ReasonEntered, []string{s.Role}
+	if r.first {
 		reason = ReasonOpened
 	}
-	roles := slices.Clone(s.Notify)
-	if s.Guard == nil && !slices.Contains(roles, s.Role) {
-		roles = append([]string{s.Role}, roles...)
+	if s.Guard != nil {
+		roles = nil
 	}
-	return r.notifyAll(roles, reason)
+	if !r.again {
+		roles = append(roles, s.Notify...)
+	}
+	slices.Sort(roles)
+	return r.notifyAll(slices.Compact(roles), reason)
+}
+
+// hold is how long recovery must hold.
+func (r *run) hold() time.Duration {
+	if r.env.Hold > 0 {
+		return r.env.Hold
+	}
+	return r.d.guard.Guard.hold.Time
 }
 
 // verify starts the measurement that proves recovery.
 func (r *run) verify(s *StepDef) error {
-	hold := s.Guard.hold.Time
-	if r.env.Hold > 0 {
-		hold = r.env.Hold
-	}
-	params := map[string]string{"hold": hold.String(), "on_no_data": s.Guard.OnNoData}
+	params := map[string]string{"hold": r.hold().String(), "on_no_data": s.Guard.OnNoData,
+		"since": r.env.Now.UTC().Format(time.RFC3339Nano)}
 	if q := r.i.Diagnosis.Recovery; q != "" {
 		params["guard"] = q
-	}
-	if !r.i.RecoveredAt.IsZero() {
-		params["since"] = r.i.RecoveredAt.UTC().Format(time.RFC3339Nano)
 	}
 	_, err := r.effect(incident.EffectVerify, s.ID, params)
 	return err

@@ -22,20 +22,12 @@ type Reading struct {
 
 // Read replays the marks since the clock's last start. Nothing but the marks
 // is kept anywhere: a moved deadline is never stored, so a pause over a holiday
-// and a corrected calendar come out right.
+// and a corrected calendar come out right. Where the calendar ends before the
+// due time, Elapsed is set beside the error.
 func Read(c *Calendar, target Span, marks []Mark, now time.Time) (Reading, error) {
 	runs, r, err := replay(marks)
 	if err != nil || len(runs) == 0 {
 		return r, err
-	}
-	plain, err := Due(c, runs[0].from, target)
-	if err != nil {
-		return r, err
-	}
-	if r.Work = target.Time; target.Days > 0 {
-		if r.Work, err = Elapsed(c, runs[0].from, plain); err != nil {
-			return r, err
-		}
 	}
 	for _, run := range runs {
 		e, err := Elapsed(c, run.from, endOf(run, now))
@@ -44,14 +36,26 @@ func Read(c *Calendar, target Span, marks []Mark, now time.Time) (Reading, error
 		}
 		r.Elapsed += e
 	}
-	due, reached, err := reach(c, runs, r.Work)
+	plain, err := Due(c, runs[0].from, target)
 	if err != nil {
 		return r, err
 	}
-	if reached {
+	if r.Work, err = allowed(c, runs[0].from, plain, target); err != nil {
+		return r, err
+	}
+	due, reached, err := reach(c, runs, r.Work)
+	if err == nil && reached {
 		r.Due = later(due, plain)
 	}
-	return r, nil
+	return r, err
+}
+
+// allowed is the target in working time; a day's depends on where it begins.
+func allowed(c *Calendar, from, due time.Time, target Span) (time.Duration, error) {
+	if target.Days == 0 {
+		return target.Time, nil
+	}
+	return Elapsed(c, from, due)
 }
 
 // Share returns when the clock reaches the share (0.8) of its target, by the
@@ -61,15 +65,13 @@ func Share(c *Calendar, target Span, marks []Mark, share float64) (time.Time, er
 	if err != nil || len(runs) == 0 {
 		return time.Time{}, err
 	}
-	work := target.Time
-	if target.Days > 0 {
-		due, err := Due(c, runs[0].from, target)
-		if err != nil {
-			return time.Time{}, err
-		}
-		if work, err = Elapsed(c, runs[0].from, due); err != nil {
-			return time.Time{}, err
-		}
+	due, err := Due(c, runs[0].from, target)
+	if err != nil {
+		return time.Time{}, err
+	}
+	work, err := allowed(c, runs[0].from, due, target)
+	if err != nil {
+		return time.Time{}, err
 	}
 	at, _, err := reach(c, runs, time.Duration(share*float64(work)))
 	return at, err
