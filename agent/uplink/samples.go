@@ -88,6 +88,9 @@ func (u *Uplink) deliverSamples(ctx context.Context, items []sampleItem, cursor 
 	u.answered(u.samples, a, v)
 	switch v {
 	case accepted:
+		if cursor == "backlog" {
+			u.backlogRefusals = 0
+		}
 		u.count(stored, all, cursor, a)
 		u.delivered(u.samples, a.Header, ranges)
 		return true
@@ -102,7 +105,11 @@ func (u *Uplink) deliverSamples(ctx context.Context, items []sampleItem, cursor 
 func (u *Uplink) splitSamples(ctx context.Context, items []sampleItem, cursor, reason string) bool {
 	if len(items) == 1 {
 		u.quarantine(items[0].at, reason)
-		u.refusedOne(u.samples)
+		if cursor == "backlog" {
+			u.backlogRefusals++ // slows the backlog only, in round
+		} else {
+			u.refusedOne(u.samples)
+		}
 		return true
 	}
 	half := len(items) / 2
@@ -151,10 +158,10 @@ func (u *Uplink) write(ctx context.Context, samples []base.Sample) (link.Answer,
 		if err != nil {
 			return a, stored{}, err
 		}
-		written, _ := strconv.Atoi(a.Header.Get(wire.HeaderSamplesWritten))
+		written, err := strconv.Atoi(a.Header.Get(wire.HeaderSamplesWritten))
 		written = min(max(written, 0), body.Samples)
-		if written > 0 {
-			v.proven = true
+		if written > 0 || err == nil && a.Status == http.StatusBadRequest {
+			v.proven = true // a refusal with the header understood the message, too
 			u.met.version.Set(2)
 		}
 		if !v.unproven(a.Status, written) {

@@ -66,8 +66,9 @@ type Uplink struct {
 	encoder wire.WriteEncoder
 	version versionState
 
-	backlogAt time.Time // when the rate allows the next of the backlog
-	ackLogged time.Time
+	backlogAt       time.Time // when the rate allows the next of the backlog
+	backlogRefusals int       // refused records since backlog was last accepted
+	ackLogged       time.Time
 }
 
 // New makes an uplink. Run starts it.
@@ -137,6 +138,9 @@ func (u *Uplink) round(ctx context.Context) bool {
 	}
 	n, ok := u.sendSamples(ctx, spool.SamplesBacklog)
 	u.backlogAt = now.Add(time.Duration(float64(n) / u.opt.BacklogRate * float64(time.Second)))
+	if u.backlogRefusals > manyRefusals {
+		u.backlogAt = now.Add(u.opt.SlowRetry)
+	}
 	return busy || ok && n > 0
 }
 

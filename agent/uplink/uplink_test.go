@@ -305,6 +305,57 @@ func TestEverythingRefusedFillsQuarantineSlowly(t *testing.T) {
 	})
 }
 
+// A receiver that refuses everything late must not keep live samples waiting.
+func TestRefusedBacklogDoesNotHoldUpLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &receiver{v1Only: true}
+		f.script = func(w http.ResponseWriter, r *http.Request, got []string) bool {
+			if r.Header.Get("Content-Type") == wire.WriteV2ContentType || !strings.HasPrefix(got[0], "late") {
+				return false
+			}
+			w.WriteHeader(400)
+			return true
+		}
+		s, u := setup(t, f, func(o *Options) { o.BatchBytes = 600; o.MaxSamples = 10 })
+		addSample(t, s, "late", seq(0, 300)...)
+		stop := start(t, u)
+		time.Sleep(2 * time.Second)
+		for i := range 20 {
+			addSample(t, s, "live", float64(i))
+			synctest.Wait()
+			if n := len(f.stored()); n != i+1 {
+				t.Fatalf("live sample %d waits: %d stored", i, n)
+			}
+			time.Sleep(5 * time.Second)
+		}
+		stop()
+		if n := s.Stats().Quarantined; n == 0 || n > 150 {
+			t.Errorf("%d late records in quarantine after 100 s", n)
+		}
+	})
+}
+
+// A refusal that carries the header proves remote write 2.0.
+func TestRefusalWithHeaderIsNotTriedAsV1(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &receiver{}
+		f.script = func(w http.ResponseWriter, _ *http.Request, _ []string) bool {
+			w.Header().Set(wire.HeaderSamplesWritten, "0")
+			w.WriteHeader(400)
+			return true
+		}
+		s, u := setup(t, f, nil)
+		addSample(t, s, "m", 1)
+		stop := start(t, u)
+		synctest.Wait()
+		stop()
+		equal(t, f.log, []string{"v2"})
+		if n := s.Stats().Quarantined; n != 1 {
+			t.Errorf("quarantined %d, want 1", n)
+		}
+	})
+}
+
 func TestPartialWriteDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &receiver{}
