@@ -141,11 +141,11 @@ func (c *Control) poll(ctx context.Context) time.Duration {
 	case err != nil:
 		return c.failed("none", err)
 	}
-	switch {
-	case a.Status == http.StatusNoContent, a.Status == http.StatusNotModified:
+	switch a.Status {
+	case http.StatusNoContent, http.StatusNotModified:
 		c.succeeded()
 		return 0
-	case a.Status == http.StatusOK:
+	case http.StatusOK:
 		return c.answer(ctx, a)
 	}
 	err = fmt.Errorf("poll for work: status %d %s", a.Status, a.Text())

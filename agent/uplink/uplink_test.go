@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/faultline/faultline/agent/spool"
 	"github.com/faultline/faultline/internal/wire"
@@ -233,7 +232,7 @@ func TestBackOffGrowsWithTheOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &receiver{}
 		f.script = func(w http.ResponseWriter, _ *http.Request, _ []string) bool {
-			w.WriteHeader(503)
+			w.WriteHeader(http.StatusServiceUnavailable)
 			return true
 		}
 		s, u := setup(t, f, nil)
@@ -253,158 +252,6 @@ func TestBackOffGrowsWithTheOutage(t *testing.T) {
 		}
 		if n := len(f.at); n < 600 || n > 2000 {
 			t.Errorf("%d attempts in 20 minutes", n)
-		}
-	})
-}
-
-func TestRefusedRecordIsPutAside(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &receiver{}
-		f.script = func(w http.ResponseWriter, _ *http.Request, got []string) bool {
-			if !slices.Contains(got, "m 3") && !slices.Contains(got, "event bad") {
-				return false
-			}
-			w.WriteHeader(400)
-			return true
-		}
-		s, u := setup(t, f, nil)
-		addEvent(t, s, base.EventTrap, "a", "bad", "c")
-		addSample(t, s, "m", seq(0, 8)...)
-		stop := start(t, u)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		got := f.stored()
-		slices.Sort(got)
-		want := append([]string{"event a", "event c"}, lines("m", 0, 8)...)
-		equal(t, got, slices.DeleteFunc(want, func(x string) bool { return x == "m 3" }))
-		stop()
-		if st := s.Stats(); st.Quarantined != 2 || pending(s) != 0 {
-			t.Errorf("quarantined %d, pending %d; want 2 and 0", st.Quarantined, pending(s))
-		}
-	})
-}
-
-func TestEverythingRefusedFillsQuarantineSlowly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &receiver{}
-		f.script = func(w http.ResponseWriter, _ *http.Request, _ []string) bool {
-			w.WriteHeader(400)
-			return true
-		}
-		s, u := setup(t, f, nil)
-		addSample(t, s, "m", seq(0, 200)...)
-		stop := start(t, u)
-		time.Sleep(5 * time.Minute)
-		stop()
-		if n := s.Stats().Quarantined; n > manyRefusals+15 {
-			t.Errorf("%d records quarantined in 5 minutes", n)
-		}
-		if pending(s) == 0 {
-			t.Error("nothing kept")
-		}
-	})
-}
-
-// A receiver that refuses everything late must not keep live samples waiting.
-func TestRefusedBacklogDoesNotHoldUpLive(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &receiver{v1Only: true}
-		f.script = func(w http.ResponseWriter, r *http.Request, got []string) bool {
-			if r.Header.Get("Content-Type") == wire.WriteV2ContentType || !strings.HasPrefix(got[0], "late") {
-				return false
-			}
-			w.WriteHeader(400)
-			return true
-		}
-		s, u := setup(t, f, func(o *Options) { o.BatchBytes = 600; o.MaxSamples = 10 })
-		addSample(t, s, "late", seq(0, 300)...)
-		stop := start(t, u)
-		time.Sleep(2 * time.Second)
-		for i := range 20 {
-			addSample(t, s, "live", float64(i))
-			synctest.Wait()
-			if n := len(f.stored()); n != i+1 {
-				t.Fatalf("live sample %d waits: %d stored", i, n)
-			}
-			time.Sleep(5 * time.Second)
-		}
-		stop()
-		if n := s.Stats().Quarantined; n == 0 || n > 150 {
-			t.Errorf("%d late records in quarantine after 100 s", n)
-		}
-	})
-}
-
-// A refusal that carries the header proves remote write 2.0.
-func TestRefusalWithHeaderIsNotTriedAsV1(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &receiver{}
-		f.script = func(w http.ResponseWriter, _ *http.Request, _ []string) bool {
-			w.Header().Set(wire.HeaderSamplesWritten, "0")
-			w.WriteHeader(400)
-			return true
-		}
-		s, u := setup(t, f, nil)
-		addSample(t, s, "m", 1)
-		stop := start(t, u)
-		synctest.Wait()
-		stop()
-		equal(t, f.log, []string{"v2"})
-		if n := s.Stats().Quarantined; n != 1 {
-			t.Errorf("quarantined %d, want 1", n)
-		}
-	})
-}
-
-func TestPartialWriteDoesNotBlock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &receiver{}
-		f.script = func(w http.ResponseWriter, _ *http.Request, got []string) bool {
-			f.order = append(f.order, got[0])
-			w.Header().Set(wire.HeaderSamplesWritten, "1")
-			w.WriteHeader(400)
-			return true
-		}
-		reg := prometheus.NewPedanticRegistry()
-		s, u := setup(t, f, func(o *Options) { o.Registerer = reg })
-		addSample(t, s, "m", 0, 1, 2)
-		stop := start(t, u)
-		synctest.Wait()
-		equal(t, f.stored(), []string{"m 0"})
-		stop()
-		if pending(s) != 0 || len(f.log) != 1 {
-			t.Errorf("pending %d bytes after %d requests, want none after one", pending(s), len(f.log))
-		}
-		families, err := reg.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range families {
-			if m.GetName() == "faultline_uplink_rejected_samples_total" && m.GetMetric()[0].GetCounter().GetValue() != 2 {
-				t.Errorf("rejected: %v, want 2", m.GetMetric())
-			}
-		}
-	})
-}
-
-func TestTooLargeIsSplit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &receiver{}
-		f.script = func(w http.ResponseWriter, _ *http.Request, got []string) bool {
-			if len(got) <= 3 {
-				return false
-			}
-			w.WriteHeader(413)
-			return true
-		}
-		s, u := setup(t, f, nil)
-		addSample(t, s, "m", seq(0, 20)...)
-		addEvent(t, s, base.EventTrap, "a", "b", "c", "d", "e")
-		stop := start(t, u)
-		synctest.Wait()
-		stop()
-		if n := len(f.stored()); n != 25 {
-			t.Errorf("%d of 25 arrived", n)
 		}
 	})
 }
@@ -441,86 +288,5 @@ func TestCheckResultFollowsItsSamples(t *testing.T) {
 		defer stop()
 		synctest.Wait()
 		equal(t, f.stored(), []string{"m 1", "event done"})
-	})
-}
-
-func TestDurability(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &receiver{epoch: "one"}
-		s, u := setup(t, f, nil)
-		stop := start(t, u)
-		addEvent(t, s, base.EventTrap, "a") // sequence 1
-		addSample(t, s, "m", 0)             // then 2
-		synctest.Wait()
-		addSample(t, s, "m", 1)
-		synctest.Wait()
-		if pending(s) == 0 {
-			t.Error("let go of what is not durable")
-		}
-
-		// All so far becomes durable, which the next answers say.
-		f.set(func() { f.durable = f.seq })
-		addSample(t, s, "m", 2)
-		addEvent(t, s, base.EventTrap, "b")
-		synctest.Wait()
-		first := len(f.stored())
-
-		// The collector crashes and has lost what was not durable: m 2 and b.
-		f.set(func() { f.epoch = "two"; f.seq = 0; f.durable = 0 })
-		addSample(t, s, "m", 3)
-		synctest.Wait()
-		again := f.stored()[first:]
-		slices.Sort(again)
-		equal(t, again, []string{"event b", "m 2", "m 3"})
-
-		f.set(func() { f.durable = 100 })
-		addSample(t, s, "m", 4)
-		addEvent(t, s, base.EventTrap, "c")
-		synctest.Wait()
-		stop()
-		if n := pending(s); n != 0 {
-			t.Errorf("%d bytes pending after all is durable", n)
-		}
-	})
-}
-
-// A collector that is replaced by a plain receiver gets what was not durable.
-func TestDurabilityHeadersVanish(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &receiver{epoch: "one"}
-		s, u := setup(t, f, nil)
-		stop := start(t, u)
-		addSample(t, s, "m", 0)
-		synctest.Wait()
-		f.set(func() { f.epoch = "" })
-		addSample(t, s, "m", 1)
-		synctest.Wait()
-		got := f.stored()
-		slices.Sort(got)
-		equal(t, got, []string{"m 0", "m 0", "m 1"})
-		stop()
-		if n := pending(s); n != 0 {
-			t.Errorf("%d bytes pending", n)
-		}
-	})
-}
-
-// What is unsure when Run ends goes out again when it runs the next time.
-func TestRunEndsAndStartsAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &receiver{epoch: "one"}
-		s, u := setup(t, f, nil)
-		stop := start(t, u)
-		addSample(t, s, "m", 0)
-		synctest.Wait()
-		stop()
-		f.set(func() { f.durable = 100 })
-		stop = start(t, u)
-		synctest.Wait()
-		stop()
-		equal(t, f.stored(), []string{"m 0", "m 0"})
-		if n := pending(s); n != 0 {
-			t.Errorf("%d bytes pending", n)
-		}
 	})
 }

@@ -42,7 +42,7 @@ func DecodeEvents(batch []byte) ([]base.Event, error) {
 		line++
 		var e base.Event
 		if err := json.Unmarshal(text, &e); err != nil {
-			return nil, fmt.Errorf("decode events: line %d: %v: %w", line, err, ErrCorrupt)
+			return nil, fmt.Errorf("decode events: line %d: %w: %w", line, ErrCorrupt, err)
 		}
 		events = append(events, e)
 	}
