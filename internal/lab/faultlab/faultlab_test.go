@@ -1,6 +1,7 @@
 package faultlab
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,7 +10,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/faultline/faultline/agent/input/probe"
+	"github.com/faultline/faultline/agent/input/snmp"
 	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/internal/profile"
+	"github.com/faultline/faultline/plugins/input"
+	"github.com/faultline/faultline/rules"
 )
 
 func labInventory(t *testing.T) *inventory.Inventory {
@@ -37,6 +43,37 @@ func TestInventory(t *testing.T) {
 	}
 	if len(agents) != len(inv.Agents) {
 		t.Errorf("%d agents have nodes, the inventory has %d", len(agents), len(inv.Agents))
+	}
+}
+
+// The agent's own inputs accept every target as the inventory hands it out.
+func TestTargets(t *testing.T) {
+	dir, err := fs.Sub(rules.FS(), "profiles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	profiles, err := profile.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	devices, err := snmp.New(snmp.Options{Profiles: profiles})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkers := map[string]input.Checker{"snmp": devices, "probe": probe.New(probe.Options{})}
+	inv := labInventory(t)
+	for id := range agents {
+		w, _ := inv.Work(id)
+		for _, target := range w.Targets {
+			c := checkers[target.Input]
+			if c == nil && target.Input != "host" {
+				t.Errorf("%s: the agent has no input %q", target.ID, target.Input)
+			} else if c != nil {
+				if err := c.CheckTarget(target); err != nil {
+					t.Errorf("%s: %v", target.ID, err)
+				}
+			}
+		}
 	}
 }
 
