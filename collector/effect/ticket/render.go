@@ -3,6 +3,7 @@ package ticket
 import (
 	"embed"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -120,6 +121,7 @@ func language(v inventory.Vendor) string {
 type view struct {
 	Reason    string // one of effect.Reason…
 	Comment   string
+	Told      string // what the vendor was told first, for messages that take it back
 	Practice  bool
 	Number    string
 	Vendor    string
@@ -149,7 +151,7 @@ type line struct {
 	A, B                           string
 }
 
-type device struct{ Name, Kind, Maker, Model, Serial, Address string }
+type device struct{ Name, Kind, Model, Serial, Address string }
 
 // maxAffected is how many affected things a message names.
 const maxAffected = 10
@@ -162,6 +164,12 @@ func newView(in Input) view {
 		Number: i.Number, Vendor: in.Vendor.Name.In(l), Class: classes[d.Class].In(l), Severity: severities[i.Severity].In(l),
 		Title: d.Title.In(l), Proof: d.Proof.In(l), Component: d.Component, Since: clock(i.FaultAt, zone),
 		Evidence: evidence(d.Evidence, l, zone), Affected: d.Affected,
+	}
+	if v.Reason == effect.ReasonWithdrawn || v.Reason == effect.ReasonFolded {
+		// The diagnosis is another vendor's by now: speak of what this one knows.
+		if v.Told = told(i, Key(i.ID, in.Vendor.ID), in.Effect.Key); v.Told != "" {
+			v.Title = v.Told
+		}
 	}
 	if i.FirstClass != d.Class {
 		v.WasClass = classes[i.FirstClass].In(l)
@@ -191,6 +199,21 @@ func newView(in Input) view {
 		v.Contract = c.ID
 	}
 	return v
+}
+
+// told is the subject of the first message of a ticket that was sent, without
+// the incident's number; "" when none was.
+func told(i incident.Incident, ticketKey, not string) string {
+	at := slices.IndexFunc(i.Tickets, func(t incident.Ticket) bool { return t.Key == ticketKey })
+	if at < 0 {
+		return ""
+	}
+	for _, m := range i.Tickets[at].Messages {
+		if m.Subject != "" && m.Key != not {
+			return strings.TrimPrefix(m.Subject, "[FL#"+i.Number+"] ")
+		}
+	}
+	return ""
 }
 
 func lineOf(g *inventory.Graph, d incident.Diagnosis, l string) *line {
@@ -230,7 +253,7 @@ func deviceOf(g *inventory.Graph, d incident.Diagnosis, l string) *device {
 	if !ok {
 		return nil
 	}
-	out := &device{Name: x.ID, Kind: deviceKinds[x.Kind].In(l), Maker: x.Vendor, Model: x.Model, Serial: x.Serial}
+	out := &device{Name: x.ID, Kind: deviceKinds[x.Kind].In(l), Model: strings.TrimSpace(x.Vendor + " " + x.Model), Serial: x.Serial}
 	if name := x.Name.In(l); name != "" && name != x.ID {
 		out.Name = name + " (" + x.ID + ")"
 	}

@@ -33,7 +33,7 @@ const maxAnswer = 64 << 10
 
 // Options configure a Desk.
 type Options struct {
-	Keys   []string     // newest first; all of them sign
+	Keys   []string     // newest first; all of them sign. None: nothing is sent until there is one
 	Client *http.Client // nil: one of our own, which follows no redirects
 }
 
@@ -47,9 +47,6 @@ var _ ticket.Desk = (*Desk)(nil)
 
 // New returns a Desk.
 func New(o Options) (*Desk, error) {
-	if len(o.Keys) == 0 {
-		return nil, errors.New("webhook desk: no signing key (webhook.keys)")
-	}
 	for n, k := range o.Keys {
 		if len(k) < 16 {
 			return nil, fmt.Errorf("webhook desk: key %d is shorter than 16 characters", n+1)
@@ -88,6 +85,10 @@ type Answer struct {
 // Send implements ticket.Desk. The header Idempotency-Key is the same for every
 // repeat of a message.
 func (d *Desk) Send(ctx context.Context, t ticket.Ticket) (ticket.Ref, error) {
+	if len(d.keys) == 0 {
+		return ticket.Ref{}, &ticket.Error{Op: "webhook sign", Retryable: true, Hint: "set webhook.keys in the collector's configuration",
+			Err: errors.New("no signing key")}
+	}
 	target, err := address(t.To)
 	if err != nil {
 		return ticket.Ref{}, &ticket.Error{Op: "webhook address", Hint: "set desk_options.url of the vendor in the inventory", Err: err}

@@ -158,9 +158,15 @@ func TestBadAddress(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	for _, keys := range [][]string{nil, {"short"}, {newKey, ""}} {
+	for _, keys := range [][]string{{"short"}, {newKey, ""}} {
 		if _, err := New(Options{Keys: keys}); err == nil {
 			t.Errorf("%q: accepted", keys)
 		}
 	}
+	d, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Send(t.Context(), example("https://desk.example/hook"))
+	check(t, err, true, false, "set webhook.keys")
 }
