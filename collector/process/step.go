@@ -244,10 +244,12 @@ func (r *run) hold() time.Duration {
 	return r.d.guard.Guard.hold.Time
 }
 
-// verify starts the measurement that proves recovery.
+// verify starts the measurement that proves recovery. It has failed when it is
+// still false after twice the time it must hold; without data it goes on until
+// the step's timeout.
 func (r *run) verify(s *StepDef) error {
 	params := map[string]string{"hold": r.hold().String(), "on_no_data": s.Guard.OnNoData,
-		"since": r.env.Now.UTC().Format(time.RFC3339Nano)}
+		"since": r.env.Now.UTC().Format(time.RFC3339Nano), "max_wait": (2 * r.hold()).String()}
 	if q := r.i.Diagnosis.Recovery; q != "" {
 		params["guard"] = q
 	}

@@ -13,6 +13,7 @@ import (
 // style works in light and dark: all is drawn in the page's own colours. The
 // present step is marked by a thick double frame and a word, not by colour alone.
 const style = `.fl-p{font:12px system-ui,"Noto Sans CJK SC","Microsoft YaHei",sans-serif;color:inherit}
+.fl-p:root{color-scheme:light dark;color:CanvasText}
 .fl-p text{fill:currentColor}.fl-p .lane{fill:currentColor;fill-opacity:.045}.fl-p .lane.out{fill-opacity:.1}
 .fl-p .box{fill:var(--surface,Canvas);stroke:currentColor;stroke-opacity:.7;stroke-width:1.2}
 .fl-p .final .box{stroke-width:2.6}
@@ -22,13 +23,14 @@ const style = `.fl-p{font:12px system-ui,"Noto Sans CJK SC","Microsoft YaHei",sa
 .fl-p .now text{font-weight:700}.fl-p .flag{font-size:10px;fill:var(--accent,#1668c7)}`
 
 // SVG draws the process with its lanes, in the language, and marks the current
-// step ("" marks none). It is a fragment for a page: it has no fixed size and
-// takes the page's colours, --surface and --accent if they are set.
+// step ("" marks none). In a page it takes the page's colours, --surface and
+// --accent if they are set; as a file of its own it follows the reader's light
+// or dark setting.
 func SVG(d *Definition, current, language string) string {
 	l := arrange(d.Graph())
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="fl-p" role="img" aria-label="%s" viewBox="0 0 %.0f %.0f" style="width:100%%;max-width:%.0fpx" lang="%s">`,
-		esc(d.Title.In(language)), l.width, l.height, l.width, esc(language))
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="fl-p" role="img" aria-label="%s" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" style="max-width:100%%;height:auto" lang="%s">`,
+		esc(d.Title.In(language)), l.width, l.height, l.width, l.height, esc(language))
 	fmt.Fprintf(&b, "<style>%s</style><title>%s</title>", style, esc(d.Title.In(language)))
 	b.WriteString(`<defs><marker id="fl-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>`)
 	for n, lane := range l.graph.Lanes {
