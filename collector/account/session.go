@@ -13,11 +13,9 @@ import (
 	"github.com/alexedwards/scs/v2"
 )
 
-// Lifetimes of a browser session.
-const (
-	sessionLife = 7 * 24 * time.Hour
-	sessionIdle = 12 * time.Hour
-)
+// sessionLife is how long a sign-in lasts, used or not. There is no idle limit:
+// open consoles ask by themselves, and each extension would be a write.
+const sessionLife = 12 * time.Hour
 
 const sessionUser = "user"
 
@@ -33,7 +31,7 @@ type Sessions struct {
 func NewSessions(accounts *Service, store scs.CtxStore, secure bool, log *slog.Logger) *Sessions {
 	m := scs.New()
 	m.Store = store
-	m.Lifetime, m.IdleTimeout = sessionLife, sessionIdle
+	m.Lifetime = sessionLife
 	m.HashTokenInStore = true
 	m.Cookie.Name = "faultline_session"
 	if secure {

@@ -1,0 +1,291 @@
+package web
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/api"
+	"github.com/faultline/faultline/collector/engine"
+	"github.com/faultline/faultline/collector/incident"
+)
+
+type detailData struct {
+	incident.Incident
+	SiteName, DeviceName, StepName string
+	Clocks                         []clockRow
+	Timeline                       []timelineRow
+	All                            bool // technical events are shown as well
+	Hidden                         int
+	Offers                         []api.Offer
+	MayComment                     bool
+	Key                            string // of the action form: pressed twice it acts once
+	Comment                        string // typed before a refusal
+	HasDiagram                     bool
+	Charts                         []chartSpec
+	Children                       []incident.Incident
+	Parent                         *incident.Incident
+}
+
+// one returns the incident of the path if the person may see it.
+func (c *console) one(r *http.Request, p *page) (incident.Incident, error) {
+	i, err := c.Incidents.Incident(r.Context(), r.PathValue("id"))
+	if err == nil && !account.PrincipalOf(p.User).Sees(i.Diagnosis.Site) {
+		return incident.Incident{}, engine.ErrNotFound
+	}
+	return i, err
+}
+
+func (c *console) detail(w http.ResponseWriter, r *http.Request, p *page) error {
+	i, err := c.one(r, p)
+	if err != nil {
+		return err
+	}
+	if k := r.URL.Query().Get("done"); k != "" {
+		p.Done = p.T("detail.done", p.W("action", k))
+	}
+	return c.showDetail(w, r, p, i, http.StatusOK)
+}
+
+func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i incident.Incident, status int) error {
+	events, err := c.Incidents.Events(r.Context(), i.ID)
+	if err != nil {
+		return err
+	}
+	who := account.PrincipalOf(p.User)
+	d := detailData{Incident: i, SiteName: c.siteName(p, i.Diagnosis.Site), DeviceName: c.thingName(p, i.Diagnosis.Device),
+		StepName: p.Text(c.StepTitle(i, i.Step)), All: r.URL.Query().Get("all") == "1", MayComment: who.MayAct(), Key: strings.ToLower(rand.Text()),
+		Comment: r.PostForm.Get("comment"), HasDiagram: c.Diagram != nil, Clocks: clockRows(i)}
+	if who.MayAct() {
+		d.Offers = c.Offers(i, p.User.Roles)
+	}
+	if c.Charts != nil {
+		d.Charts = chartsOf(i)
+	}
+	d.Timeline, d.Hidden = c.timeline(p, i, events, d.All)
+	if err := c.family(r, p, &d); err != nil {
+		return err
+	}
+	p.Title, p.D = i.Number+" "+p.Text(i.Diagnosis.Title), d
+	return c.render(w, r, status, "detail", p)
+}
+
+// family adds the incidents this one belongs to, as far as the person sees them.
+func (c *console) family(r *http.Request, p *page, d *detailData) error {
+	who := account.PrincipalOf(p.User)
+	get := func(id string) (*incident.Incident, error) {
+		i, err := c.Incidents.Incident(r.Context(), id)
+		if errors.Is(err, engine.ErrNotFound) || err == nil && !who.Sees(i.Diagnosis.Site) {
+			return nil, nil
+		}
+		return &i, err
+	}
+	var err error
+	if d.ParentID != "" {
+		if d.Parent, err = get(d.ParentID); err != nil {
+			return err
+		}
+	}
+	for _, id := range d.Incident.Children {
+		child, err := get(id)
+		if err != nil {
+			return err
+		}
+		if child != nil {
+			d.Children = append(d.Children, *child)
+		}
+	}
+	return nil
+}
+
+// act answers the form of actions: the button names kind and choice.
+func (c *console) act(w http.ResponseWriter, r *http.Request, p *page) error {
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	i, err := c.one(r, p)
+	if err != nil {
+		return err
+	}
+	kind, choice, _ := strings.Cut(r.PostForm.Get("offer"), ":")
+	a := api.Action{Kind: kind, Choice: choice, Comment: strings.TrimSpace(r.PostForm.Get("comment"))}
+	if k := r.PostForm.Get("key"); len(k) > 0 && len(k) <= 64 {
+		a.ID = "act-person-" + p.User.ID + "-" + k
+	}
+	err = c.gate.Act(r.Context(), account.PrincipalOf(p.User), i, a, account.Remote(r))
+	var refusal *api.Refusal
+	switch {
+	case err == nil:
+		redirect(w, r, "/incidents/"+i.ID+"?done="+kind)
+		return nil
+	case errors.As(err, &refusal), errors.Is(err, engine.ErrConflict):
+		var status int
+		status, p.Error, p.Hint = c.explain(p, err)
+		if now, err := c.one(r, p); err == nil {
+			i = now
+		}
+		return c.showDetail(w, r, p, i, status)
+	}
+	return err
+}
+
+// diagram answers with the process drawing. It is an image of its own, so that
+// nothing in it can run or reach the page.
+func (c *console) diagram(w http.ResponseWriter, r *http.Request, p *page) error {
+	i, err := c.one(r, p)
+	if err != nil {
+		return err
+	}
+	if c.Diagram == nil {
+		return errLost
+	}
+	svg, err := c.Diagram(i, p.Lang)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+	w.Header().Set("Content-Type", "image/svg+xml")
+	w.Write(svg) // the browser may be gone; there is nobody to tell
+	return nil
+}
+
+// clockRow is a clock with what the page says about it.
+type clockRow struct {
+	incident.Clock
+	Why   string // why it is paused or stopped: the last mark's reason
+	Owner string // of the pause
+}
+
+// clockRows puts running clocks first, the next due on top.
+func clockRows(i incident.Incident) []clockRow {
+	var rows []clockRow
+	for _, k := range i.Clocks {
+		row := clockRow{Clock: k}
+		if n := len(k.Marks); n > 0 && k.State == "paused" {
+			row.Why, row.Owner = k.Marks[n-1].Reason, k.Marks[n-1].Owner
+		}
+		rows = append(rows, row)
+	}
+	order := []string{"running", "paused", "unknown", "stopped"}
+	slices.SortStableFunc(rows, func(a, b clockRow) int {
+		if d := slices.Index(order, a.State) - slices.Index(order, b.State); d != 0 {
+			return d
+		}
+		return a.DueAt.Compare(b.DueAt)
+	})
+	return rows
+}
+
+// timelineRow is one entry of the log in words.
+type timelineRow struct {
+	Seq    int64
+	At     time.Time
+	Kind   string
+	Who    string
+	Text   string
+	Reason string
+}
+
+// technical are the kinds of events that a person asks for only when checking
+// how the collector works.
+var technical = map[incident.Kind]bool{
+	incident.TimerSet: true, incident.TimerFired: true, incident.EffectQueued: true, incident.ClockStarted: true, incident.ClockStopped: true,
+}
+
+// timeline returns the log, newest first, and how many entries it left out.
+func (c *console) timeline(p *page, i incident.Incident, events []incident.Event, all bool) (rows []timelineRow, hidden int) {
+	for _, e := range slices.Backward(events) {
+		if technical[e.Kind] && !all {
+			hidden++
+			continue
+		}
+		rows = append(rows, timelineRow{Seq: e.Seq, At: e.At, Kind: p.W("event", string(e.Kind)), Who: p.actor(e.Actor),
+			Text: c.sentence(p, i, e), Reason: firstOf(e.Comment, e.Reason)})
+	}
+	return rows, hidden
+}
+
+func (p *page) actor(a incident.Actor) string {
+	name := firstOf(a.Name, a.ID)
+	switch {
+	case name == "":
+		return p.W("actor", a.Kind)
+	case a.Role != "":
+		return name + p.T("actor.role", p.W("role", a.Role))
+	}
+	return p.T("actor.named", p.W("actor", a.Kind), name)
+}
+
+// sentence says what the event tells beyond its kind.
+func (c *console) sentence(p *page, i incident.Incident, e incident.Event) string {
+	switch {
+	case e.Diagnosis != nil:
+		return p.Text(e.Diagnosis.Title)
+	case e.Alert != nil:
+		return strings.TrimSpace(e.Alert.Name + " " + p.Text(e.Alert.Summary))
+	case e.Kind == incident.Entered:
+		s := p.Text(c.StepTitle(i, e.Step))
+		if e.Role != "" {
+			s += p.T("actor.role", p.W("role", e.Role))
+		}
+		return s
+	case e.Clock != nil:
+		return firstOf(p.Text(e.Clock.Title), c.clockTitle(p, i, e.Clock.Name), e.Clock.Name)
+	case e.Timer != nil:
+		return strings.TrimSpace(e.Timer.Kind + " " + e.Timer.Name)
+	case e.Effect != nil:
+		return strings.TrimSpace(p.W("effect", e.Effect.Kind) + " " + p.W("outcome", e.Effect.Outcome) + " " + e.Effect.Problem)
+	case e.Ticket != nil:
+		return strings.TrimSpace(firstOf(e.Ticket.VendorName, e.Ticket.Vendor) + " " + p.W("ticket", e.Ticket.State) + " " + e.Ticket.Ref)
+	case e.Attachment != nil:
+		return p.W("attachment", e.Attachment.Kind) + " " + e.Attachment.Name
+	case e.Kind == incident.VendorReported:
+		return p.W("vendor_says", e.Choice)
+	case e.Choice != "":
+		return c.choiceTitle(p, i, e.Choice)
+	case !e.Proof.IsZero():
+		return p.Text(e.Proof)
+	}
+	return firstOf(e.ParentID, e.ChildID)
+}
+
+func (c *console) clockTitle(p *page, i incident.Incident, name string) string {
+	for _, k := range i.Clocks {
+		if k.Name == name {
+			return p.Text(k.Title)
+		}
+	}
+	return ""
+}
+
+// choiceTitle returns the words of a choice as long as it is on offer.
+func (c *console) choiceTitle(p *page, i incident.Incident, choice string) string {
+	for _, o := range c.Offers(i, []string{account.RoleAdmin}) {
+		if o.Kind == api.ActDecide && o.Choice == choice {
+			return p.Text(o.Title)
+		}
+	}
+	return choice
+}
+
+// firstOf returns the first that is not empty.
+func firstOf(ss ...string) string {
+	for _, s := range ss {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// OfferTitle returns the words on an offer's button.
+func (p *page) OfferTitle(o api.Offer) string {
+	if t := p.Text(o.Title); t != "" {
+		return t
+	}
+	return p.W("action", o.Kind) + " " + o.Choice
+}

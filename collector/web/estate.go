@@ -1,0 +1,214 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/api"
+	"github.com/faultline/faultline/collector/evidence"
+	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/truth"
+	"github.com/faultline/faultline/internal/lang"
+)
+
+// SiteState is a site as it stands now.
+type SiteState struct {
+	ID       string
+	Name     lang.Text
+	Kind     string // hq or branch
+	Practice bool
+	OK       int // devices, by what is known of them
+	Bad      int
+	Unknown  int
+	Agents   []AgentState
+}
+
+// AgentState is an agent as it stands now.
+type AgentState struct {
+	ID    string
+	Truth truth.Truth // ok: heard lately
+	Heard time.Time   // last heard; zero: never
+}
+
+// EstateOf returns all sites of the inventory as the evidence has them. A
+// device is bad when any vantage point sees it bad, ok when one sees it ok and
+// none bad, else unknown.
+func EstateOf(inv *inventory.Inventory, v evidence.View) []SiteState {
+	at := map[string]int{}
+	var out []SiteState
+	for _, s := range inv.Sites {
+		at[s.ID] = len(out)
+		out = append(out, SiteState{ID: s.ID, Name: s.Name, Kind: s.Kind, Practice: s.Practice})
+	}
+	for _, d := range inv.Devices {
+		n, ok := at[d.Site]
+		if !ok {
+			continue
+		}
+		switch deviceTruth(d.ID, v) {
+		case truth.OK:
+			out[n].OK++
+		case truth.Bad:
+			out[n].Bad++
+		default:
+			out[n].Unknown++
+		}
+	}
+	for _, a := range inv.Agents {
+		if n, ok := at[a.Site]; ok {
+			st := AgentState{ID: a.ID}
+			for _, k := range v.Find(evidence.Key{Element: evidence.Agent, Subject: a.ID}) {
+				r := v.Get(k)
+				st.Truth, st.Heard = r.Truth, r.At
+			}
+			out[n].Agents = append(out[n].Agents, st)
+		}
+	}
+	return out
+}
+
+// deviceTruth folds what all vantage points say of the device itself.
+func deviceTruth(id string, v evidence.View) truth.Truth {
+	out := truth.Unknown
+	for _, el := range []string{evidence.Device, evidence.WANRouter, evidence.Gateway, evidence.SNMP, evidence.Database, evidence.Service} {
+		for _, k := range v.Find(evidence.Key{Element: el, Subject: id}) {
+			switch v.Get(k).Truth {
+			case truth.Bad:
+				return truth.Bad
+			case truth.OK:
+				out = truth.OK
+			}
+		}
+	}
+	return out
+}
+
+// estateRow is one line of the overview.
+type estateRow struct {
+	SiteState
+	Open, Verified int
+	Worst          string // severity of the worst open incident
+	Silent         int    // agents not heard
+	State          string // bad, unknown, ok
+}
+
+type estateData struct {
+	Rows           []estateRow
+	Open, Verified int
+	Silent, Agents int
+	Newest         []incident.Incident
+	HasEstate      bool
+}
+
+func (c *console) estate(w http.ResponseWriter, r *http.Request, p *page) error {
+	who := account.PrincipalOf(p.User)
+	q, _ := api.Scoped(api.Query{States: []string{incident.StateOpen, incident.StateVerified}}, who)
+	open, _, err := c.Incidents.Incidents(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	d := estateData{HasEstate: c.Estate != nil}
+	rows := map[string]*estateRow{}
+	if c.Estate != nil {
+		for _, s := range c.Estate() {
+			if who.Sees(s.ID) {
+				d.Rows = append(d.Rows, estateRow{SiteState: s})
+			}
+		}
+	}
+	for n := range d.Rows {
+		rows[d.Rows[n].ID] = &d.Rows[n]
+	}
+	for _, i := range open {
+		if i.ParentID != "" {
+			continue
+		}
+		d.count(i, rows[i.Diagnosis.Site])
+	}
+	for n := range d.Rows {
+		d.Rows[n].judge()
+		d.Silent, d.Agents = d.Silent+d.Rows[n].Silent, d.Agents+len(d.Rows[n].Agents)
+	}
+	slices.SortStableFunc(d.Rows, func(a, b estateRow) int { return rank(a) - rank(b) })
+	p.Title, p.D = p.T("estate.title"), d
+	return c.render(w, r, http.StatusOK, "estate", p)
+}
+
+// newestShown is how many incidents the overview lists itself.
+const newestShown = 8
+
+func (d *estateData) count(i incident.Incident, row *estateRow) {
+	if len(d.Newest) < newestShown {
+		d.Newest = append(d.Newest, i)
+	}
+	if i.State == incident.StateVerified {
+		d.Verified++
+		if row != nil {
+			row.Verified++
+		}
+		return
+	}
+	d.Open++
+	if row == nil {
+		return
+	}
+	row.Open++
+	if row.Worst == "" || severityRank(i.Severity) < severityRank(row.Worst) {
+		row.Worst = i.Severity
+	}
+}
+
+// judge says in one word how the site is.
+func (r *estateRow) judge() {
+	for _, a := range r.Agents {
+		if a.Truth != truth.OK {
+			r.Silent++
+		}
+	}
+	switch {
+	case r.Open > 0 || r.Bad > 0:
+		r.State = "bad"
+	case r.OK == 0 && r.Unknown > 0, r.Silent > 0:
+		r.State = "unknown"
+	default:
+		r.State = "ok"
+	}
+}
+
+// rank puts what needs somebody first.
+func rank(r estateRow) int {
+	return slices.Index([]string{"bad", "unknown", "ok"}, r.State)
+}
+
+func severityRank(s string) int {
+	return slices.Index([]string{incident.SeverityCritical, incident.SeverityMajor, incident.SeverityMinor}, s)
+}
+
+// siteName returns what the site is called.
+func (c *console) siteName(p *page, id string) string {
+	for _, s := range c.Inventory().Sites {
+		if s.ID == id && !s.Name.IsZero() {
+			return p.Text(s.Name)
+		}
+	}
+	return id
+}
+
+// thingName returns what a device or line is called.
+func (c *console) thingName(p *page, id string) string {
+	inv := c.Inventory()
+	for _, d := range inv.Devices {
+		if d.ID == id && !d.Name.IsZero() {
+			return p.Text(d.Name)
+		}
+	}
+	for _, l := range inv.Lines {
+		if l.ID == id && !l.Name.IsZero() {
+			return p.Text(l.Name)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,171 @@
+// Package web is the collector's HTTP for people: the console's pages, their
+// live updates, sign-in and preferences. It shows what others decided and hands
+// actions to the same gate as package api; it holds no state of incidents.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/api"
+	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/metricstore"
+	"github.com/faultline/faultline/internal/lang"
+)
+
+// Ranger evaluates PromQL over time; metricstore.Querier is one.
+type Ranger interface {
+	Range(ctx context.Context, expr string, start, end time.Time, step, lookback time.Duration) ([]metricstore.Series, error)
+}
+
+// Options are what the console needs.
+type Options struct {
+	Accounts  *account.Service
+	Sessions  *account.Sessions
+	Incidents api.Incidents
+	Engine    api.Engine
+	Hub       *Hub
+	Inventory func() *inventory.Inventory
+	// Offers is the same function as the API's.
+	Offers func(i incident.Incident, roles []string) []api.Offer
+	// Estate returns the sites' states; see EstateOf. Nil: no overview.
+	Estate func() []SiteState
+	// StepTitle returns what a step of the incident's process is called.
+	StepTitle func(i incident.Incident, step string) lang.Text
+	// Diagram returns the incident's process as SVG, its step marked. Nil: none.
+	Diagram  func(i incident.Incident, language string) ([]byte, error)
+	Charts   Ranger           // nil: no charts
+	Practice api.Practice     // nil: no practice branch
+	Secure   bool             // pages are served over TLS
+	Now      func() time.Time // nil: time.Now
+	Logger   *slog.Logger     // nil: slog.Default
+}
+
+func (o *Options) validate() error {
+	if o.Accounts == nil || o.Sessions == nil || o.Incidents == nil || o.Engine == nil || o.Hub == nil || o.Inventory == nil || o.Offers == nil {
+		return errors.New("web options: Accounts, Sessions, Incidents, Engine, Hub, Inventory and Offers are required")
+	}
+	if o.StepTitle == nil {
+		o.StepTitle = func(_ incident.Incident, step string) lang.Text { return lang.Same(step) }
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return nil
+}
+
+// console carries the options to the handlers.
+type console struct {
+	Options
+	gate      api.Gate
+	templates *template.Template
+	words     map[string]catalogue
+	assets    *assets
+}
+
+// Handler returns the handler of the console, to be mounted at /.
+func Handler(o Options) (http.Handler, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	c := &console{Options: o, gate: api.Gate{Accounts: o.Accounts, Engine: o.Engine, Offers: o.Offers, Now: o.Now}}
+	var err error
+	if c.words, err = loadCatalogues(); err != nil {
+		return nil, err
+	}
+	if c.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	if c.templates, err = template.New("").Funcs(template.FuncMap{"dict": dict}).ParseFS(files, "templates/*.html"); err != nil {
+		return nil, fmt.Errorf("console templates: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/", c.assets)
+	for pattern, h := range map[string]handler{
+		"GET /sign-in": c.signInPage, "POST /sign-in": c.signIn, "POST /preferences": c.preferences,
+	} {
+		mux.Handle(pattern, c.open(h))
+	}
+	for pattern, h := range map[string]handler{
+		"GET /password": c.passwordPage, "POST /password": c.setPassword, "POST /sign-out": c.signOut,
+	} {
+		mux.Handle(pattern, c.signedIn(h, true))
+	}
+	for pattern, h := range map[string]handler{
+		"GET /{$}": c.estate, "GET /incidents": c.list, "GET /incidents/{id}": c.detail, "POST /incidents/{id}/actions": c.act,
+		"GET /incidents/{id}/process.svg": c.diagram, "GET /incidents/{id}/charts/{chart}": c.chart,
+		"GET /practice": c.practicePage, "POST /practice": c.practise, "GET /account": c.accountPage, "GET /events": c.events, "GET /": c.lost,
+	} {
+		mux.Handle(pattern, c.signedIn(h, false))
+	}
+	return c.secured(http.NewCrossOriginProtection().Handler(o.Sessions.Middleware(mux))), nil
+}
+
+// secured sets the headers every answer has. No script or style but our own
+// files runs, nothing of ours is framed, nothing is cached unless it says so.
+func (c *console) secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
+			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if c.Secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// handler answers, or returns why it did not.
+type handler func(w http.ResponseWriter, r *http.Request, p *page) error
+
+// open serves pages that need no sign-in.
+func (c *console) open(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		p := c.newPage(r, account.User{})
+		if u, err := c.Sessions.User(r.Context()); err == nil {
+			p = c.newPage(r, u)
+		}
+		if err := h(w, r, p); err != nil {
+			c.fail(w, r, p, err)
+		}
+	})
+}
+
+// maxForm bounds what a form may send, in bytes.
+const maxForm = 64 << 10
+
+// signedIn serves pages for people who are signed in; until they have set a
+// password of their own, only those with early.
+func (c *console) signedIn(h handler, early bool) http.Handler {
+	return c.open(func(w http.ResponseWriter, r *http.Request, p *page) error {
+		switch {
+		case p.User.Name == "":
+			redirect(w, r, signInPath(r))
+			return nil
+		case p.User.MustChange && !early:
+			redirect(w, r, "/password")
+			return nil
+		}
+		return h(w, r, p)
+	})
+}
+
+// lost answers for paths that do not exist.
+func (c *console) lost(http.ResponseWriter, *http.Request, *page) error { return errLost }
