@@ -104,7 +104,7 @@ func Parse(name string, b []byte) (Config, error) {
 		return Config{}, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
 	}
 	if dir := os.Getenv("FAULTLINE_DATA"); dir != "" {
-		c.Data = filepath.Join(dir, "collector")
+		c.Data = dir
 	}
 	if err := errors.Join(c.validate(), c.readSecrets()); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", name, err)

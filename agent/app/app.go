@@ -1,0 +1,221 @@
+// Package app builds an agent from its configuration and runs it. It is the
+// only package of the agent that knows all the others.
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/faultline/faultline/agent/config"
+	"github.com/faultline/faultline/agent/control"
+	"github.com/faultline/faultline/agent/input/host"
+	"github.com/faultline/faultline/agent/input/probe"
+	"github.com/faultline/faultline/agent/input/snmp"
+	"github.com/faultline/faultline/agent/link"
+	"github.com/faultline/faultline/agent/schedule"
+	"github.com/faultline/faultline/agent/spool"
+	"github.com/faultline/faultline/agent/uplink"
+	"github.com/faultline/faultline/internal/wire"
+	"github.com/faultline/faultline/plugins/base"
+	"github.com/faultline/faultline/plugins/input"
+)
+
+// Options are what the program brings besides its configuration.
+type Options struct {
+	Logger  *slog.Logger
+	Version string
+}
+
+// App is a built agent.
+type App struct {
+	cfg      config.Config
+	log      *slog.Logger
+	reg      *prometheus.Registry
+	spool    *spool.Spool
+	schedule *schedule.Scheduler
+	uplink   *uplink.Uplink
+	control  *control.Control
+	lost     *prometheus.CounterVec // what could not be spooled, by lane
+
+	mu     sync.Mutex    // guards handed
+	handed []base.Target // what the collector handed out last
+	checks sync.WaitGroup
+}
+
+// New builds an agent; nothing is measured or sent before Run.
+func New(cfg config.Config, o Options) (*App, error) {
+	a := &App{cfg: cfg, log: o.Logger, reg: prometheus.NewRegistry()}
+	a.lost = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faultline_agent_unspooled_total", Help: "Samples and events that the spool would not take."}, []string{"lane"})
+	a.reg.MustRegister(a.lost)
+	inputs, err := builtin()
+	if err != nil {
+		return nil, err
+	}
+	client, err := newLink(cfg, o.Version)
+	if err != nil {
+		return nil, err
+	}
+	if a.schedule, err = schedule.New(schedule.Options{Inputs: inputs, Sink: a.keep, Interval: cfg.Interval, Timeout: cfg.Timeout,
+		Concurrency: cfg.Concurrency, Agent: cfg.Agent, Logger: o.Logger, Registerer: a.reg}); err != nil {
+		return nil, err
+	}
+	if a.spool, err = spool.Open(spool.Options{Dir: filepath.Join(cfg.Data, "spool"), MaxBytes: cfg.Spool.MaxBytes, MaxAge: cfg.Spool.MaxAge,
+		Logger: o.Logger, Registerer: a.reg}); err != nil {
+		return nil, err
+	}
+	a.uplink, err = uplink.New(uplink.Options{Spool: a.spool, Link: client, BacklogRate: cfg.Spool.BacklogRate, Logger: o.Logger, Registerer: a.reg})
+	if err == nil {
+		a.control, err = control.New(control.Options{Link: client, Dir: cfg.Data, OnWork: a.apply, OnCheck: a.check, Logger: o.Logger, Registerer: a.reg})
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.spool.Close())
+	}
+	return a, nil
+}
+
+// Check reports what would keep the agent from running with this configuration.
+func Check(cfg config.Config) error {
+	inputs, err := builtin()
+	if err != nil {
+		return err
+	}
+	s, err := schedule.New(schedule.Options{Inputs: inputs, Sink: func([]base.Sample, []base.Event) {}})
+	if err != nil {
+		return err
+	}
+	_, linkErr := newLink(cfg, "check")
+	return errors.Join(s.SetTargets(cfg.Targets), linkErr)
+}
+
+// builtin are the inputs compiled in.
+func builtin() (map[string]input.Input, error) {
+	s, err := snmp.New(snmp.Options{})
+	if err != nil {
+		return nil, err
+	}
+	m := map[string]input.Input{}
+	for _, in := range []input.Input{host.New(host.Options{}), s, probe.New(probe.Options{})} {
+		m[in.Name()] = in
+	}
+	return m, nil
+}
+
+func newLink(cfg config.Config, version string) (*link.Client, error) {
+	o := link.Options{URL: cfg.Collector.URL, Token: cfg.Collector.Token.Reveal, UserAgent: "faultline-agent/" + version}
+	if cfg.Collector.CAFile != "" {
+		pem, err := os.ReadFile(cfg.Collector.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("collector.ca_file: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("collector.ca_file: no certificate in %s", cfg.Collector.CAFile)
+		}
+		o.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return link.New(o)
+}
+
+// Run measures and sends until ctx ends; what was measured last is on disk when
+// it returns.
+func (a *App) Run(ctx context.Context) error {
+	a.retarget()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.schedule.Run(ctx) })
+	g.Go(func() error { return a.uplink.Run(ctx) })
+	g.Go(func() error { return a.control.Run(ctx) })
+	if a.cfg.Listen != "" {
+		g.Go(func() error { return a.serveStatus(ctx) })
+	}
+	a.log.Info("agent runs", "agent", a.cfg.Agent, "collector", a.cfg.Collector.URL)
+	err := g.Wait()
+	a.checks.Wait()
+	if errors.Is(err, context.Canceled) || errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, a.spool.Close())
+}
+
+// keep is the scheduler's sink: from here on it is on disk.
+func (a *App) keep(samples []base.Sample, events []base.Event) {
+	if len(events) > 0 {
+		for i := range events {
+			if events[i].Agent == "" {
+				events[i].Agent = a.cfg.Agent
+			}
+		}
+		b, err := wire.EncodeEvents(events)
+		a.append(spool.Events, b, err, len(events))
+	}
+	if len(samples) > 0 {
+		b, err := wire.EncodeSamples(samples)
+		a.append(spool.Samples, b, err, len(samples))
+	}
+}
+
+func (a *App) append(lane spool.Lane, b []byte, err error, n int) {
+	if err == nil {
+		err = a.spool.Append(lane, b)
+	}
+	if err != nil {
+		a.lost.WithLabelValues(lane.String()).Add(float64(n))
+		a.log.Error("keep measurements", "lane", lane.String(), "count", n, "err", err)
+	}
+}
+
+// apply takes over the targets that the collector handed out.
+func (a *App) apply(w wire.Work) {
+	a.mu.Lock()
+	a.handed = w.Targets
+	for i := range a.handed {
+		if a.handed[i].Interval == 0 {
+			a.handed[i].Interval = w.Interval
+		}
+	}
+	a.mu.Unlock()
+	a.retarget()
+}
+
+// retarget polls the local targets and those handed out; a local one wins over
+// one of the same id.
+func (a *App) retarget() {
+	a.mu.Lock()
+	all := slices.Clone(a.cfg.Targets)
+	for _, t := range a.handed {
+		if !slices.ContainsFunc(a.cfg.Targets, func(l base.Target) bool { return l.ID == t.ID }) {
+			all = append(all, t)
+		}
+	}
+	a.mu.Unlock()
+	if err := a.schedule.SetTargets(all); err != nil {
+		a.log.Error("targets that cannot be measured", "err", err)
+	}
+	a.log.Info("targets", "count", len(all))
+}
+
+// check measures at once what the collector asks for and answers with an event
+// after the samples.
+func (a *App) check(ctx context.Context, c wire.Check) {
+	ctx, cancel := context.WithDeadline(ctx, c.Expires)
+	a.checks.Go(func() {
+		defer cancel()
+		e := base.Event{ID: a.cfg.Agent + "/check/" + c.ID, Kind: base.EventCheckDone, At: time.Now(), Agent: a.cfg.Agent, Attrs: map[string]string{"request": c.ID}}
+		if err := a.schedule.CheckNow(ctx, c.Targets); err != nil {
+			e.Text = err.Error()
+		}
+		a.keep(nil, []base.Event{e})
+	})
+}

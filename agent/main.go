@@ -1,0 +1,78 @@
+// Command faultline-agent measures hosts, devices and lines of one site and
+// sends what it measured to a collector.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/faultline/faultline/agent/app"
+	"github.com/faultline/faultline/agent/config"
+)
+
+// version is set by the build.
+var version = "dev"
+
+type cli struct {
+	Run     runCmd           `cmd:"" help:"Measure and send until stopped."`
+	Check   checkCmd         `cmd:"" help:"Check the configuration and say what would be measured."`
+	Version kong.VersionFlag `help:"Print the version."`
+}
+
+type runCmd struct {
+	Config string `help:"Configuration file." default:"/etc/faultline/agent.yaml" type:"path"`
+	Debug  bool   `help:"Log more."`
+}
+
+// Run starts the agent and returns when it was told to stop.
+func (c *runCmd) Run() error {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if c.Debug {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	a, err := app.New(cfg, app.Options{Logger: log, Version: version})
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}
+
+type checkCmd struct {
+	Config string `help:"Configuration file." default:"/etc/faultline/agent.yaml" type:"path"`
+}
+
+// Run reads the configuration and reports every fault in it.
+func (c *checkCmd) Run() error {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	if err := app.Check(cfg); err != nil {
+		return err
+	}
+	fmt.Printf("%s: agent %s, %d local targets, collector %s\n", c.Config, cfg.Agent, len(cfg.Targets), cfg.Collector.URL)
+	return nil
+}
+
+func main() {
+	var c cli
+	k := kong.Parse(&c, kong.Name("faultline-agent"), kong.Description("Measures hosts, devices and lines; keeps everything on disk until the collector has it."),
+		kong.Vars{"version": version}, kong.UsageOnError())
+	if err := k.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "faultline-agent:", err)
+		os.Exit(1)
+	}
+}

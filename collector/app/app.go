@@ -1,0 +1,259 @@
+// Package app builds a collector from its configuration and runs it. It is the
+// only package of the collector that knows all the others; it decides nothing.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/config"
+	"github.com/faultline/faultline/collector/engine"
+	"github.com/faultline/faultline/collector/evidence"
+	"github.com/faultline/faultline/collector/heartbeat"
+	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/lease"
+	"github.com/faultline/faultline/collector/metricstore/embedded"
+	"github.com/faultline/faultline/collector/metricstore/influx"
+	"github.com/faultline/faultline/collector/outbox"
+	"github.com/faultline/faultline/collector/ruler"
+	"github.com/faultline/faultline/collector/selfwatch"
+	"github.com/faultline/faultline/collector/sqlstore"
+	"github.com/faultline/faultline/collector/web"
+	"github.com/faultline/faultline/rules"
+)
+
+// Options are what the program brings besides its configuration.
+type Options struct {
+	Logger  *slog.Logger
+	Version string
+}
+
+// App is a built collector.
+type App struct {
+	cfg config.Config
+	log *slog.Logger
+	reg *prometheus.Registry
+	ver string
+
+	data      *os.File // lock on the data directory
+	inventory *inventory.Graph
+	rules     ruleSet
+	metrics   *embedded.Store
+	mirror    *influx.Mirror // nil: none
+	store     *sqlstore.Store
+	accounts  *account.Service
+	sessions  *account.Sessions
+	desk      *inventory.Desk
+	evidence  *evidence.Store
+	alive     *heartbeat.Monitor
+	ruler     *ruler.Ruler
+	lease     *lease.Holder
+	engine    *engine.Engine
+	outbox    *outbox.Outbox
+	hub       *web.Hub
+	server    *http.Server
+	failed    prometheus.Counter // rounds of judging that failed
+}
+
+// New opens stores, loads rules and inventory and prepares everything; nothing
+// runs yet. What it opened is closed by Run, or by New itself when it fails.
+func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
+	a := &App{cfg: cfg, log: o.Logger, ver: o.Version, reg: prometheus.NewRegistry()}
+	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, step := range []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"data directory", a.lockData}, {"inventory and rules", a.loadRules}, {"metric store", a.openMetrics}, {"database", a.openStore},
+		{"accounts", a.openAccounts}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"HTTP", a.buildHTTP},
+	} {
+		if err := step.do(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", step.what, err), a.close())
+		}
+	}
+	return a, nil
+}
+
+// Run serves until ctx ends, then stops everything in order.
+func (a *App) Run(ctx context.Context) error {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen: %w", err), a.close())
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.serve(ln) })
+	g.Go(func() error { return a.stopServing(ctx) })
+	g.Go(func() error { return a.lease.Run(ctx) })
+	g.Go(func() error { return a.beat(ctx) })
+	g.Go(func() error {
+		return selfwatch.New(selfwatch.Options{Gatherer: a.reg, Appender: a.metrics, Instance: a.instance(), Logger: a.log}).Run(ctx)
+	})
+	if a.mirror != nil {
+		g.Go(func() error { return a.mirror.Run(ctx) })
+	}
+	a.log.Info("collector serves", "listen", a.cfg.Listen, "version", a.ver)
+	err = g.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, a.close())
+}
+
+func (a *App) serve(ln net.Listener) error {
+	var err error
+	if a.cfg.TLS.CertFile != "" {
+		err = a.server.ServeTLS(ln, a.cfg.TLS.CertFile, a.cfg.TLS.KeyFile)
+	} else {
+		err = a.server.Serve(ln)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve: %w", err)
+}
+
+// stopServing lets answers under way finish; streams and long polls are cut.
+func (a *App) stopServing(ctx context.Context) error {
+	<-ctx.Done()
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := a.server.Shutdown(stop); err != nil {
+		return a.server.Close()
+	}
+	return nil
+}
+
+// close closes what is open, last opened first.
+func (a *App) close() error {
+	var errs []error
+	if a.mirror != nil {
+		errs = append(errs, a.mirror.Close())
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	if a.metrics != nil {
+		errs = append(errs, a.metrics.Close())
+	}
+	if a.data != nil {
+		errs = append(errs, a.data.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (a *App) loadRules(context.Context) error {
+	inv, err := inventory.Load(a.cfg.Inventory)
+	if err != nil {
+		return err
+	}
+	a.inventory = inventory.NewGraph(inv)
+	a.desk = inventory.NewDesk(inv, time.Now)
+	a.rules, err = loadRuleSet(rulesFS(rules.FS(), a.cfg.Rules))
+	return err
+}
+
+func (a *App) openMetrics(context.Context) error {
+	opts := embedded.Options{Dir: filepath.Join(a.cfg.Data, "metrics"), Retention: a.cfg.Retention, Logger: a.log, Registerer: a.reg}
+	if c := a.cfg.Influx; c.URL != "" {
+		m, err := influx.Open(influx.Options{Dir: filepath.Join(a.cfg.Data, "influx"), URL: c.URL, Org: c.Org, Bucket: c.Bucket,
+			Token: c.Token.Reveal(), MaxBytes: c.MaxBytes, Logger: a.log, Registerer: a.reg})
+		if err != nil {
+			return err
+		}
+		a.mirror = m
+		opts.SyncWith = append(opts.SyncWith, m.Sync)
+	}
+	var err error
+	a.metrics, err = embedded.Open(opts)
+	return err
+}
+
+func (a *App) openStore(ctx context.Context) error {
+	s, err := sqlstore.Open(ctx, sqlstore.Options{URL: a.cfg.DatabaseURL(), Logger: a.log})
+	if err != nil {
+		return err
+	}
+	a.store = s
+	return s.Migrate(ctx)
+}
+
+// openAccounts makes the first administrator and the token file.
+func (a *App) openAccounts(ctx context.Context) error {
+	var err error
+	a.accounts, err = account.New(account.Options{Store: a.store, Logger: a.log, AgentByTokenHash: func(hash string) (string, string, bool) {
+		ag, ok := a.inventory.Inventory().AgentByToken(hash)
+		return ag.ID, ag.Site, ok
+	}})
+	if err != nil {
+		return err
+	}
+	a.sessions = account.NewSessions(a.accounts, a.store.Sessions(), a.cfg.TLS.CertFile != "", a.log)
+	if err := a.accounts.EnsureTokenFile(ctx, filepath.Join(a.cfg.Data, "admin.token")); err != nil {
+		return err
+	}
+	name, password, err := a.accounts.EnsureAdmin(ctx)
+	if err != nil {
+		return err
+	}
+	return a.noteFirstSignIn(name, password)
+}
+
+// noteFirstSignIn keeps the first password where only the owner of the data
+// directory reads it, until it has been changed.
+func (a *App) noteFirstSignIn(name, password string) error {
+	path := filepath.Join(a.cfg.Data, "first-sign-in")
+	if password == "" {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	return os.WriteFile(path, []byte(fmt.Sprintf("user %s   first password %s   (you will be asked to set your own)\n", name, password)), 0o600)
+}
+
+// instance is the label instance of the collector's own series.
+func (a *App) instance() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "collector"
+	}
+	return host
+}
+
+// beat writes faultline_agent_up once a second.
+func (a *App) beat(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		series := a.alive.Series()
+		if len(series) == 0 {
+			continue
+		}
+		if _, err := a.metrics.Append(ctx, series); err != nil && ctx.Err() == nil {
+			a.log.Warn("write agents' state", "err", err)
+			continue
+		}
+		a.evidence.Feed(heartbeatVantage, series)
+	}
+}
+
+// heartbeatVantage is who saw that an agent is alive: the collector itself.
+const heartbeatVantage = "collector"

@@ -1,0 +1,121 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/faultline/faultline/collector/effect/ask"
+	"github.com/faultline/faultline/collector/effect/notify"
+	"github.com/faultline/faultline/collector/effect/report"
+	"github.com/faultline/faultline/collector/effect/ticket"
+	"github.com/faultline/faultline/collector/effect/ticket/mail"
+	"github.com/faultline/faultline/collector/effect/ticket/webhook"
+	"github.com/faultline/faultline/collector/effect/verify"
+	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/outbox"
+	"github.com/faultline/faultline/collector/web"
+	desk "github.com/faultline/faultline/plugins/ticket"
+)
+
+// buildDelivery makes the executors of effects and the outbox.
+func (a *App) buildDelivery(ctx context.Context) error {
+	var err error
+	if a.hub, err = web.NewHub(500, a.reg); err != nil {
+		return err
+	}
+	executors := map[string]outbox.Executor{}
+	if err := a.addMessengers(ctx, executors); err != nil {
+		return err
+	}
+	if executors[incident.EffectVerify], err = verify.New(verify.Options{Querier: a.metrics, Lookback: 3*a.pollInterval() + 5*time.Second}); err != nil {
+		return err
+	}
+	if executors[incident.EffectReport], err = report.New(a.store); err != nil {
+		return err
+	}
+	if executors[incident.EffectAsk], err = ask.New(func(_ context.Context, device string, ttl time.Duration) (map[string]string, error) {
+		return a.desk.AskAbout(device, ttl), nil
+	}); err != nil {
+		return err
+	}
+	a.outbox, err = outbox.New(outbox.Options{Store: a.store, Executors: executors, Report: a.engine.Handle, Now: time.Now, Logger: a.log, Registerer: a.reg})
+	return err
+}
+
+// addMessengers adds the ways to vendors and to our own people.
+func (a *App) addMessengers(ctx context.Context, executors map[string]outbox.Executor) error {
+	hooks, err := webhook.New(webhook.Options{Keys: a.webhookKeys()})
+	if err != nil {
+		return err
+	}
+	desks := []desk.Desk{hooks}
+	executors[incident.EffectNotify] = outbox.Func(func(context.Context, outbox.Job) (outbox.Outcome, error) {
+		return outbox.Fail("no mail server is configured: set mail.host"), nil
+	})
+	if a.cfg.Mail.Host != "" {
+		m, err := a.mailer(ctx)
+		if err != nil {
+			return err
+		}
+		desks = append(desks, m.Desk())
+		executors[incident.EffectNotify], err = notify.New(notify.Options{Channel: m.Channel(), Graph: a.graph, URL: a.incidentURL, StepTitle: a.stepTitle})
+		if err != nil {
+			return err
+		}
+	}
+	executors[incident.EffectTicket], err = ticket.New(ticket.Options{Desks: desks, Graph: a.graph, Now: time.Now, Logger: a.log})
+	return err
+}
+
+// mailer is the SMTP client; its secret outlives restarts, so that a message
+// has the same Message-ID whenever it is repeated.
+func (a *App) mailer(ctx context.Context) (*mail.Mailer, error) {
+	var fresh [32]byte
+	_, _ = rand.Read(fresh[:]) // crypto/rand.Read never fails since Go 1.24
+	kept, err := a.store.KVInit(ctx, "mail-secret", hex.EncodeToString(fresh[:]))
+	if err != nil {
+		return nil, err
+	}
+	c := a.cfg.Mail
+	o := mail.Options{Addr: c.Host, From: c.From, User: c.User, Password: c.Password.Reveal(), TLS: c.TLS, ReplyTo: c.ReplyTo, Secret: []byte(kept), Now: time.Now, Logger: a.log}
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("mail.ca_file: %w", err)
+		}
+		o.RootCAs = x509.NewCertPool()
+		if !o.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("mail.ca_file: no certificate in %s", c.CAFile)
+		}
+	}
+	return mail.New(o)
+}
+
+func (a *App) webhookKeys() []string {
+	var keys []string
+	for _, k := range a.cfg.Webhook.Keys {
+		keys = append(keys, k.Reveal())
+	}
+	return keys
+}
+
+func (a *App) graph() *inventory.Graph { return a.inventory }
+
+// incidentURL is where people see the incident.
+func (a *App) incidentURL(id string) string {
+	return strings.TrimSuffix(a.cfg.ExternalURL, "/") + "/incidents/" + id
+}
+
+// vendor names the vendor of another kind than the diagnosis's.
+func (a *App) vendor(kind string, d incident.Diagnosis) (id, name string) {
+	d.VendorKind = kind
+	dec := a.rules.routes.Decide(d, a.inventory.Inventory(), time.Now())
+	return dec.VendorID, dec.VendorName
+}

@@ -1,0 +1,119 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/api"
+	"github.com/faultline/faultline/collector/ingest"
+	"github.com/faultline/faultline/collector/metricstore"
+	"github.com/faultline/faultline/collector/metricstore/embedded"
+	"github.com/faultline/faultline/collector/web"
+	"github.com/faultline/faultline/internal/lab/control"
+	"github.com/faultline/faultline/plugins/base"
+)
+
+// buildHTTP mounts ingest, API, Prometheus API and console on one server.
+func (a *App) buildHTTP(context.Context) error {
+	in, err := a.ingestHandler()
+	if err != nil {
+		return err
+	}
+	programs, err := api.Handler(a.apiOptions())
+	if err != nil {
+		return err
+	}
+	people, err := web.Handler(a.webOptions())
+	if err != nil {
+		return err
+	}
+	read := func(h http.Handler) http.Handler {
+		return a.sessions.Middleware(a.accounts.Require(a.sessions, account.Principal.MayRead, h))
+	}
+	mux := http.NewServeMux()
+	mux.Handle(ingest.PathWrite, in)
+	mux.Handle(ingest.PathEvents, in)
+	mux.Handle("/prometheus/", read(http.StripPrefix("/prometheus", a.metrics.Handler(embedded.APIOptions{Rules: ruleSource{a.ruler}, Version: a.ver}))))
+	mux.Handle("/metrics", read(promhttp.HandlerFor(a.reg, promhttp.HandlerOpts{})))
+	mux.Handle("/api/", programs)
+	mux.Handle("/docs", programs)
+	mux.Handle("/-/", programs)
+	mux.Handle("/", people)
+	a.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	a.server.RegisterOnShutdown(a.hub.Close)
+	return nil
+}
+
+// ingestHandler knows agents by their tokens. A program's token with full
+// rights may write too, under its own name: a Prometheus that joins us.
+func (a *App) ingestHandler() (http.Handler, error) {
+	opts := ingest.Options{Appender: a.metrics, Durable: a.metrics, Metadata: a.metrics, Authenticate: a.source, Events: a.takeEvents,
+		Observers: []func(ingest.Source, []metricstore.Series){
+			func(src ingest.Source, s []metricstore.Series) { a.alive.Heard(src.Agent, s) },
+			func(src ingest.Source, s []metricstore.Series) { a.evidence.Feed(src.Agent, s) },
+		}, Logger: a.log, Registerer: a.reg}
+	if a.mirror != nil {
+		opts.Mirrors = append(opts.Mirrors, a.mirror)
+	}
+	return ingest.New(opts)
+}
+
+// source tells who writes.
+func (a *App) source(r *http.Request) (ingest.Source, error) {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return ingest.Source{}, fmt.Errorf("%w: no bearer token", ingest.ErrUnauthorized)
+	}
+	p, err := a.accounts.Authenticate(r.Context(), token)
+	if err != nil {
+		return ingest.Source{}, fmt.Errorf("%w: %w", ingest.ErrUnauthorized, err)
+	}
+	switch {
+	case p.AgentID != "":
+		ag, _ := a.inventory.Agent(p.AgentID)
+		site, _ := a.inventory.Site(ag.Site)
+		return ingest.Source{Agent: p.AgentID, Site: ag.Site, AnySite: site.Kind == "hq"}, nil
+	case p.Admin():
+		return ingest.Source{Agent: p.Name, AnySite: true}, nil
+	}
+	return ingest.Source{}, fmt.Errorf("%w: this token may not write samples", ingest.ErrForbidden)
+}
+
+// takeEvents keeps an agent's events and shows the new ones to the evidence.
+func (a *App) takeEvents(ctx context.Context, agent string, events []base.Event) error {
+	fresh, err := a.store.PutAgentEvents(ctx, events)
+	if err != nil {
+		return err
+	}
+	for _, e := range fresh {
+		a.evidence.FeedEvent(e)
+	}
+	return nil
+}
+
+func (a *App) apiOptions() api.Options {
+	return api.Options{Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Work: a.desk,
+		Offers: a.offers, KnownSite: func(id string) bool { _, ok := a.inventory.Site(id); return ok }, Practice: a.practice(),
+		Ready: a.ready, Registerer: a.reg, Logger: a.log}
+}
+
+func (a *App) webOptions() web.Options {
+	return web.Options{Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Hub: a.hub,
+		Inventory: a.inventory.Inventory, Offers: a.offers, StepTitle: a.stepTitle, Diagram: a.diagram, Charts: a.metrics,
+		Estate:   func() []web.SiteState { return web.EstateOf(a.inventory.Inventory(), a.evidence.Snapshot(time.Now())) },
+		Practice: a.practice(), Secure: a.cfg.TLS.CertFile != "", Logger: a.log}
+}
+
+// practice is the practice branch, or nil.
+func (a *App) practice() api.Practice {
+	if a.cfg.Practice.URL == "" {
+		return nil
+	}
+	return practice{control.Client{URL: a.cfg.Practice.URL, Token: a.cfg.Practice.Token.Reveal()}}
+}

@@ -1,0 +1,201 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/faultline/faultline/collector/alert"
+	"github.com/faultline/faultline/collector/diagnose"
+	"github.com/faultline/faultline/collector/engine"
+	"github.com/faultline/faultline/collector/evidence"
+	"github.com/faultline/faultline/collector/heartbeat"
+	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/lease"
+	"github.com/faultline/faultline/collector/process"
+	"github.com/faultline/faultline/collector/route"
+	"github.com/faultline/faultline/collector/ruler"
+	"github.com/faultline/faultline/collector/selfwatch"
+	"github.com/faultline/faultline/collector/sla"
+	"github.com/faultline/faultline/collector/sqlstore"
+	"github.com/faultline/faultline/collector/web"
+)
+
+// ruleSet is everything under rules/, checked.
+type ruleSet struct {
+	alerts    *ruler.Rules
+	elements  *evidence.Elements
+	causes    *diagnose.Rules
+	routes    *route.Table
+	processes *process.Set
+	calendars *sla.Calendars
+}
+
+// loadRuleSet reads all rules; the error names every fault of every file.
+func loadRuleSet(fsys fs.FS) (ruleSet, error) {
+	var s ruleSet
+	var errs []error
+	load := func(dir string, read func(fs.FS) error) {
+		sub, err := fs.Sub(fsys, dir)
+		if err == nil {
+			err = read(sub)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("rules/%s: %w", dir, err))
+		}
+	}
+	load("alerts", func(f fs.FS) (err error) { s.alerts, err = ruler.Load(f); return })
+	load("diagnosis", func(f fs.FS) (err error) { s.elements, err = evidence.LoadElements(f); return })
+	load("diagnosis", func(f fs.FS) (err error) { s.causes, err = diagnose.Load(f); return })
+	load("routes", func(f fs.FS) (err error) { s.routes, err = route.Load(f); return })
+	load("calendars", func(f fs.FS) (err error) { s.calendars, err = sla.Load(f); return })
+	load("processes", func(f fs.FS) (err error) { s.processes, err = process.Load(f); return })
+	return s, errors.Join(errs...)
+}
+
+// buildJudging makes evidence, ruler, lease and engine.
+func (a *App) buildJudging(ctx context.Context) error {
+	var err error
+	horizon := 3*a.pollInterval() + 5*time.Second
+	if a.evidence, err = evidence.New(evidence.Options{Elements: a.rules.elements, Horizon: horizon, Now: time.Now, Registerer: a.reg}); err != nil {
+		return err
+	}
+	if a.ruler, err = ruler.New(ruler.Options{Querier: a.metrics, Rules: a.rules.alerts, Horizon: horizon, Settle: 2 * time.Second, Registerer: a.reg, Logger: a.log}); err != nil {
+		return err
+	}
+	known, err := a.agentsHeard(ctx)
+	if err != nil {
+		return err
+	}
+	a.alive = heartbeat.New(heartbeat.Options{Agents: a.watched, Interval: a.pollInterval(), Now: time.Now, Known: known})
+	a.failed = prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_judge_failed_rounds_total", Help: "Rounds of alerts that could not be judged or committed; each is repeated."})
+	a.reg.MustRegister(a.failed, selfwatch.NewIncidents(a.incidentsSince, time.Now))
+	id, err := a.store.KVInit(ctx, "collector-id", newID())
+	if err != nil {
+		return err
+	}
+	if a.lease, err = lease.New(lease.Options{Store: a.store, ID: id, OnGain: a.rule, Logger: a.log, Registerer: a.reg}); err != nil {
+		return err
+	}
+	a.engine, err = engine.New(engine.Options{Store: a.store, Lease: a.lease.Generation, Diagnose: a.diagnose, Route: a.route,
+		Processes: a.rules.processes, Calendars: a.rules.calendars, Site: a.site, Vendor: a.vendor, Now: time.Now, OnChange: a.changed,
+		Settle: a.cfg.Holds.Settle, Hold: a.cfg.Holds.Verify, Logger: a.log})
+	return err
+}
+
+// rule is what the lease holder does: judge, fire timers, deliver.
+func (a *App) rule(ctx context.Context, generation int64) error {
+	stored, err := a.store.Alerts(ctx)
+	if err != nil {
+		return fmt.Errorf("restore alerts: %w", err)
+	}
+	a.ruler.Restore(stored)
+	done := make(chan error, 1)
+	go func() { done <- a.outbox.Run(ctx, generation) }()
+	a.judgeUntil(ctx)
+	return <-done
+}
+
+// judgeUntil evaluates a round at every interval until ctx ends.
+func (a *App) judgeUntil(ctx context.Context) {
+	tick := time.NewTicker(a.cfg.Interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := a.judge(ctx); err != nil && ctx.Err() == nil {
+			a.failed.Inc()
+			a.log.Error("judge", "err", err)
+		}
+	}
+}
+
+// judge evaluates the rules once, lets the engine commit what follows, and only
+// then accepts the alerts' new state.
+func (a *App) judge(ctx context.Context) error {
+	round, evalErr := a.ruler.Eval(ctx, time.Now())
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	err := a.engine.HandleAlerts(ctx, engine.Round{Now: round.Now, Firing: round.Firing, Changed: round.Changed, Dropped: round.Dropped})
+	if err == nil {
+		err = a.ruler.Accept(round)
+	}
+	return errors.Join(evalErr, err, a.engine.Tick(ctx))
+}
+
+// diagnose asks the evidence what the firing alerts mean.
+func (a *App) diagnose(firing []alert.Alert, now time.Time) engine.Diagnosis {
+	out := a.rules.causes.Causes(diagnose.Input{View: a.evidence.Snapshot(now), Inventory: a.inventory.Inventory(), Firing: firing, Now: now, HoldOff: a.cfg.Holds.Open})
+	d := engine.Diagnosis{Causes: out.Causes, Held: map[string]bool{}}
+	for _, h := range out.Held {
+		d.Held[h.Fingerprint] = true
+	}
+	return d
+}
+
+func (a *App) route(d incident.Diagnosis, now time.Time) route.Decision {
+	return a.rules.routes.Decide(d, a.inventory.Inventory(), now)
+}
+
+// changed is told of every committed change.
+func (a *App) changed(i incident.Incident, events []incident.Event) {
+	a.outbox.Wake()
+	a.hub.Publish(web.Change{ID: i.ID, Site: i.Diagnosis.Site})
+	for _, e := range events {
+		if e.Kind == incident.Opened {
+			a.log.Info("incident opened", "number", i.Number, "class", i.Diagnosis.Class, "device", i.Diagnosis.Device, "title", i.Diagnosis.Title.EN)
+		}
+	}
+}
+
+func (a *App) site(id string) engine.SiteFacts {
+	s, _ := a.inventory.Site(id)
+	return engine.SiteFacts{Practice: s.Practice, Calendar: s.Calendar, Zone: a.inventory.Location(id)}
+}
+
+// pollInterval is the longest interval of any agent: what freshness is judged by.
+func (a *App) pollInterval() time.Duration {
+	longest := time.Duration(0)
+	for _, ag := range a.inventory.Inventory().Agents {
+		longest = max(longest, ag.Interval)
+	}
+	if longest == 0 {
+		return 15 * time.Second
+	}
+	return longest
+}
+
+func (a *App) watched() []heartbeat.Agent {
+	var out []heartbeat.Agent
+	for _, ag := range a.inventory.Inventory().Agents {
+		out = append(out, heartbeat.Agent{ID: ag.ID, Site: ag.Site, Device: ag.Device, Interval: ag.Interval})
+	}
+	return out
+}
+
+// incidentsSince lists incidents of all states.
+func (a *App) incidentsSince(ctx context.Context, since time.Time) ([]incident.Incident, error) {
+	list, _, err := a.store.Incidents(ctx, sqlstore.Query{Since: since})
+	return list, err
+}
+
+// agentsHeard asks the store which agents were heard before this start.
+func (a *App) agentsHeard(ctx context.Context) (map[string]bool, error) {
+	found, err := a.metrics.Instant(ctx, "group by (agent) (last_over_time("+heartbeat.Metric+"[7d]))", time.Now(), 0)
+	if err != nil {
+		return nil, fmt.Errorf("agents heard before: %w", err)
+	}
+	known := map[string]bool{}
+	for _, v := range found {
+		known[v.Labels.Get("agent")] = true
+	}
+	return known, nil
+}

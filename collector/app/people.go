@@ -1,0 +1,201 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/api"
+	"github.com/faultline/faultline/collector/engine"
+	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/process"
+	"github.com/faultline/faultline/collector/sqlstore"
+	"github.com/faultline/faultline/internal/lab/control"
+	"github.com/faultline/faultline/internal/lang"
+)
+
+// incidentReader is the store as api and web read it.
+type incidentReader struct{ *sqlstore.Store }
+
+// Incidents translates the query.
+func (r incidentReader) Incidents(ctx context.Context, q api.Query) ([]incident.Incident, string, error) {
+	return r.Store.Incidents(ctx, sqlstore.Query{States: q.States, Sites: q.Sites, Class: q.Class, Limit: q.Limit, Cursor: q.Cursor})
+}
+
+// actor is the engine as api and web act on it.
+type actor struct{ a *App }
+
+// Act hands the action to the engine, in the words of the one who asked when it
+// is refused.
+func (x actor) Act(ctx context.Context, act api.Action) error {
+	err := x.a.engine.Handle(ctx, act.Event())
+	return refusal(err)
+}
+
+// Report opens an incident for what a person saw, or joins the one that is open.
+func (x actor) Report(ctx context.Context, r api.Report) (api.Reported, error) {
+	for _, i := range x.a.openIncidents(ctx) {
+		if i.Diagnosis.Site == r.Site && r.Device != "" && (i.Diagnosis.Device == r.Device || contains(i.Diagnosis.Affected, r.Device)) {
+			e := incident.Event{ID: r.ID, IncidentID: i.ID, At: r.At, Kind: incident.Commented, Actor: r.Actor, Comment: r.Symptoms}
+			return api.Reported{IncidentID: i.ID, Joined: true}, refusal(x.a.engine.Handle(ctx, e))
+		}
+	}
+	id, err := x.a.engine.Open(ctx, engine.Opening{FactID: r.ID, Diagnosis: x.a.reported(r), Actor: r.Actor, Comment: r.Symptoms, At: r.At})
+	return api.Reported{IncidentID: id}, refusal(err)
+}
+
+// reported is what can be said of a fault that only a person saw.
+func (a *App) reported(r api.Report) incident.Diagnosis {
+	d := incident.Diagnosis{Cause: "report/" + r.Site + "/" + r.Device, Class: incident.ClassDevice, Site: r.Site, Device: r.Device, Process: "network",
+		VendorKind: incident.VendorNone, Severity: incident.SeverityMajor, Provisional: true, Rule: "report", Affected: []string{},
+		Title:   lang.Text{ZH: "人工上报:" + firstLine(r.Symptoms), EN: "Reported: " + firstLine(r.Symptoms)},
+		Proof:   lang.Text{ZH: "由 " + r.Actor.Name + " 上报:" + r.Symptoms, EN: "Reported by " + r.Actor.Name + ": " + r.Symptoms},
+		Decides: lang.Text{ZH: "现场判断或后续测量", EN: "a judgement on site or further measurements"}}
+	if _, ok := a.inventory.Line(r.Device); ok {
+		d.Class, d.VendorKind = incident.ClassCarrierLine, incident.VendorNone
+	}
+	return d
+}
+
+func (a *App) openIncidents(ctx context.Context) []incident.Incident {
+	list, err := a.engine.Incidents(ctx)
+	if err != nil {
+		a.log.Error("list open incidents", "err", err)
+	}
+	return list
+}
+
+// refusal turns what the process or the engine refused into words for people.
+func refusal(err error) error {
+	var refused *process.Refusal
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused):
+		return &api.Refusal{Why: api.NotNow, Text: refused.Text, Hint: refused.Hint}
+	case errors.Is(err, engine.ErrConflict):
+		return &api.Refusal{Why: api.NotNow, Text: lang.Text{ZH: "故障单刚刚有变化", EN: "the incident has just changed"}, Hint: lang.Text{ZH: "请刷新后重试", EN: "look again and repeat"}}
+	case errors.Is(err, engine.ErrFenced):
+		return &api.Refusal{Why: api.NotNow, Text: lang.Text{ZH: "本节点当前不负责写入", EN: "another collector writes now"}, Hint: lang.Text{ZH: "请稍后重试", EN: "repeat in some seconds"}}
+	}
+	return err
+}
+
+// offers are the actions somebody with the roles may take now.
+func (a *App) offers(i incident.Incident, roles []string) []api.Offer {
+	def, ok := a.rules.processes.Version(i.ProcessVersion)
+	if !ok {
+		return nil
+	}
+	var out []api.Offer
+	for _, act := range process.Actions(def, i, roles) {
+		out = append(out, api.Offer{Kind: act.Kind, Choice: act.Choice, Title: act.Title, NeedsComment: act.NeedsComment})
+	}
+	return out
+}
+
+func (a *App) stepTitle(i incident.Incident, step string) lang.Text {
+	if def, ok := a.rules.processes.Version(i.ProcessVersion); ok {
+		if s, ok := def.Step(step); ok {
+			return s.Title
+		}
+	}
+	return lang.Same(step)
+}
+
+func (a *App) diagram(i incident.Incident, language string) ([]byte, error) {
+	def, ok := a.rules.processes.Version(i.ProcessVersion)
+	if !ok {
+		return nil, fmt.Errorf("process %s is not loaded", i.ProcessVersion)
+	}
+	return []byte(process.SVG(def, i.Step, language)), nil
+}
+
+// practice adapts the practice branch's control.
+type practice struct{ client control.Client }
+
+// Faults returns what can be broken.
+func (p practice) Faults() []string { return p.names(func(control.Fault) bool { return true }) }
+
+// Broken returns what is broken now.
+func (p practice) Broken() []string { return p.names(func(f control.Fault) bool { return f.Broken }) }
+
+func (p practice) names(take func(control.Fault) bool) []string {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	st, err := p.client.State(ctx)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, f := range st.Faults {
+		if take(f) {
+			out = append(out, f.Name)
+		}
+	}
+	return out
+}
+
+// Break breaks something.
+func (p practice) Break(ctx context.Context, fault string) error {
+	if !contains(p.Faults(), fault) {
+		return &api.Refusal{Why: api.Invalid, Text: lang.Text{ZH: "没有这种演练故障:" + fault, EN: "there is no such fault to practise: " + fault},
+			Hint: lang.Text{ZH: "可选:" + strings.Join(p.Faults(), "、"), EN: "choose one of " + strings.Join(p.Faults(), ", ")}}
+	}
+	_, err := p.client.Break(ctx, fault)
+	return err
+}
+
+// Mend makes everything whole.
+func (p practice) Mend(ctx context.Context) error {
+	_, err := p.client.Mend(ctx)
+	return err
+}
+
+// ready tells whether the collector can do its work.
+func (a *App) ready(ctx context.Context) error {
+	if err := a.metrics.Ready(); err != nil {
+		return err
+	}
+	if _, err := a.store.KVGet(ctx, "collector-id"); err != nil {
+		return err
+	}
+	return nil
+}
+
+// hashToken is how tokens are stored.
+func hashToken(token string) string {
+	h := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(h[:])
+}
+
+func newID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails since Go 1.24
+	return hex.EncodeToString(b[:])
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return s
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+var _ account.Store = (*sqlstore.Store)(nil)

@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/config"
+	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/sqlstore"
+	"github.com/faultline/faultline/rules"
+)
+
+// Check reads everything the collector would read at start and sums it up in a
+// line; the error names every fault with file and line.
+func Check(cfg config.Config) (string, error) {
+	inv, errInv := inventory.Load(cfg.Inventory)
+	set, errRules := loadRuleSet(rulesFS(rules.FS(), cfg.Rules))
+	if err := errors.Join(errInv, errRules); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("ok: %d sites, %d devices, %d lines, %d agents, %d vendors; %d alert rules; processes %v",
+		len(inv.Sites), len(inv.Devices), len(inv.Lines), len(inv.Agents), len(inv.Vendors), len(set.alerts.List), set.processes.IDs()), nil
+}
+
+// Migrate brings the database to this version's schema.
+func Migrate(ctx context.Context, cfg config.Config) error {
+	return withStore(ctx, cfg, func(*sqlstore.Store) error { return nil })
+}
+
+// NewUser is a person to be added.
+type NewUser struct {
+	Name         string
+	Roles, Sites []string
+}
+
+// AddUser adds a person, or resets the password of one that exists, and returns
+// the first password.
+func AddUser(ctx context.Context, cfg config.Config, u NewUser) (string, error) {
+	var password string
+	err := withStore(ctx, cfg, func(s *sqlstore.Store) error {
+		accounts, err := account.New(account.Options{Store: s})
+		if err != nil {
+			return err
+		}
+		if _, err := accounts.User(ctx, u.Name); err == nil {
+			password, err = accounts.ResetPassword(ctx, "command line", u.Name)
+			return err
+		}
+		password, err = accounts.CreateUser(ctx, "command line", account.User{Name: u.Name, Roles: u.Roles, Sites: u.Sites})
+		return err
+	})
+	return password, err
+}
+
+func withStore(ctx context.Context, cfg config.Config, do func(*sqlstore.Store) error) error {
+	s, err := sqlstore.Open(ctx, sqlstore.Options{URL: cfg.DatabaseURL(), Logger: slog.Default()})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Migrate(ctx), do(s), s.Close())
+}
