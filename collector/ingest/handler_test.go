@@ -233,7 +233,7 @@ func TestNativeHistogramsAreRefusedClearly(t *testing.T) {
 		{LabelsRefs: []uint32{1, 2}, Samples: []*writev2.Sample{{Timestamp: 1}}, Exemplars: []*writev2.Exemplar{{Timestamp: 1}}},
 	}
 	r := f.post(PathWrite, wire.WriteV2ContentType, marshal(req), nil)
-	if got := text(r); r.StatusCode != 400 || !strings.Contains(got, "stored 1 of 2") || !strings.Contains(got, "native histograms are not stored here") {
+	if got := text(r); r.StatusCode != http.StatusBadRequest || !strings.Contains(got, "stored 1 of 2") || !strings.Contains(got, "native histograms are not stored here") {
 		t.Errorf("%d %s", r.StatusCode, got)
 	}
 }
@@ -316,20 +316,20 @@ func TestStoreErrors(t *testing.T) {
 		f := newFixture(t, nil)
 		f.store.err = errors.New("disk full")
 		r := f.post(PathWrite, ct, body, nil)
-		if got := text(r); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || !strings.Contains(got, "disk full") {
+		if got := text(r); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" || !strings.Contains(got, "disk full") {
 			t.Errorf("%d %s", r.StatusCode, got)
 		}
 	})
 	t.Run("epoch changes meanwhile", func(t *testing.T) {
 		f := newFixture(t, nil)
 		f.store.then = func() { f.store.epoch = "e2" }
-		if r := f.post(PathWrite, ct, body, nil); r.StatusCode != 503 || r.Header.Get(wire.HeaderEpoch) != "" {
+		if r := f.post(PathWrite, ct, body, nil); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get(wire.HeaderEpoch) != "" {
 			t.Errorf("%d %s", r.StatusCode, text(r))
 		}
 	})
 	t.Run("mirror", func(t *testing.T) {
 		f := newFixture(t, func(o *Options) { o.Mirrors = []metricstore.Appender{&memory{err: errors.New("queue")}} })
-		if r := f.post(PathWrite, ct, body, nil); r.StatusCode != 503 {
+		if r := f.post(PathWrite, ct, body, nil); r.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("%d %s", r.StatusCode, text(r))
 		}
 	})
@@ -353,11 +353,11 @@ func TestRate(t *testing.T) {
 			t.Errorf("Retry-After %q", r.Header.Get("Retry-After"))
 		}
 	}
-	if r := send("a2"); r.StatusCode != 204 {
+	if r := send("a2"); r.StatusCode != http.StatusNoContent {
 		t.Errorf("another agent: %d", r.StatusCode)
 	}
 	now = now.Add(2 * time.Second)
-	if r := send("a1"); r.StatusCode != 204 {
+	if r := send("a1"); r.StatusCode != http.StatusNoContent {
 		t.Errorf("after waiting: %d", r.StatusCode)
 	}
 }
@@ -370,10 +370,10 @@ func TestConcurrent(t *testing.T) {
 		f.store.then = nil
 		inner = f.post(PathWrite, ct, body, nil)
 	}
-	if r := f.post(PathWrite, ct, body, nil); r.StatusCode != 204 {
+	if r := f.post(PathWrite, ct, body, nil); r.StatusCode != http.StatusNoContent {
 		t.Errorf("first: %d", r.StatusCode)
 	}
-	if inner.StatusCode != 503 || inner.Header.Get("Retry-After") == "" {
+	if inner.StatusCode != http.StatusServiceUnavailable || inner.Header.Get("Retry-After") == "" {
 		t.Errorf("second: %d", inner.StatusCode)
 	}
 }
@@ -394,7 +394,7 @@ func TestObserversAndMetadata(t *testing.T) {
 		{LabelsRefs: []uint32{1, 2}, Samples: []*writev2.Sample{{Timestamp: 1}, {Timestamp: 2, Value: math.NaN()}}, Metadata: &writev2.Metadata{Type: writev2.Metadata_METRIC_TYPE_COUNTER, HelpRef: 3, UnitRef: 4}},
 		{LabelsRefs: []uint32{1, 5, 6, 7}, Samples: []*writev2.Sample{{Timestamp: 1}}, Metadata: &writev2.Metadata{Type: writev2.Metadata_METRIC_TYPE_HISTOGRAM}},
 	}
-	if r := f.post(PathWrite, wire.WriteV2ContentType, marshal(req), nil); r.StatusCode != 204 {
+	if r := f.post(PathWrite, wire.WriteV2ContentType, marshal(req), nil); r.StatusCode != http.StatusNoContent {
 		t.Fatal(text(r))
 	}
 	if d := cmp.Diff([]string{`a1 rx_total agent="a1" site="sh" 2`, `a1 lat_bucket agent="a1" le="1" site="sh" 1`}, saw); d != "" {

@@ -364,7 +364,7 @@ func TestWrongPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	if got := text(answer); answer.StatusCode != 401 || !strings.Contains(got, "wrong password") {
+	if got := text(answer); answer.StatusCode != http.StatusUnauthorized || !strings.Contains(got, "wrong password") {
 		t.Errorf("%d %s", answer.StatusCode, got)
 	}
 }

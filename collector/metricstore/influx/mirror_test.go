@@ -162,7 +162,7 @@ func TestKilledServer(t *testing.T) {
 func TestQuarantine(t *testing.T) {
 	s := startInflux(t)
 	r, err := http.Post(s.url+"/write?db=fl", "", strings.NewReader(`clash value="text"`))
-	if err != nil || r.StatusCode != 204 {
+	if err != nil || r.StatusCode != http.StatusNoContent {
 		t.Fatal(r, err)
 	}
 	r.Body.Close()
