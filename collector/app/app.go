@@ -98,6 +98,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.stopServing(ctx) })
 	g.Go(func() error { return a.lease.Run(ctx) })
 	g.Go(func() error { return a.beat(ctx) })
+	g.Go(func() error { return a.prune(ctx) })
 	g.Go(func() error {
 		return selfwatch.New(selfwatch.Options{Gatherer: a.reg, Appender: a.metrics, Instance: a.instance(), Logger: a.log}).Run(ctx)
 	})
@@ -252,6 +253,27 @@ func (a *App) beat(ctx context.Context) error {
 			continue
 		}
 		a.evidence.Feed(heartbeatVantage, series)
+	}
+}
+
+// seenFor is how long ids of facts are remembered: longer than any agent's spool.
+const seenFor = 30 * 24 * time.Hour
+
+// prune forgets old ids and sessions once an hour.
+func (a *App) prune(ctx context.Context) error {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		_, errSeen := a.store.PruneSeen(ctx, time.Now().Add(-seenFor))
+		_, errSessions := a.store.Sessions().Prune(ctx)
+		if err := errors.Join(errSeen, errSessions); err != nil && ctx.Err() == nil {
+			a.log.Warn("prune the database", "err", err)
+		}
 	}
 }
 

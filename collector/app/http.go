@@ -41,6 +41,7 @@ func (a *App) buildHTTP(context.Context) error {
 	mux.Handle(ingest.PathEvents, in)
 	mux.Handle("/prometheus/", read(http.StripPrefix("/prometheus", a.metrics.Handler(embedded.APIOptions{Rules: ruleSource{a.ruler}, Version: a.ver}))))
 	mux.Handle("/metrics", read(promhttp.HandlerFor(a.reg, promhttp.HandlerOpts{})))
+	mux.Handle("GET /api/v1/report", read(http.HandlerFunc(a.reportRows)))
 	mux.Handle("/api/", programs)
 	mux.Handle("/docs", programs)
 	mux.Handle("/-/", programs)

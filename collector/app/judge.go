@@ -1,10 +1,13 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -74,7 +77,7 @@ func (a *App) buildJudging(ctx context.Context) error {
 	a.alive = heartbeat.New(heartbeat.Options{Agents: a.watched, Interval: a.pollInterval(), Now: time.Now, Known: known})
 	a.failed = prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_judge_failed_rounds_total", Help: "Rounds of alerts that could not be judged or committed; each is repeated."})
 	a.reg.MustRegister(a.failed, selfwatch.NewIncidents(a.incidentsSince, time.Now))
-	id, err := a.store.KVInit(ctx, "collector-id", newID())
+	id, err := a.nodeID()
 	if err != nil {
 		return err
 	}
@@ -85,6 +88,21 @@ func (a *App) buildJudging(ctx context.Context) error {
 		Processes: a.rules.processes, Calendars: a.rules.calendars, Site: a.site, Vendor: a.vendor, Now: time.Now, OnChange: a.changed,
 		Settle: a.cfg.Holds.Settle, Hold: a.cfg.Holds.Verify, Logger: a.log})
 	return err
+}
+
+// nodeID names this collector in the lease: the same after a restart, another
+// on every node, so it is kept in the data directory and not in the database.
+func (a *App) nodeID() (string, error) {
+	path := filepath.Join(a.cfg.Data, "node-id")
+	b, err := os.ReadFile(path)
+	if err == nil && len(bytes.TrimSpace(b)) > 0 {
+		return string(bytes.TrimSpace(b)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	id := newID()
+	return id, os.WriteFile(path, []byte(id+"\n"), 0o600)
 }
 
 // rule is what the lease holder does: judge, fire timers, deliver.

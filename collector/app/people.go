@@ -163,7 +163,7 @@ func (a *App) ready(ctx context.Context) error {
 	if err := a.metrics.Ready(); err != nil {
 		return err
 	}
-	if _, err := a.store.KVGet(ctx, "collector-id"); err != nil {
+	if _, err := a.store.KVGet(ctx, "ready"); err != nil && !errors.Is(err, engine.ErrNotFound) {
 		return err
 	}
 	return nil

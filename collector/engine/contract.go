@@ -20,6 +20,10 @@ var ErrFenced = errors.New("lease lost: another collector writes now")
 // ErrConflict says an incident was not at the version the commit was based on.
 var ErrConflict = errors.New("incident changed meanwhile")
 
+// ErrSeen says that a fact of a commit was taken before: nothing was written,
+// and nothing is missing.
+var ErrSeen = errors.New("fact was taken before")
+
 // ErrNotFound says there is no such incident.
 var ErrNotFound = errors.New("no such incident")
 
@@ -46,7 +50,7 @@ type Commit struct {
 // Store is what the engine needs of the relational state.
 type Store interface {
 	// Commit writes all or nothing. A fact id already seen, in an event's ID or
-	// Seen, makes it a no-op that returns nil.
+	// Seen, makes it a no-op that returns ErrSeen.
 	Commit(ctx context.Context, c Commit) error
 	// Incidents returns incidents that are not closed, oldest first.
 	OpenIncidents(ctx context.Context) ([]incident.Incident, error)

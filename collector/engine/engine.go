@@ -250,7 +250,11 @@ func (e *Engine) fetchLocked(ctx context.Context, id string) error {
 
 // commitLocked writes and then takes over the new state.
 func (e *Engine) commitLocked(ctx context.Context, c Commit) error {
-	if err := e.o.Store.Commit(ctx, c); err != nil {
+	err := e.o.Store.Commit(ctx, c)
+	if errors.Is(err, ErrSeen) {
+		return nil
+	}
+	if err != nil {
 		if errors.Is(err, ErrFenced) || errors.Is(err, ErrConflict) {
 			e.open, e.loaded = nil, 0 // what we know may be old: read again
 		}

@@ -308,3 +308,16 @@ func TestReportedFaultIsNotRecoveredByMissingAlerts(t *testing.T) {
 		t.Errorf("incident %s is in step %s, recovered at %s", i.ID, i.Step, i.RecoveredAt)
 	}
 }
+
+func TestRepeatedFactLeavesTheEngineAsItWas(t *testing.T) {
+	b := newBench(t)
+	b.causes = []incident.Diagnosis{lineCause("a")}
+	b.must(b.round("a"))
+	said := incident.Event{ID: "c1", IncidentID: b.only().ID, Kind: incident.Commented, Comment: "seen", Actor: incident.Actor{Kind: "person", ID: "u1"}}
+	for range 3 {
+		b.must(b.engine.Handle(t.Context(), said))
+	}
+	if kept, _ := b.engine.Incident(said.IncidentID); kept.Version != b.only().Version {
+		t.Errorf("the engine is at version %d, the store at %d", kept.Version, b.only().Version)
+	}
+}

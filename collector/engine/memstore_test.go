@@ -43,7 +43,7 @@ func (m *memStore) Commit(_ context.Context, c Commit) error {
 	}
 	for _, id := range c.Seen {
 		if m.seen[id] {
-			return nil
+			return ErrSeen
 		}
 	}
 	for _, ch := range c.Changes {

@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -124,7 +125,9 @@ func (e Event) Seal(seq int64, prevHash string) (Event, error) {
 	if err != nil {
 		return e, fmt.Errorf("seal event %s/%d: %w", e.IncidentID, seq, err)
 	}
-	h := sha256.Sum256(b)
+	// Text that is not UTF-8 is written as an escape and read back as the rune
+	// itself: both must hash alike.
+	h := sha256.Sum256(bytes.ReplaceAll(b, []byte(`\ufffd`), []byte("\uFFFD")))
 	e.Hash = hex.EncodeToString(h[:])
 	return e, nil
 }

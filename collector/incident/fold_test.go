@@ -239,3 +239,21 @@ func throughJSON(t *rapid.T, events []Event) []Event {
 	}
 	return out
 }
+
+func TestChainHoldsForTextThatIsNotUTF8(t *testing.T) {
+	e, err := Event{IncidentID: "i", Kind: Commented, Comment: "broken \xff text \ufffd"}.Seal(1, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Event
+	if err := json.Unmarshal(b, &back); err != nil {
+		t.Fatal(err)
+	}
+	if err := VerifyChain([]Event{back}); err != nil {
+		t.Error(err)
+	}
+}

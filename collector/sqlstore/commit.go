@@ -52,7 +52,7 @@ func (h handle) fence(ctx context.Context, generation int64) error {
 	return nil
 }
 
-// see records the ids of all facts of the commit; errNothing if any was known.
+// see records the ids of all facts of the commit; engine.ErrSeen if any was known.
 func (s *Store) see(ctx context.Context, h handle, c engine.Commit) error {
 	ids := map[string]bool{}
 	for _, id := range c.Seen {
@@ -70,7 +70,7 @@ func (s *Store) see(ctx context.Context, h handle, c engine.Commit) error {
 			return fmt.Errorf("seen %s: %w", id, err)
 		}
 		if n == 0 {
-			return errNothing
+			return engine.ErrSeen
 		}
 	}
 	return nil

@@ -113,10 +113,6 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return nil
 }
 
-// errNothing makes tx roll back and report success: the transaction found that
-// its work was done before.
-var errNothing = errors.New("nothing to do")
-
 // tx runs fn in one write transaction.
 func (s *Store) tx(ctx context.Context, fn func(h handle) error) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
@@ -127,9 +123,6 @@ func (s *Store) tx(ctx context.Context, fn func(h handle) error) error {
 	}
 	if err := fn(handle{tx, s.dialect}); err != nil {
 		_ = tx.Rollback()
-		if errors.Is(err, errNothing) {
-			return nil
-		}
 		return err
 	}
 	if err := tx.Commit(); err != nil {

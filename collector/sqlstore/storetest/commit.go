@@ -156,15 +156,18 @@ func testFence(t *testing.T, e *env) {
 func testIdempotence(t *testing.T, e *env) {
 	h := e.mustOpen(t, "0001")
 	first := h.change(t, event(incident.Acked, "fact-1"))
-	for range 3 {
-		if err := e.commit(t.Context(), first); err != nil {
-			t.Fatal(err)
+	if err := e.commit(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := e.commit(t.Context(), first); !errors.Is(err, engine.ErrSeen) {
+			t.Fatalf("a repeat: got %v, want ErrSeen", err)
 		}
 	}
 	// The same fact judged again on a newer state, beside a new one: all of it is dropped.
 	repeat := h.change(t, event(incident.Commented, "fact-2"), event(incident.Acked, "fact-1"))
-	if err := e.commit(t.Context(), repeat); err != nil {
-		t.Fatal(err)
+	if err := e.commit(t.Context(), repeat); !errors.Is(err, engine.ErrSeen) {
+		t.Fatalf("a repeat beside a new fact: got %v, want ErrSeen", err)
 	}
 	got, err := e.store.Incident(t.Context(), "0001")
 	if err != nil || got.Version != 2 {
@@ -175,8 +178,8 @@ func testIdempotence(t *testing.T, e *env) {
 		t.Fatal(err)
 	}
 	seen.Alerts[0].Name = "two"
-	if err := e.store.Commit(t.Context(), seen); err != nil {
-		t.Fatal(err)
+	if err := e.store.Commit(t.Context(), seen); !errors.Is(err, engine.ErrSeen) {
+		t.Fatalf("a repeated agent event: got %v, want ErrSeen", err)
 	}
 	alerts, err := e.store.Alerts(t.Context())
 	if err != nil || len(alerts) != 1 || alerts[0].Name != "one" {
