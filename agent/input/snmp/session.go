@@ -70,7 +70,7 @@ func open(ctx context.Context, c config) (*session, error) {
 	if err := g.Connect(); err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	s.wire = &wire{Conn: g.Conn}
+	s.wire = &wire{Conn: g.Conn, v3: c.version == gosnmp.Version3}
 	g.Conn = s.wire
 	s.client = g
 	return s, nil
@@ -82,7 +82,6 @@ func (s *session) close() { s.client.Close() }
 func (s *session) begin(ctx context.Context) {
 	s.client.Context = ctx
 	s.sent, s.retried, s.pdus = 0, 0, 0
-	s.wire.report = 0
 }
 
 // operation is the kind of a request.
@@ -96,6 +95,7 @@ const (
 
 // do sends one request. An SNMP error-status is part of the packet, not of err.
 func (s *session) do(op operation, oids []string, repetitions int) (p *gosnmp.SnmpPacket, err error) {
+	s.wire.report = 0
 	switch op {
 	case opGet:
 		p, err = s.client.Get(oids)
@@ -139,21 +139,70 @@ func (s *session) explain(err error) error {
 // purpose: the library treats packet connections otherwise.
 type wire struct {
 	net.Conn
-	report int // the last number below usmStats met in a report that means a refusal
+	v3     bool
+	report int // number below usmStats of the last report that was a refusal, or 0
+}
+
+// Read reads one datagram.
+func (w *wire) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	if w.v3 {
+		switch k := reportOf(b[:n]); k {
+		case 1, 3, 5, 6:
+			w.report = k
+		}
+	}
+	return n, err
 }
 
 // usmStats is the BER encoding of 1.3.6.1.6.3.15.1.1 with its tag and the
 // length of OIDs two numbers below it.
 var usmStats = []byte{0x06, 0x0a, 0x2b, 0x06, 0x01, 0x06, 0x03, 0x0f, 0x01, 0x01}
 
-// Read reads one datagram.
-func (w *wire) Read(b []byte) (int, error) {
-	n, err := w.Conn.Read(b)
-	if i := bytes.Index(b[:n], usmStats); i >= 0 && i+len(usmStats) < n && bytes.IndexByte(b[:i], byte(gosnmp.Report)) >= 0 {
-		switch k := int(b[i+len(usmStats)]); k {
-		case 1, 3, 5, 6:
-			w.report = k
-		}
+// reportOf returns the number below usmStats that an SNMPv3 report in plain
+// text is about, or 0 for any other datagram.
+func reportOf(datagram []byte) int {
+	const sequence, private = 0x30, 2
+	_, message, _ := element(datagram)
+	_, version, rest := element(message)
+	_, header, rest := element(rest)
+	_, _, rest = element(rest) // security parameters
+	tag, scoped, _ := element(rest)
+	_, _, header = element(header) // message id
+	_, _, header = element(header) // largest size
+	_, flags, _ := element(header)
+	if tag != sequence || len(version) != 1 || version[0] != 3 || len(flags) != 1 || flags[0]&private != 0 {
+		return 0
 	}
-	return n, err
+	_, _, scoped = element(scoped) // context engine
+	_, _, scoped = element(scoped) // context name
+	tag, pdu, _ := element(scoped)
+	i := bytes.Index(pdu, usmStats)
+	if tag != byte(gosnmp.Report) || i < 0 || i+len(usmStats) >= len(pdu) {
+		return 0
+	}
+	return int(pdu[i+len(usmStats)])
+}
+
+// element splits the first BER element off b; what is cut short is empty.
+func element(b []byte) (tag byte, content, rest []byte) {
+	if len(b) < 2 {
+		return 0, nil, nil
+	}
+	tag, n, b := b[0], int(b[1]), b[2:]
+	if n >= 0x80 {
+		digits := n & 0x7f
+		if digits > 3 || digits > len(b) {
+			return 0, nil, nil
+		}
+		n = 0
+		for _, d := range b[:digits] {
+			n = n<<8 | int(d)
+		}
+		b = b[digits:]
+	}
+	if n > len(b) {
+		return 0, nil, nil
+	}
+	return tag, b[:n], b[n:]
 }
