@@ -69,21 +69,36 @@ func parseAll(files map[string][]byte) (*Set, error) {
 
 // Parse reads and checks one profile, references to others excepted.
 func Parse(file string, text []byte) (*Profile, *ast.File, error) {
-	doc, err := parser.ParseBytes(text, 0)
+	p, doc, err := decode(file, text)
 	if err != nil {
-		return nil, nil, located(file, err)
-	}
-	p := &Profile{file: file}
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(p); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, nil, fmt.Errorf("%s:1: file is empty", file)
-		}
-		return nil, nil, located(file, err)
+		return nil, nil, err
 	}
 	c := &checker{file: file, doc: doc}
 	c.profile(p)
 	if len(c.faults) > 0 {
 		return nil, nil, errors.Join(c.faults...)
+	}
+	return p, doc, nil
+}
+
+// decode reads the YAML. The library panics on some malformed input (a list
+// with a tag that is no tag), which is the file's fault and not ours.
+func decode(file string, text []byte) (p *Profile, doc *ast.File, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("%s:1: not readable as YAML: %v", file, fault)
+		}
+	}()
+	if doc, err = parser.ParseBytes(text, 0); err != nil {
+		return nil, nil, located(file, err)
+	}
+	p = &Profile{file: file}
+	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(p)
+	if errors.Is(err, io.EOF) {
+		return nil, nil, fmt.Errorf("%s:1: file is empty", file)
+	}
+	if err != nil {
+		return nil, nil, located(file, err)
 	}
 	return p, doc, nil
 }

@@ -164,6 +164,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(text)
 	}
+	f.Add([]byte("profile: a\nextends: !!!![b]\n")) // the YAML library panics
 	f.Add([]byte("profile: a\ntables:\n  - {name: t, index: [i], columns: [{metric: m, oid: 1.3, type: gauge}]}\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		set, err := profile.Load(yamlFS(map[string]string{"f.yaml": string(text)}))
