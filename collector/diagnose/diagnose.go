@@ -37,7 +37,8 @@ type Held struct {
 }
 
 // Outcome is what the evidence says. Every firing alert that opens incidents is
-// in exactly one cause's Alerts or held.
+// in one cause's Alerts at most. One that is in none is held, or is left over
+// from an outage that is ending: no ground to say anything new.
 type Outcome struct {
 	Causes []incident.Diagnosis // in order of Cause
 	Held   []Held               // in order of fingerprint
@@ -60,7 +61,7 @@ func (r *Rules) Causes(in Input) Outcome {
 	taken, roots := map[string]bool{}, map[string]*candidate{}
 	for _, c := range found {
 		left := slices.DeleteFunc(slices.Clone(c.explained), func(f fact) bool { return taken[f.Fingerprint] })
-		if len(left) == 0 {
+		if !slices.ContainsFunc(left, func(f fact) bool { return c.rule.Settles || !f.past }) {
 			continue
 		}
 		for _, f := range left {
@@ -126,7 +127,7 @@ func (r *Rules) candidates(s *scene) []*candidate {
 			c.root = s.rootOf(rule, sub)
 			c.cause = c.root.key(rule)
 			c.explained = s.explainedBy(rule, c.root)
-			if len(c.explained) > 0 {
+			if slices.ContainsFunc(c.explained, func(f fact) bool { return rule.Settles || !f.past }) {
 				out = append(out, c)
 			}
 		}

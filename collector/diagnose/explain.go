@@ -176,6 +176,6 @@ func (s *scene) affected(rule *Rule, r root, onset time.Time) []string {
 	slices.Sort(list)
 	list = slices.Compact(list)
 	return slices.DeleteFunc(list, func(id string) bool {
-		return id == r.device || !onset.IsZero() && sum(s.signsOf(id), onset).is == isOK
+		return id == r.device || !onset.IsZero() && s.alive(id, onset)
 	})
 }

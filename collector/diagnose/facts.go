@@ -101,6 +101,7 @@ type lineFacts struct {
 	Dead    bool         `expr:"dead"`   // nothing comes back across it
 	Near    string       `expr:"near"`   // the device at head office's end
 	Far     string       `expr:"far"`    // the device at the branch's end
+	Steady  bool         `expr:"steady"` // what it leads to, or another line of the site, has been well without a break since before it died
 	Others  string       `expr:"others"` // the site's other lines: ok when one is
 	Latest  bool         `expr:"latest"` // it died after the others
 	APort   portFacts    `expr:"a_port"`
@@ -116,6 +117,7 @@ type deviceFacts struct {
 	Facility bool         `expr:"facility"` // UPS, environment, cooling, PDU
 	State    string       `expr:"state"`    // any sign of life since the onset
 	Probe    string       `expr:"probe"`    // answers ICMP or TCP
+	Steady   bool         `expr:"steady"`   // it has answered probes without a break since before SNMP or its agent fell silent
 	SNMP     string       `expr:"snmp"`
 	Agent    string       `expr:"agent"`     // the agent that runs on it
 	Port     portFacts    `expr:"port"`      // the neighbour's port towards it

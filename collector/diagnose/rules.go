@@ -39,6 +39,7 @@ type Rule struct {
 	VendorKind  string              `yaml:"vendor_kind"`
 	Severity    string              `yaml:"severity"` // "" is the worst of the alerts
 	Provisional bool                `yaml:"provisional"`
+	Settles     bool                `yaml:"settles"` // may rest on alerts whose condition is already gone
 	Decides     lang.Text           `yaml:"decides"` // required when provisional
 	RunnerUp    string              `yaml:"runner_up"`
 	Against     lang.Text           `yaml:"against"`

@@ -24,7 +24,15 @@ type fact struct {
 	element string
 	subject string // device, line or the host of an agent
 	agent   string // the silent agent, when it is about one
+	past    bool   // its condition is gone, or its site is coming back: no ground for a new finding
 }
+
+// An outage that lasted at least outage leaves its last alerts behind when it
+// ends; for the time of aftermath they say nothing new.
+const (
+	outage    = 8 * time.Second
+	aftermath = 20 * time.Second
+)
 
 // together is how far apart faults may begin and still have one cause.
 const together = time.Minute
@@ -38,7 +46,8 @@ type scene struct {
 	holdOff  time.Duration
 	alerts   []fact               // in order of fingerprint
 	about    map[string][]fact    // by subject
-	seen     map[string]time.Time // by agent: its newest measurement
+	seen     map[string]time.Time // by agent: its newest measurement that still counts
+	heard    map[string]time.Time // by agent: its newest measurement ever
 	sites    map[string]*siteFacts
 	devices  map[string]knownDevice
 	whole    *companyFacts
@@ -47,7 +56,7 @@ type scene struct {
 
 func newScene(in Input, elements *evidence.Elements) *scene {
 	s := &scene{elements: elements, view: in.View, inv: in.Inventory, now: in.Now, holdOff: cmp.Or(in.HoldOff, HoldOff),
-		about: map[string][]fact{}, seen: map[string]time.Time{}, sites: map[string]*siteFacts{}, devices: map[string]knownDevice{}}
+		about: map[string][]fact{}, seen: map[string]time.Time{}, heard: map[string]time.Time{}, sites: map[string]*siteFacts{}, devices: map[string]knownDevice{}}
 	for _, a := range in.Firing {
 		if a.Severity() != "info" {
 			s.alerts = append(s.alerts, factOf(a))
@@ -67,16 +76,39 @@ func newScene(in Input, elements *evidence.Elements) *scene {
 		}
 		s.about[f.subject] = append(s.about[f.subject], *f)
 	}
-	for _, k := range in.View.Find(evidence.Key{}) {
-		if k.Element == evidence.Agent || k.Vantage == "" {
-			continue // the collector's own word about an agent is no sign of its life
-		}
-		if r := in.View.Get(k); r.Truth != truth.Unknown && r.At.After(s.seen[k.Vantage]) {
-			s.seen[k.Vantage] = r.At
-		}
-	}
+	s.readAll()
 	return s
 }
+
+// readAll looks once at every reading: when each agent was last heard, and which
+// sites are coming back.
+func (s *scene) readAll() {
+	back := map[string]time.Time{}
+	for _, k := range s.view.Find(evidence.Key{}) {
+		r := s.view.Get(k)
+		if k.Element != evidence.Agent && k.Vantage != "" { // the collector's own word about an agent is no sign of its life
+			if r.Truth != truth.Unknown && r.At.After(s.seen[k.Vantage]) {
+				s.seen[k.Vantage] = r.At
+			}
+			if r.At.After(s.heard[k.Vantage]) {
+				s.heard[k.Vantage] = r.At
+			}
+		}
+		returned := r.Truth == truth.OK && r.Before == truth.Bad && r.Changes < 4 && r.Since.Sub(r.BeforeSince) >= outage
+		site := s.graph.SiteOf(k.Subject)
+		if returned && slices.Contains(signsOfReturn, k.Element) && s.now.Sub(r.Since) < aftermath && r.Since.After(back[site]) {
+			back[site] = r.Since
+		}
+	}
+	for i := range s.alerts {
+		f := &s.alerts[i]
+		f.past = f.Truth == truth.OK || f.FiredAt.Before(back[s.siteOf(*f)])
+	}
+}
+
+// signsOfReturn are the elements by which something that was out of reach is
+// seen to be back.
+var signsOfReturn = []string{evidence.Agent, evidence.Gateway, evidence.WANRouter, evidence.Line, evidence.Device, evidence.SNMP}
 
 func factOf(a alert.Alert) fact {
 	f := fact{Alert: a, symptom: a.Annotations["faultline_symptom"], element: a.Annotations["faultline_element"], subject: a.Device()}
@@ -201,6 +233,17 @@ func (s *scene) signsOf(device string) []evidence.Reading {
 		}
 	}
 	return out
+}
+
+// alive tells whether a device shows life since onset: it answers, or an agent
+// on it measures.
+func (s *scene) alive(device string, onset time.Time) bool {
+	for _, a := range s.agentsOn(device) {
+		if at, ok := s.seen[a]; ok && !at.Before(onset) {
+			return true
+		}
+	}
+	return sum(s.signsOf(device), onset).is == isOK
 }
 
 // alertOr turns a state bad while an alert about it fires: what was found stays

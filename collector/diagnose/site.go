@@ -134,8 +134,12 @@ func (s *scene) sumReturn(f *siteFacts) {
 		}
 	}
 	for _, fa := range s.alerts {
-		isRouter := slices.Contains(f.routers, fa.subject)
-		if (fa.symptom == "silent" || fa.symptom == "mute") && (isRouter || fa.agent != "" && s.graph.SiteOf(fa.agent) == f.site) {
+		if fa.symptom != "silent" && fa.symptom != "mute" {
+			continue
+		}
+		// Its own agent's silence is what makes a site cut off; a site without
+		// one is known by its router alone.
+		if fa.agent != "" && s.graph.SiteOf(fa.agent) == f.site || f.Agent == isNone && slices.Contains(f.routers, fa.subject) {
 			silent = true
 			mark(fa.ActiveAt, true)
 		}

@@ -362,6 +362,12 @@ func (s *scene) newDevice(d inventory.Device) (deviceFacts, time.Time) {
 	for _, a := range s.agentsOn(d.ID) {
 		f.Agent = worseOf(f.Agent, s.agentState(a, onset).is)
 	}
+	f.Steady = steady(probes, onset)
+	for _, a := range s.agentsOn(d.ID) {
+		if f.Agent == isBad {
+			f.Steady = steady(probes, s.heard[a].Add(grace))
+		}
+	}
 	for _, a := range s.about[d.ID] {
 		f.Symptom.set(a.symptom)
 	}
@@ -371,9 +377,20 @@ func (s *scene) newDevice(d inventory.Device) (deviceFacts, time.Time) {
 	behind := s.graph.Dependents(d.ID)
 	f.Behind = len(behind)
 	for _, b := range behind {
-		f.BehindOK = f.BehindOK || !onset.IsZero() && sum(s.signsOf(b), onset).is == isOK
+		f.BehindOK = f.BehindOK || !onset.IsZero() && s.alive(b, onset)
 	}
 	return f, onset
+}
+
+// grace is what the clocks and polls of two observers may be apart.
+const grace = 3 * time.Second
+
+// steady tells whether one of the readings has been ok without a break from
+// before the moment until after it.
+func steady(rs []evidence.Reading, moment time.Time) bool {
+	return slices.ContainsFunc(rs, func(r evidence.Reading) bool {
+		return r.Truth == truth.OK && !r.Since.After(moment) && !r.At.Before(moment)
+	})
 }
 
 // worseOf joins the states of several agents: one that lives is enough.
@@ -436,6 +453,10 @@ func (s *scene) line(l inventory.Line) (lineFacts, time.Time) {
 	}
 	near, far := s.endState(l.AEnd, st.since), s.endState(l.BEnd, st.since)
 	f.Near, f.Far = near.is, far.is
+	f.Steady = l.BEnd.Device != "" && steady(s.signsOf(l.BEnd.Device), st.since)
+	for _, r := range s.site(l.Site).routers {
+		f.Steady = f.Steady || steady(s.signsOf(r), st.since)
+	}
 	f.APort = s.port(portRef{l.AEnd.Device, l.AEnd.Interface}, st.since)
 	f.BPort = s.port(portRef{l.BEnd.Device, l.BEnd.Interface}, st.since)
 	// A port's reading comes with its device's next answer, unless that is silent.
@@ -445,6 +466,7 @@ func (s *scene) line(l inventory.Line) (lineFacts, time.Time) {
 			continue
 		}
 		other := s.lineState(o.ID)
+		f.Steady = f.Steady || other.is == isOK && steady(s.readings(evidence.Line, o.ID, ""), st.since)
 		if other.is == isOK {
 			fresh := sum(s.readings(evidence.Line, o.ID, ""), st.since)
 			other.is, f.Awaited = fresh.is, f.Awaited || fresh.awaited

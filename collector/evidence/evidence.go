@@ -45,9 +45,10 @@ type Reading struct {
 	At    time.Time // when it was measured
 	Since time.Time // the first observation of the present truth
 	// Before is the last reading of another truth, for "last known before":
-	// BeforeAt is when that was last seen.
-	Before   truth.Truth
-	BeforeAt time.Time
+	// BeforeAt is when that was last seen, BeforeSince since when it had been so.
+	Before      truth.Truth
+	BeforeAt    time.Time
+	BeforeSince time.Time
 	Changes  int               // changes of truth within the last two minutes: flapping
 	Attrs    map[string]string // unit, port's admin status, reason, ...; not to be changed
 }

@@ -143,7 +143,7 @@ func (c *cell) observe(t truth.Truth, v float64, at time.Time) {
 	}
 	if t != c.Truth {
 		if c.Truth != truth.Unknown {
-			c.Before, c.BeforeAt = c.Truth, c.At
+			c.Before, c.BeforeAt, c.BeforeSince = c.Truth, c.At, c.Since
 			c.flips = append(c.flips, at)
 			if len(c.flips) > flapKept {
 				c.flips = slices.Clone(c.flips[1:])
@@ -247,7 +247,7 @@ func (v *view) Now() time.Time { return v.now }
 func (v *view) Get(k Key) Reading {
 	r := v.readings[k]
 	if r.Truth != truth.Unknown && v.now.Sub(r.At) > v.horizon {
-		r.Before, r.BeforeAt = r.Truth, r.At
+		r.Before, r.BeforeAt, r.BeforeSince = r.Truth, r.At, r.Since
 		r.Truth, r.Since = truth.Unknown, r.At.Add(v.horizon)
 	}
 	return r
