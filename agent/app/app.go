@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -28,9 +29,11 @@ import (
 	"github.com/faultline/faultline/agent/schedule"
 	"github.com/faultline/faultline/agent/spool"
 	"github.com/faultline/faultline/agent/uplink"
+	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/internal/wire"
 	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/plugins/input"
+	"github.com/faultline/faultline/rules"
 )
 
 // Options are what the program brings besides its configuration.
@@ -44,6 +47,7 @@ type App struct {
 	cfg      config.Config
 	log      *slog.Logger
 	reg      *prometheus.Registry
+	data     *os.File // lock on the data directory
 	spool    *spool.Spool
 	schedule *schedule.Scheduler
 	uplink   *uplink.Uplink
@@ -70,6 +74,9 @@ func New(cfg config.Config, o Options) (*App, error) {
 	}
 	if a.schedule, err = schedule.New(schedule.Options{Inputs: inputs, Sink: a.keep, Interval: cfg.Interval, Timeout: cfg.Timeout,
 		Concurrency: cfg.Concurrency, Agent: cfg.Agent, Logger: o.Logger, Registerer: a.reg}); err != nil {
+		return nil, err
+	}
+	if a.data, err = lockDir(cfg.Data); err != nil {
 		return nil, err
 	}
 	if a.spool, err = spool.Open(spool.Options{Dir: filepath.Join(cfg.Data, "spool"), MaxBytes: cfg.Spool.MaxBytes, MaxAge: cfg.Spool.MaxAge,
@@ -102,7 +109,15 @@ func Check(cfg config.Config) error {
 
 // builtin are the inputs compiled in.
 func builtin() (map[string]input.Input, error) {
-	s, err := snmp.New(snmp.Options{})
+	shipped, err := fs.Sub(rules.FS(), "profiles")
+	if err != nil {
+		return nil, err
+	}
+	profiles, err := profile.Load(shipped)
+	if err != nil {
+		return nil, err
+	}
+	s, err := snmp.New(snmp.Options{Profiles: profiles})
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +161,7 @@ func (a *App) Run(ctx context.Context) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	return errors.Join(err, a.spool.Close())
+	return errors.Join(err, a.spool.Close(), a.data.Close())
 }
 
 // keep is the scheduler's sink: from here on it is on disk.
