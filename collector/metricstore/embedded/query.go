@@ -22,7 +22,7 @@ const (
 
 func newEngine(opts Options) *promql.Engine {
 	return promql.NewEngine(promql.EngineOpts{
-		Logger:               opts.Logger.With("part", "promql"),
+		Logger:               quietLogger(opts.Logger, "promql"),
 		MaxSamples:           maxQuerySamples,
 		Timeout:              opts.QueryTimeout,
 		LookbackDelta:        defaultLookback,

@@ -311,7 +311,7 @@ func openGeneration(opts Options) (*generation, error) {
 	to.OutOfOrderTimeWindow = opts.OutOfOrderWindow.Milliseconds()
 	to.MaxBlockDuration = min(31*24*time.Hour, max(opts.Retention/10, 2*time.Hour)).Milliseconds()
 	to.WALCompression = walCompression
-	db, err := tsdb.Open(opts.Dir, opts.Logger.With("part", "tsdb"), watch, to, nil)
+	db, err := tsdb.Open(opts.Dir, quietLogger(opts.Logger, "tsdb"), watch, to, nil)
 	if err != nil {
 		return nil, fmt.Errorf("metric store open %s: %w", opts.Dir, err)
 	}
