@@ -40,6 +40,19 @@ func (p Principal) MayAct() bool {
 	return p.MayRead() && slices.ContainsFunc(p.Roles, func(r string) bool { return r != RoleViewer })
 }
 
+// ActingRoles are the roles the principal may act in: an administrator's are
+// all of them, since processes know the company's roles only.
+func (p Principal) ActingRoles() []string {
+	if !p.Admin() {
+		return p.Roles
+	}
+	var all []string
+	for _, r := range Roles() {
+		all = append(all, r.ID)
+	}
+	return all
+}
+
 // Sees tells whether things of the site are within the principal's scope.
 func (p Principal) Sees(site string) bool {
 	return len(p.Sites) == 0 || slices.Contains(p.Sites, site)

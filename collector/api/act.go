@@ -27,6 +27,7 @@ const (
 	ActVendorFixed    = "vendor_reported_fixed"
 	ActVendorReturned = "vendor_returned"
 	ActClose          = "close"
+	ActReopen         = "reopen"
 )
 
 // facts are the events that actions become.
@@ -41,6 +42,7 @@ var facts = map[string]incident.Event{
 	ActVendorFixed:    {Kind: incident.VendorReported, Choice: "reported_fixed"},
 	ActVendorReturned: {Kind: incident.VendorReported, Choice: "returned"},
 	ActClose:          {Kind: incident.Closed},
+	ActReopen:         {Kind: incident.Reopened},
 }
 
 // Event returns the action as the fact it is to the incident.
@@ -50,7 +52,7 @@ func (a Action) Event() incident.Event {
 	switch e.Kind {
 	case incident.Decided:
 		e.Choice = a.Choice
-	case incident.Closed:
+	case incident.Closed, incident.Reopened:
 		e.Reason = a.Comment
 	}
 	return e
@@ -73,7 +75,7 @@ func (a Action) Check() error {
 		return invalid("请选择一项", "decide needs a choice")
 	case a.Kind != ActDecide && a.Choice != "":
 		return invalid("只有 decide 带有 choice", "only decide has a choice")
-	case comment == "" && slices.Contains([]string{ActComment, ActReject, ActVendorReturned, ActClose}, a.Kind):
+	case comment == "" && slices.Contains([]string{ActComment, ActReject, ActVendorReturned, ActClose, ActReopen}, a.Kind):
 		return invalid("请说明原因", a.Kind+" needs a comment")
 	case utf8.RuneCountInString(a.Comment) > maxComment || utf8.RuneCountInString(a.Choice) > maxWord:
 		return invalid("文字太长", fmt.Sprintf("the text is longer than %d characters", maxComment))
@@ -126,6 +128,17 @@ func joinAudit(err, audit error) error {
 	return fmt.Errorf("%w (and %w)", err, audit)
 }
 
+// OffersTo returns what the principal may do now of what the API can carry out.
+func (g Gate) OffersTo(p account.Principal, i incident.Incident) []Offer {
+	if !p.MayAct() || g.Offers == nil {
+		return nil
+	}
+	return slices.DeleteFunc(g.Offers(i, p.ActingRoles()), func(o Offer) bool {
+		_, known := facts[o.Kind]
+		return !known
+	})
+}
+
 // offered refuses what is not among the principal's offers: forbidden if others
 // could do it now, not now if nobody can. A comment is always welcome.
 func (g Gate) offered(p account.Principal, i incident.Incident, a Action) error {
@@ -136,14 +149,14 @@ func (g Gate) offered(p account.Principal, i incident.Incident, a Action) error 
 		return nil
 	}
 	same := func(o Offer) bool { return o.Kind == a.Kind && (a.Kind != ActDecide || o.Choice == a.Choice) }
-	mine := g.Offers(i, p.Roles)
+	mine := g.Offers(i, p.ActingRoles())
 	if n := slices.IndexFunc(mine, same); n >= 0 {
 		if mine[n].NeedsComment && strings.TrimSpace(a.Comment) == "" {
 			return invalid("此操作需要说明原因", "this needs a comment: it overrules what the evidence suggests")
 		}
 		return nil
 	}
-	if slices.ContainsFunc(g.Offers(i, []string{account.RoleAdmin}), same) {
+	if slices.ContainsFunc(g.Offers(i, account.Principal{Roles: []string{account.RoleAdmin}}.ActingRoles()), same) {
 		return &Refusal{Why: Forbidden, Text: lang.Text{ZH: "此步骤由其他角色负责", EN: "another role acts here"},
 			Hint: lang.Text{ZH: "负责角色：" + i.StepRole, EN: "responsible role: " + i.StepRole}}
 	}

@@ -99,7 +99,9 @@ type Offer struct {
 	Kind         string
 	Choice       string // of ActDecide: one Offer for each choice
 	Title        lang.Text
-	NeedsComment bool // e.g. overrules what the evidence suggests
+	Prompt       lang.Text // of ActDecide: the question
+	Suggested    bool      // of ActDecide: the choice is what the evidence says
+	NeedsComment bool      // e.g. overrules what the evidence suggests
 }
 
 // Reasons for a Refusal.
@@ -126,8 +128,8 @@ type Options struct {
 	Incidents Incidents
 	Engine    Engine
 	Work      Work
-	// Offers returns what somebody with these roles may do now; the role admin is
-	// offered everything. Nil: every action goes to Engine, which decides.
+	// Offers returns what somebody with these roles may do now. Administrators
+	// are asked for with every role. Nil: each action goes to Engine, which decides.
 	Offers     func(i incident.Incident, roles []string) []Offer
 	KnownSite  func(site string) bool          // of the inventory; nil: any name is taken
 	Practice   Practice                        // nil: no practice branch

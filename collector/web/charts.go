@@ -83,6 +83,7 @@ type chartView struct {
 	Title  string       `json:"title"`
 	Unit   string       `json:"unit"`
 	Zone   string       `json:"zone"`
+	Clock  string       `json:"clock"` // the word for time
 	Empty  string       `json:"empty"` // words to show when there is no series
 	More   string       `json:"more,omitempty"`
 	Low    *float64     `json:"low"`
@@ -123,7 +124,7 @@ func (c *console) chart(w http.ResponseWriter, r *http.Request, p *page) error {
 	if err != nil {
 		return fmt.Errorf("chart %s of incident %s: %w", specs[n].ID, i.Number, err)
 	}
-	v := chartView{Title: p.T("chart." + specs[n].ID), Unit: p.W("measure", specs[n].Unit), Zone: p.ZoneName(), Empty: p.T("chart.empty"),
+	v := chartView{Title: p.T("chart." + specs[n].ID), Unit: p.W("measure", specs[n].Unit), Zone: p.ZoneName(), Clock: p.T("chart.time"), Empty: p.T("chart.empty"),
 		Low: specs[n].lo, High: specs[n].hi, Range: [2]time.Time{start.UTC(), end.UTC()}, Marks: chartMarks(p, i), Series: []chartLine{}}
 	if len(found) > chartSeries {
 		v.More = p.T("chart.more", len(found)-chartSeries)

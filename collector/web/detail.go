@@ -22,6 +22,8 @@ type detailData struct {
 	All                            bool // technical events are shown as well
 	Hidden                         int
 	Offers                         []api.Offer
+	Prompt                         string // the question of the decision
+	Suggestion                     bool   // one of the offers is what the evidence says
 	MayComment                     bool
 	Key                            string // of the action form: pressed twice it acts once
 	Comment                        string // typed before a refusal
@@ -60,8 +62,10 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 	d := detailData{Incident: i, SiteName: c.siteName(p, i.Diagnosis.Site), DeviceName: c.thingName(p, i.Diagnosis.Device),
 		StepName: p.Text(c.StepTitle(i, i.Step)), All: r.URL.Query().Get("all") == "1", MayComment: who.MayAct(), Key: strings.ToLower(rand.Text()),
 		Comment: r.PostForm.Get("comment"), HasDiagram: c.Diagram != nil, Clocks: clockRows(i)}
-	if who.MayAct() {
-		d.Offers = c.Offers(i, p.User.Roles)
+	d.Offers = slices.DeleteFunc(c.gate.OffersTo(who, i), func(o api.Offer) bool { return o.Kind == api.ActComment })
+	for _, o := range d.Offers {
+		d.Prompt = firstOf(d.Prompt, p.Text(o.Prompt))
+		d.Suggestion = d.Suggestion || o.Suggested
 	}
 	if c.Charts != nil {
 		d.Charts = chartsOf(i)
@@ -149,7 +153,8 @@ func (c *console) diagram(w http.ResponseWriter, r *http.Request, p *page) error
 	}
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
 	w.Header().Set("Content-Type", "image/svg+xml")
-	w.Write(svg) // the browser may be gone; there is nobody to tell
+	w.Header().Set("Cache-Control", "private, max-age=300") // its address has the incident's version
+	w.Write(svg)                                            // the browser may be gone; there is nobody to tell
 	return nil
 }
 
@@ -246,7 +251,7 @@ func (c *console) sentence(p *page, i incident.Incident, e incident.Event) strin
 	case e.Kind == incident.VendorReported:
 		return p.W("vendor_says", e.Choice)
 	case e.Choice != "":
-		return c.choiceTitle(p, i, e.Choice)
+		return p.Text(c.ChoiceTitle(i, e.Choice))
 	case !e.Proof.IsZero():
 		return p.Text(e.Proof)
 	}
@@ -260,16 +265,6 @@ func (c *console) clockTitle(p *page, i incident.Incident, name string) string {
 		}
 	}
 	return ""
-}
-
-// choiceTitle returns the words of a choice as long as it is on offer.
-func (c *console) choiceTitle(p *page, i incident.Incident, choice string) string {
-	for _, o := range c.Offers(i, []string{account.RoleAdmin}) {
-		if o.Kind == api.ActDecide && o.Choice == choice {
-			return p.Text(o.Title)
-		}
-	}
-	return choice
 }
 
 // firstOf returns the first that is not empty.

@@ -35,39 +35,53 @@ type AgentState struct {
 
 // EstateOf returns all sites of the inventory as the evidence has them. A
 // device is bad when any vantage point sees it bad, ok when one sees it ok and
-// none bad, else unknown.
+// none bad, else unknown. An agent that reports shows that its host runs; one
+// that is silent shows nothing about it.
 func EstateOf(inv *inventory.Inventory, v evidence.View) []SiteState {
-	at := map[string]int{}
+	at, alive := map[string]int{}, map[string]bool{}
 	var out []SiteState
 	for _, s := range inv.Sites {
 		at[s.ID] = len(out)
 		out = append(out, SiteState{ID: s.ID, Name: s.Name, Kind: s.Kind, Practice: s.Practice})
+	}
+	for _, a := range inv.Agents {
+		st := agentState(a.ID, v)
+		alive[a.Device] = alive[a.Device] || st.Truth == truth.OK
+		if n, ok := at[a.Site]; ok {
+			out[n].Agents = append(out[n].Agents, st)
+		}
 	}
 	for _, d := range inv.Devices {
 		n, ok := at[d.Site]
 		if !ok {
 			continue
 		}
-		switch deviceTruth(d.ID, v) {
-		case truth.OK:
-			out[n].OK++
-		case truth.Bad:
+		switch t := deviceTruth(d.ID, v); {
+		case t == truth.Bad:
 			out[n].Bad++
+		case t == truth.OK, alive[d.ID]:
+			out[n].OK++
 		default:
 			out[n].Unknown++
 		}
 	}
-	for _, a := range inv.Agents {
-		if n, ok := at[a.Site]; ok {
-			st := AgentState{ID: a.ID}
-			for _, k := range v.Find(evidence.Key{Element: evidence.Agent, Subject: a.ID}) {
-				r := v.Get(k)
-				st.Truth, st.Heard = r.Truth, r.At
-			}
-			out[n].Agents = append(out[n].Agents, st)
+	return out
+}
+
+// agentState says whether the agent is heard, and when it last was.
+func agentState(id string, v evidence.View) AgentState {
+	st := AgentState{ID: id}
+	for _, k := range v.Find(evidence.Key{Element: evidence.Agent, Subject: id}) {
+		r := v.Get(k)
+		st.Truth = r.Truth
+		switch {
+		case r.Truth == truth.OK:
+			st.Heard = r.At
+		case r.Before == truth.OK:
+			st.Heard = r.BeforeAt
 		}
 	}
-	return out
+	return st
 }
 
 // deviceTruth folds what all vantage points say of the device itself.

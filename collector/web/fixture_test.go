@@ -2,8 +2,8 @@ package web
 
 import (
 	"context"
-	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"math"
@@ -22,9 +22,11 @@ import (
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/metricstore"
+	"github.com/faultline/faultline/collector/process"
 	"github.com/faultline/faultline/collector/truth"
 	"github.com/faultline/faultline/internal/lang"
 	"github.com/faultline/faultline/plugins/base"
+	"github.com/faultline/faultline/rules"
 )
 
 // testNow is when the fixture's incidents are looked at; it is real time, since
@@ -48,6 +50,9 @@ type fixture struct {
 	exprs     []string
 }
 
+// listeners is how many live connections the fixture's hub takes.
+const listeners = 20
+
 const testPassword = "winter morning 7"
 
 func newFixture(t *testing.T) *fixture {
@@ -68,13 +73,13 @@ func newFixture(t *testing.T) *fixture {
 			t.Fatal(err)
 		}
 	}
-	if f.hub, err = NewHub(3, nil); err != nil {
+	if f.hub, err = NewHub(listeners, nil); err != nil {
 		t.Fatal(err)
 	}
 	sessions := account.NewSessions(f.accounts, accounttest.NewSessionStore(), false, log)
 	inv := sampleInventory()
 	h, err := Handler(Options{Accounts: f.accounts, Sessions: sessions, Incidents: f, Engine: f, Hub: f.hub, Inventory: func() *inventory.Inventory { return inv },
-		Offers: sampleOffers, Estate: sampleEstate, StepTitle: sampleStep, Diagram: sampleDiagram, Charts: f, Practice: f, Now: now, Logger: log})
+		Offers: sampleOffers, Estate: sampleEstate, StepTitle: sampleStep, Diagram: sampleDiagram(t), Charts: f, Practice: f, Now: now, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,6 +152,7 @@ func (f *fixture) Act(_ context.Context, a api.Action) error {
 	defer f.mu.Unlock()
 	if f.refuse == nil {
 		f.acts = append(f.acts, a)
+		f.hub.Publish(Change{ID: a.IncidentID, Site: "shanghai"})
 	}
 	return f.refuse
 }
@@ -230,8 +236,8 @@ func sampleOffers(i incident.Incident, roles []string) []api.Offer {
 	if i.State == incident.StateClosed || !(slices.Contains(roles, account.RoleAdmin) || slices.Contains(roles, i.StepRole)) {
 		return nil
 	}
-	return []api.Offer{{Kind: api.ActAck}, {Kind: api.ActDecide, Choice: "circuit", Title: lang.Text{ZH: "专线故障", EN: "Line fault"}},
-		{Kind: api.ActDecide, Choice: "device", Title: lang.Text{ZH: "设备故障", EN: "Device fault"}, NeedsComment: true}}
+	return []api.Offer{{Kind: api.ActAck}, {Kind: api.ActDecide, Choice: "circuit", Suggested: true, Prompt: lang.Text{ZH: "是专线故障还是设备故障？", EN: "Is it the line or a device?"}, Title: lang.Text{ZH: "专线故障", EN: "Line fault"}},
+		{Kind: api.ActDecide, Choice: "device", Title: lang.Text{ZH: "设备故障", EN: "Device fault"}, NeedsComment: true}, {Kind: "attach"}, {Kind: api.ActComment}}
 }
 
 func sampleStep(_ incident.Incident, step string) lang.Text {
@@ -239,18 +245,23 @@ func sampleStep(_ incident.Incident, step string) lang.Text {
 		"carrier_repair": {ZH: "联系电信运营商解决", EN: "Carrier repairs"}, "confirm": {ZH: "服务确认", EN: "Confirm service"}, "repair": {ZH: "供应商维修", EN: "Supplier repairs"}, "closed": {ZH: "已关闭", EN: "Closed"}}[step]
 }
 
-func sampleDiagram(i incident.Incident, language string) ([]byte, error) {
-	var b strings.Builder
-	b.WriteString(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 80" width="900" height="80" font-family="sans-serif" font-size="13">`)
-	for n, s := range []string{"reported", "triage", "carrier_repair", "confirm", "closed"} {
-		fill, mark := "#fff", ""
-		if s == i.Step {
-			fill, mark = "#ffe9a8", "▶ "
-		}
-		fmt.Fprintf(&b, `<rect x="%d" y="15" width="160" height="50" rx="4" fill="%s" stroke="#444"/><text x="%d" y="45" text-anchor="middle">%s%s</text>`, n*180+5, fill, n*180+85, mark, sampleStep(i, s).In(language))
+func sampleDiagram(t *testing.T) func(i incident.Incident, language string) ([]byte, error) {
+	t.Helper()
+	fsys, err := fs.Sub(rules.FS(), "processes")
+	if err != nil {
+		t.Fatal(err)
 	}
-	b.WriteString(`</svg>`)
-	return []byte(b.String()), nil
+	set, err := process.Load(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(i incident.Incident, language string) ([]byte, error) {
+		d, ok := set.Latest(i.Process)
+		if !ok {
+			return nil, engine.ErrNotFound
+		}
+		return []byte(process.SVG(d, i.Step, language)), nil
+	}
 }
 
 func sampleIncidents() []incident.Incident {

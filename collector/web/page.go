@@ -25,6 +25,7 @@ type page struct {
 	Lang, Theme string
 	User        account.User
 	Path        string
+	Here        string // where to come back to after a change of preferences
 	Title       string
 	Error, Hint string
 	Done        string // what was just done
@@ -45,13 +46,21 @@ const (
 )
 
 func (c *console) newPage(r *http.Request, u account.User) *page {
-	p := &page{User: u, Path: r.URL.Path, HasPractice: c.Practice != nil, Lang: languageOf(r, u), Theme: "auto", now: c.Now(), assets: c.assets}
+	p := &page{User: u, Path: r.URL.Path, Here: here(r), HasPractice: c.Practice != nil, Lang: languageOf(r, u), Theme: "auto", now: c.Now(), assets: c.assets}
 	p.words = c.words[p.Lang]
 	if t := cookie(r, cookieTheme); t == "light" || t == "dark" {
 		p.Theme = t
 	}
 	p.zone = zoneOf(cookie(r, cookieZone))
 	return p
+}
+
+// here is the page a person looks at, also when it answers a form.
+func here(r *http.Request) string {
+	if r.Method == http.MethodGet {
+		return r.URL.RequestURI()
+	}
+	return strings.TrimSuffix(r.URL.Path, "/actions")
 }
 
 // languageOf is the person's own language, else what the cookie remembers, else

@@ -39,6 +39,9 @@ type Options struct {
 	Estate func() []SiteState
 	// StepTitle returns what a step of the incident's process is called.
 	StepTitle func(i incident.Incident, step string) lang.Text
+	// ChoiceTitle returns what a choice of any of its steps is called. Nil: the
+	// choices' own words.
+	ChoiceTitle func(i incident.Incident, choice string) lang.Text
 	// Diagram returns the incident's process as SVG, its step marked. Nil: none.
 	Diagram  func(i incident.Incident, language string) ([]byte, error)
 	Charts   Ranger           // nil: no charts
@@ -54,6 +57,9 @@ func (o *Options) validate() error {
 	}
 	if o.StepTitle == nil {
 		o.StepTitle = func(_ incident.Incident, step string) lang.Text { return lang.Same(step) }
+	}
+	if o.ChoiceTitle == nil {
+		o.ChoiceTitle = func(_ incident.Incident, choice string) lang.Text { return lang.Same(choice) }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

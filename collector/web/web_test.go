@@ -210,6 +210,9 @@ func TestPreferencesAreRemembered(t *testing.T) {
 	if _, _, page := f.as("chen").get("/"); !strings.Contains(page, `lang="zh-CN"`) {
 		t.Error("the language does not follow the person to another browser")
 	}
+	if _, _, page := b.get("/incidents?state=closed&site="); !strings.Contains(page, `name="next" value="/incidents?state=closed&amp;site="`) {
+		t.Error("a change of language would lose the filters")
+	}
 	b.post("/preferences", "lang", "tlh", "theme", "<x>", "zone", "../../etc/passwd")
 	if _, _, page := b.get("/"); !strings.Contains(page, `<html lang="zh-CN" data-theme="dark"`) {
 		t.Error("nonsense was taken for a preference")
@@ -386,13 +389,13 @@ func TestEventsTellOfOnesOwn(t *testing.T) {
 func TestEventsAreBounded(t *testing.T) {
 	f := newFixture(t)
 	b := f.as("chen")
-	for n := range 4 {
+	for n := range listeners + 1 {
 		resp, err := b.client.Get(f.srv.URL + "/events")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer resp.Body.Close()
-		if want := map[bool]int{true: 200, false: 503}[n < 3]; resp.StatusCode != want {
+		if want := map[bool]int{true: 200, false: 503}[n < listeners]; resp.StatusCode != want {
 			t.Errorf("connection %d: %d, want %d", n+1, resp.StatusCode, want)
 		}
 	}

@@ -57,11 +57,27 @@
     stream.onerror = () => {
       lost = true;
       show(false);
-      if (stream.readyState === EventSource.CLOSED) setTimeout(() => listen(state), 10000);
     };
     stream.addEventListener("change", (e) => refresh(JSON.parse(e.data).id));
-    addEventListener("pagehide", () => stream.close(), { once: true });
+    return stream;
   }
+
+  // centre scrolls a process diagram to its present step.
+  async function centre(img) {
+    const answer = await fetch(img.src);
+    if (!answer.ok) return;
+    const svg = await answer.text();
+    const width = svg.match(/viewBox="0 0 ([\d.]+)/), box = svg.match(/<g class="[^"]*\bnow\b[^]*?class="box" x="([\d.]+)"[^>]*? width="([\d.]+)"/);
+    if (!box || !width) return;
+    const middle = (Number(box[1]) + Number(box[2]) / 2) / Number(width[1]);
+    img.parentElement.scrollLeft = middle * img.clientWidth - img.parentElement.clientWidth / 2;
+  }
+  function diagrams() {
+    for (const img of document.querySelectorAll(".diagram img"))
+      if (img.complete) centre(img); else img.addEventListener("load", () => centre(img), { once: true });
+  }
+  document.addEventListener("htmx:afterSettle", diagrams);
+  diagrams();
 
   const dashes = [[], [6, 3], [2, 3], [8, 3, 2, 3], [12, 4]];
   const plots = new Map();
@@ -88,9 +104,9 @@
         ctx.moveTo(x, bbox.top);
         ctx.lineTo(x, bbox.top + bbox.height);
         ctx.stroke();
-        const width = ctx.measureText(m.title).width;
-        const right = x + width + 4 * px > bbox.left + bbox.width;
-        ctx.fillText(m.title, right ? x - width - 3 * px : x + 3 * px, bbox.top + (11 + 12 * (n % 3)) * px);
+        const width = ctx.measureText(m.title).width, after = n + 1 < list.length ? u.valToPos(list[n + 1].at, "x", true) : Infinity;
+        const before = x + width + 6 * px > Math.min(after, bbox.left + bbox.width);
+        ctx.fillText(m.title, before ? x - width - 3 * px : x + 3 * px, bbox.top + (11 + 12 * (n % 3)) * px);
       });
       ctx.restore();
     };
@@ -116,7 +132,7 @@
       width: Math.max(240, box.clientWidth), height: 170, tzDate: date,
       scales: { y: { range: (u, lo, hi) => [data.low ?? lo - (hi - lo || 1) * 0.1, Math.max(data.high ?? -Infinity, hi + (hi - (data.low ?? lo) || 1) * 0.1)] } },
       axes: [{ ...axis, values: (u, ts) => ts.map((t) => clock(date(t))) }, { ...axis, size: 46 }],
-      series: [{ value: (u, t) => (t == null ? "–" : moment(date(t))) }, ...data.series.map((s, n) => ({
+      series: [{ label: data.clock, value: (u, t) => (t == null ? "–" : moment(date(t))) }, ...data.series.map((s, n) => ({
         label: s.name || data.title, stroke: c.lines[n % c.lines.length], dash: dashes[n % dashes.length], width: 1.5, points: { show: false }, value: round, spanGaps: false,
       }))],
       hooks: { draw: [marks(data.marks, c.ink)] },
@@ -148,8 +164,19 @@
     resized = setTimeout(() => plots.forEach((u, figure) => u.setSize({ width: Math.max(240, figure.querySelector(".plot").clientWidth), height: 170 })), 200);
   });
 
+  // A page nobody looks at gives its connection back: browsers have few of them.
   const state = document.getElementById("live-state");
-  if (state) listen(state);
+  let stream = state && !document.hidden ? listen(state) : null;
+  if (state) {
+    document.addEventListener("visibilitychange", () => {
+      if (stream) stream.close();
+      stream = document.hidden ? null : listen(state);
+      if (stream) refresh("");
+    });
+    setInterval(() => { if (stream && stream.readyState === EventSource.CLOSED) stream = listen(state); }, 10000);
+    addEventListener("pagehide", () => stream && stream.close());
+    addEventListener("pageshow", (e) => { if (e.persisted) stream = listen(state); });
+  }
   count();
   setInterval(count, 1000);
 })();
