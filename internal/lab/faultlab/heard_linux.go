@@ -3,6 +3,7 @@ package faultlab
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -41,8 +42,8 @@ func (r *run) heard(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("not all was heard: %d of %d agents, %d of %d targets are up (%w); missing: %s",
-				agents, len(inv.Agents), up, targets, err, strings.Join(r.missing(context.WithoutCancel(ctx)), ", "))
+			return errors.Join(err, fmt.Errorf("not all was heard: %d of %d agents, %d of %d targets answer; silent: %s",
+				agents, len(inv.Agents), up, targets, strings.Join(r.missing(context.WithoutCancel(ctx)), ", ")))
 		}
 	}
 }
