@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/faultline/faultline/internal/lab"
 )
 
 // settings are the command line.
@@ -22,6 +24,8 @@ type settings struct {
 	Data     string `help:"Directory for everything that is kept." default:"./data" type:"path"`
 	Practice bool   `help:"Start the simulated practice branch." default:"true" negatable:""`
 	Bin      string `help:"Directory of the two programs." default:"" type:"path"`
+
+	branch lab.Options // of the simulated branch; zero: as it comes
 }
 
 func main() {

@@ -63,7 +63,9 @@ func run(ctx context.Context, s settings, out io.Writer) error {
 
 // startPractice brings up the simulated branch, its mailbox and its control.
 func startPractice(ctx context.Context, g *errgroup.Group, f *files) error {
-	branch, err := lab.Start(ctx, lab.Options{AgentHash: f.hash()})
+	opts := f.branch
+	opts.AgentHash = f.hash()
+	branch, err := lab.Start(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("practice branch: %w", err)
 	}
