@@ -134,15 +134,20 @@ func duration(d time.Duration, language string) string {
 // about its site, each in words.
 func (s *scene) observations(rule *Rule, c *candidate) []incident.Observation {
 	var out []incident.Observation
-	done := map[evidence.Key]bool{}
+	type sight struct {
+		element, subject, component string
+		truth                       truth.Truth
+	}
+	done := map[sight]bool{} // two observers who saw the same are one observation
 	for _, element := range rule.Cite {
-		for _, subject := range s.citable(c.root) {
+		for _, subject := range s.citable(c.root, element) {
 			for _, k := range s.view.Find(evidence.Key{Element: element, Subject: subject}) {
 				r := s.view.Get(k)
-				if done[k] || r.At.IsZero() || len(out) >= mostEvidence || !s.telling(c.root, k) {
+				saw := sight{k.Element, k.Subject, k.Component, r.Truth}
+				if done[saw] || r.At.IsZero() || len(out) >= mostEvidence || !s.telling(c.root, k) {
 					continue
 				}
-				done[k] = true
+				done[saw] = true
 				out = append(out, s.observe(k, r, c.onset))
 			}
 		}
@@ -150,8 +155,8 @@ func (s *scene) observations(rule *Rule, c *candidate) []incident.Observation {
 	return out
 }
 
-// citable are the subjects whose readings bear on a root.
-func (s *scene) citable(r root) []string {
+// citable are the subjects whose readings of an element bear on a root.
+func (s *scene) citable(r root, element string) []string {
 	out := append([]string{r.device}, r.down...)
 	if r.fact != nil {
 		out = append(out, r.fact.subject)
@@ -164,7 +169,7 @@ func (s *scene) citable(r root) []string {
 	}
 	f := s.site(r.site)
 	out = append(append(out, f.routers...), f.lines...)
-	if f.ups != "" {
+	if f.ups != "" && element == evidence.UPS {
 		out = append(out, f.ups)
 	}
 	for _, a := range s.graph.AgentsOf(r.site) {

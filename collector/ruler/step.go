@@ -110,7 +110,7 @@ func unsure(r *Rule, a alert.Alert, now time.Time) alert.Alert {
 		a.UnknownSince = now
 	}
 	a.Truth, a.GoneAt = truth.Unknown, time.Time{}
-	if a.State == alert.Pending && now.Sub(a.UnknownSince) > r.Horizon {
+	if a.State == alert.Pending && now.Sub(a.UnknownSince) >= r.Horizon {
 		a.State = alert.Inactive
 	}
 	return a
