@@ -1,0 +1,204 @@
+package evidence
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/faultline/faultline/collector/metricstore"
+	"github.com/faultline/faultline/collector/truth"
+	"github.com/faultline/faultline/plugins/base"
+)
+
+var zero = time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC)
+
+func at(sec int) time.Time { return zero.Add(time.Duration(sec) * time.Second) }
+
+// newStore has the shipped elements and a clock that stands at 1000 s.
+func newStore(t *testing.T, o Options) *Store {
+	t.Helper()
+	elements, err := LoadElements(os.DirFS("../../rules/diagnosis"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Elements, o.Now = elements, func() time.Time { return at(1000) }
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func feed(s *Store, agent, name string, labels map[string]string, sec int, v float64) {
+	s.Feed(agent, []metricstore.Series{{Labels: base.LabelsFrom(name, labels), Points: []metricstore.Point{{T: at(sec).UnixMilli(), V: v}}}})
+}
+
+var line = map[string]string{"role": "line", "device": "l"}
+
+func TestLateSamplesNeverOverwrite(t *testing.T) {
+	s, k := newStore(t, Options{}), Key{Element: Line, Subject: "l", Vantage: "a"}
+	feed(s, "a", "probe_success", line, 10, 1)
+	feed(s, "a", "probe_success", line, 20, 0)
+	feed(s, "a", "probe_success", line, 15, 1) // replayed
+	feed(s, "a", "probe_success", line, 20, 1) // repeated, and lying
+	feed(s, "a", "probe_success", line, 25, 0)
+	got := s.Snapshot(at(30)).Get(k)
+	want := Reading{Truth: truth.Bad, At: at(25), Since: at(20), Before: truth.OK, BeforeAt: at(10), BeforeSince: at(10), Changes: 1}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestOldReadingIsUnknownAndKeepsWhatItWas(t *testing.T) {
+	s, k := newStore(t, Options{Horizon: 20 * time.Second}), Key{Element: UPS, Subject: "u", Vantage: "a"}
+	ups := map[string]string{"device": "u"}
+	feed(s, "a", "upsOutputSource", ups, 5, 3)
+	feed(s, "a", "upsOutputSource", ups, 10, 5)
+	feed(s, "a", "upsEstimatedMinutesRemaining", ups, 10, 6)
+	if got := s.Snapshot(at(30)).Get(k); got.Truth != truth.Bad || got.Attrs["minutes"] != "6" {
+		t.Errorf("within the horizon: %+v", got)
+	}
+	got := s.Snapshot(at(31)).Get(k)
+	want := Reading{Truth: truth.Unknown, Value: 5, At: at(10), Since: at(30), Before: truth.Bad, BeforeAt: at(10), BeforeSince: at(10),
+		Changes: 1, Attrs: map[string]string{"minutes": "6"}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if got := s.Snapshot(at(31)).Get(Key{Element: UPS, Subject: "never"}); got.Truth != truth.Unknown || !got.At.IsZero() {
+		t.Errorf("never seen: %+v", got)
+	}
+}
+
+func TestSnapshotDoesNotChange(t *testing.T) {
+	s, k := newStore(t, Options{}), Key{Element: Port, Subject: "sw", Component: "p1", Vantage: "a"}
+	port := map[string]string{"device": "sw", "ifName": "p1"}
+	feed(s, "a", "ifOperStatus", port, 10, 1)
+	feed(s, "a", "ifAdminStatus", port, 10, 1)
+	v := s.Snapshot(at(12))
+	feed(s, "a", "ifOperStatus", port, 15, 2)
+	feed(s, "a", "ifAdminStatus", port, 15, 2)
+	if r := v.Get(k); r.Truth != truth.OK || r.Attrs["admin"] != "1" {
+		t.Errorf("an old picture changed: %+v", r)
+	}
+	if r := s.Snapshot(at(16)).Get(k); r.Truth != truth.Bad || r.Attrs["admin"] != "2" {
+		t.Errorf("a new one did not: %+v", r)
+	}
+}
+
+func TestFind(t *testing.T) {
+	s := newStore(t, Options{})
+	for _, p := range []string{"p2", "p1"} {
+		for _, a := range []string{"b", "a"} {
+			feed(s, a, "ifOperStatus", map[string]string{"device": "sw", "ifName": p}, 1, 1)
+		}
+	}
+	feed(s, "a", "up", map[string]string{"job": "snmp", "device": "sw"}, 1, 1)
+	v := s.Snapshot(at(2))
+	got := v.Find(Key{Element: Port, Subject: "sw", Vantage: "a"})
+	want := []Key{{Port, "sw", "p1", "a"}, {Port, "sw", "p2", "a"}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if n := len(v.Find(Key{})); n != 5 {
+		t.Errorf("everything: %d keys", n)
+	}
+	if n := len(v.Find(Key{Element: SNMP})); n != 1 {
+		t.Errorf("by element: %d keys", n)
+	}
+}
+
+func TestPartsAreNoSignOfTheWhole(t *testing.T) {
+	s := newStore(t, Options{})
+	feed(s, "a", "probe_success", map[string]string{"role": "agent_host", "device": "h", "component": "clock"}, 1, 0)
+	feed(s, "a", "probe_success", map[string]string{"role": "database", "device": "h", "component": "db:1"}, 1, 0)
+	v := s.Snapshot(at(2))
+	if n := len(v.Find(Key{Element: Device, Subject: "h"})); n != 0 {
+		t.Errorf("a component's probe became a reading of its device")
+	}
+	if r := v.Get(Key{Element: Database, Subject: "h", Component: "db:1", Vantage: "a"}); r.Truth != truth.Bad {
+		t.Errorf("database: %+v", r)
+	}
+}
+
+func TestRestartIsTheMomentItBegan(t *testing.T) {
+	s := newStore(t, Options{})
+	feed(s, "a", "sysUpTime", map[string]string{"device": "r"}, 100, 4000)
+	r := s.Snapshot(at(101)).Get(Key{Element: Restart, Subject: "r", Vantage: "a"})
+	if r.Value != float64(at(60).Unix()) || r.Truth != truth.Bad {
+		t.Errorf("began at %v, %v", r.Value, r.Truth)
+	}
+}
+
+func TestFastClockDoesNotBlockLaterSamples(t *testing.T) {
+	s, k := newStore(t, Options{}), Key{Element: Line, Subject: "l", Vantage: "a"}
+	feed(s, "a", "probe_success", line, 5000, 1)
+	if r := s.Snapshot(at(1000)).Get(k); !r.At.Equal(at(1000)) {
+		t.Errorf("measured in the future: %v", r.At)
+	}
+}
+
+func TestEvents(t *testing.T) {
+	s := newStore(t, Options{})
+	s.FeedEvent(base.Event{Kind: base.EventState, At: at(5), Agent: "a", Device: "u", Attrs: map[string]string{"element": "U", "truth": "bad", "value": "5", "reason": "trap"}})
+	s.FeedEvent(base.Event{Kind: base.EventLastGasp, At: at(6), Agent: "a", Attrs: map[string]string{"reason": "on_battery"}})
+	s.FeedEvent(base.Event{Kind: base.EventState, At: at(7), Agent: "a", Device: "u", Attrs: map[string]string{"element": "U", "truth": "perhaps"}})
+	v := s.Snapshot(at(8))
+	if r := v.Get(Key{Element: UPS, Subject: "u", Vantage: "a"}); r.Truth != truth.Bad || r.Value != 5 || r.Attrs["reason"] != "trap" {
+		t.Errorf("state: %+v", r)
+	}
+	if r := v.Get(Key{Element: LastGasp, Subject: "a", Vantage: "a"}); r.Truth != truth.Bad || r.Attrs["reason"] != "on_battery" {
+		t.Errorf("last gasp: %+v", r)
+	}
+}
+
+func TestBounds(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	s := newStore(t, Options{Max: 2, Retain: time.Minute, Registerer: reg})
+	for _, d := range []string{"x", "y", "z"} {
+		feed(s, "a", "up", map[string]string{"job": "snmp", "device": d}, 1, 1)
+	}
+	if n := len(s.Snapshot(at(2)).Find(Key{})); n != 2 {
+		t.Errorf("%d readings kept, want 2", n)
+	}
+	if n := len(s.Snapshot(at(62)).Find(Key{})); n != 0 {
+		t.Errorf("%d readings kept after their time", n)
+	}
+}
+
+func TestLoadElementsReportsEveryFault(t *testing.T) {
+	_, err := parseElements([]byte(`elements:
+  - {element: P, metric: m}
+  - {element: Y, metric: m, bad: {in: [0]}}
+  - {element: P, attr: x, bad: {in: [0]}, component: c, part: p}
+words:
+  P: {ok: {en: a}, bad: {en: b}}
+`))
+	for _, want := range []string{"elements.yaml:2:", "one of bad", "elements.yaml:3:", `"Y" has no words`, "elements.yaml:4:", "metric is missing", "only one of them"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not reported in %v", want, err)
+		}
+	}
+	if _, err := parseElements([]byte("elements:\n  - {element: P, metrik: m}\n")); err == nil {
+		t.Error("an unknown field was taken")
+	}
+}
+
+func BenchmarkFeedIrrelevant(b *testing.B) {
+	elements, err := LoadElements(os.DirFS("../../rules/diagnosis"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := New(Options{Elements: elements, Now: time.Now})
+	if err != nil {
+		b.Fatal(err)
+	}
+	series := []metricstore.Series{{Labels: base.LabelsFrom("node_cpu_seconds_total", map[string]string{"cpu": "0", "mode": "idle", "instance": "h"}),
+		Points: []metricstore.Point{{T: 1, V: 1}}}}
+	for b.Loop() {
+		s.Feed("a", series)
+	}
+}
