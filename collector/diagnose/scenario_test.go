@@ -1,6 +1,7 @@
 package diagnose_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/faultline/faultline/collector/diagnose"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/metricstore"
 )
 
 // scenario is one story: what fails, and what must be said of it when.
@@ -96,10 +98,45 @@ func (s scenario) play(t *testing.T) {
 	for _, e := range s.Expect {
 		w.check(e)
 	}
+	w.checkRecovery(s)
 	if testing.Verbose() || t.Failed() {
 		w.tell()
 	}
 }
+
+// checkRecovery asserts that the query a cause is proven gone by is false while
+// the fault stands, and true at the end of a story that ends well.
+func (w *world) checkRecovery(s scenario) {
+	w.t.Helper()
+	last := s.Expect[len(s.Expect)-1]
+	for _, e := range s.Expect {
+		for _, d := range w.rounds[w.round(e.At)].Causes {
+			if d.Recovery == "" {
+				continue
+			}
+			if stands := slices.ContainsFunc(w.faults, func(f fault) bool { return f.At <= e.At && (f.Until == 0 || e.At < f.Until) }); stands && w.proven(d.Recovery, e.At) {
+				w.t.Errorf("at %s: %s is said, and recovered at the same time: %s", e.At, d.Cause, d.Recovery)
+			}
+			if len(last.Causes) == 0 && !w.proven(d.Recovery, last.At) {
+				w.t.Errorf("at %s: all is well, but this does not say so: %s", last.At, d.Recovery)
+			}
+		}
+	}
+}
+
+// proven evaluates a recovery query.
+func (w *world) proven(query string, at time.Duration) bool {
+	w.t.Helper()
+	v, err := w.store.Instant(context.Background(), query, w.start.Add(at), 3*pollEvery+5*time.Second)
+	if err != nil {
+		w.t.Errorf("recovery query %s: %v", query, err)
+		return false
+	}
+	return len(v) > 0 && !slices.ContainsFunc(v, func(e metricstore.Vector) bool { return e.V == 0 })
+}
+
+// round is the number of the round at a time of the story.
+func (w *world) round(at time.Duration) int { return int((at + quiet(w.faults)) / time.Second) }
 
 // at is the time of a round, counted from the start of the story.
 func (w *world) at(round int) time.Duration {
@@ -133,7 +170,7 @@ func (w *world) checkOnce(out diagnose.Outcome) {
 
 func (w *world) check(e expectation) {
 	w.t.Helper()
-	i := int((e.At + quiet(w.faults)) / time.Second)
+	i := w.round(e.At)
 	if i >= len(w.rounds) {
 		w.t.Fatalf("at %s: the story ends before", e.At)
 	}

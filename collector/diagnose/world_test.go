@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/faultline/faultline/collector/diagnose"
 	"github.com/faultline/faultline/collector/evidence"
 	"github.com/faultline/faultline/collector/heartbeat"
@@ -130,6 +132,10 @@ func (w *world) run(d time.Duration) {
 		}
 		out := w.judge.Causes(diagnose.Input{View: w.ev.Snapshot(w.now), Inventory: w.inv, Firing: round.Firing, Now: w.now})
 		w.rounds = append(w.rounds, out)
+		slices.Reverse(round.Firing)
+		if again := w.judge.Causes(diagnose.Input{View: w.ev.Snapshot(w.now), Inventory: w.inv, Firing: round.Firing, Now: w.now}); !cmp.Equal(out, again) {
+			w.t.Fatalf("at %s: the order of the alerts matters:\n%s", w.now.Sub(w.start), cmp.Diff(out, again))
+		}
 		if err := w.rules.Accept(round); err != nil {
 			w.t.Fatal(err)
 		}
