@@ -33,14 +33,16 @@ func (a *App) buildHTTP(context.Context) error {
 	if err != nil {
 		return err
 	}
-	read := func(h http.Handler) http.Handler {
-		return a.sessions.Middleware(a.accounts.Require(a.sessions, account.Principal.MayRead, h))
+	read := func(h http.Handler) http.Handler { return a.accounts.Require(a.sessions, account.Principal.MayRead, h) }
+	// Queries reach every site's series: for those who may see all sites.
+	all := func(h http.Handler) http.Handler {
+		return a.accounts.Require(a.sessions, func(p account.Principal) bool { return p.MayRead() && p.SeesAll() }, h)
 	}
 	mux := http.NewServeMux()
 	mux.Handle(ingest.PathWrite, in)
 	mux.Handle(ingest.PathEvents, in)
-	mux.Handle("/prometheus/", read(http.StripPrefix("/prometheus", a.metrics.Handler(embedded.APIOptions{Rules: ruleSource{a.ruler}, Version: a.ver}))))
-	mux.Handle("/metrics", read(promhttp.HandlerFor(a.reg, promhttp.HandlerOpts{})))
+	mux.Handle("/prometheus/", all(http.StripPrefix("/prometheus", a.metrics.Handler(embedded.APIOptions{Rules: ruleSource{a.ruler}, Version: a.ver}))))
+	mux.Handle("/metrics", all(promhttp.HandlerFor(a.reg, promhttp.HandlerOpts{})))
 	mux.Handle("GET /api/v1/report", read(http.HandlerFunc(a.reportRows)))
 	mux.Handle("/api/", programs)
 	mux.Handle("/docs", programs)
@@ -106,7 +108,7 @@ func (a *App) apiOptions() api.Options {
 
 func (a *App) webOptions() web.Options {
 	return web.Options{Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Hub: a.hub,
-		Inventory: a.inventory.Inventory, Offers: a.offers, StepTitle: a.stepTitle, Diagram: a.diagram, Charts: a.metrics,
+		Inventory: a.inventory.Inventory, Offers: a.offers, StepTitle: a.stepTitle, ChoiceTitle: a.choiceTitle, Diagram: a.diagram, Charts: a.metrics,
 		Estate:   func() []web.SiteState { return web.EstateOf(a.inventory.Inventory(), a.evidence.Snapshot(time.Now())) },
 		Practice: a.practice(), Secure: a.cfg.TLS.CertFile != "", Logger: a.log}
 }

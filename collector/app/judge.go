@@ -57,7 +57,46 @@ func loadRuleSet(fsys fs.FS) (ruleSet, error) {
 	load("routes", func(f fs.FS) (err error) { s.routes, err = route.Load(f); return })
 	load("calendars", func(f fs.FS) (err error) { s.calendars, err = sla.Load(f); return })
 	load("processes", func(f fs.FS) (err error) { s.processes, err = process.Load(f); return })
+	if err := errors.Join(errs...); err != nil {
+		return s, err
+	}
+	for _, id := range s.processes.IDs() {
+		def, _ := s.processes.Latest(id)
+		if err := def.CheckCalendars(s.calendars); err != nil {
+			errs = append(errs, fmt.Errorf("rules/processes: %s: %w", def.Ref(), err))
+		}
+	}
 	return s, errors.Join(errs...)
+}
+
+// keepProcesses stores the text of every process version in force and loads
+// those that open incidents began on and whose files have changed since.
+func (a *App) keepProcesses(ctx context.Context) error {
+	for _, id := range a.rules.processes.IDs() {
+		def, _ := a.rules.processes.Latest(id)
+		if _, err := a.store.KVInit(ctx, "process/"+def.Ref(), def.Text()); err != nil {
+			return err
+		}
+	}
+	open, err := a.store.OpenIncidents(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range open {
+		if _, ok := a.rules.processes.Version(i.ProcessVersion); ok {
+			continue
+		}
+		text, err := a.store.KVGet(ctx, "process/"+i.ProcessVersion)
+		if err != nil {
+			return fmt.Errorf("incident %s is on process %s: %w", i.Number, i.ProcessVersion, err)
+		}
+		def, err := process.Parse(i.ProcessVersion, []byte(text))
+		if err != nil {
+			return fmt.Errorf("incident %s is on process %s: %w", i.Number, i.ProcessVersion, err)
+		}
+		a.rules.processes = a.rules.processes.With(def)
+	}
+	return nil
 }
 
 // buildJudging makes evidence, ruler, lease and engine.
@@ -77,6 +116,9 @@ func (a *App) buildJudging(ctx context.Context) error {
 	a.alive = heartbeat.New(heartbeat.Options{Agents: a.watched, Interval: a.pollInterval(), Now: time.Now, Known: known})
 	a.failed = prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_judge_failed_rounds_total", Help: "Rounds of alerts that could not be judged or committed; each is repeated."})
 	a.reg.MustRegister(a.failed, selfwatch.NewIncidents(a.incidentsSince, time.Now))
+	if err := a.keepProcesses(ctx); err != nil {
+		return err
+	}
 	id, err := a.nodeID()
 	if err != nil {
 		return err

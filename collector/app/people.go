@@ -81,8 +81,6 @@ func refusal(err error) error {
 		return &api.Refusal{Why: api.NotNow, Text: refused.Text, Hint: refused.Hint}
 	case errors.Is(err, engine.ErrConflict):
 		return &api.Refusal{Why: api.NotNow, Text: lang.Text{ZH: "故障单刚刚有变化", EN: "the incident has just changed"}, Hint: lang.Text{ZH: "请刷新后重试", EN: "look again and repeat"}}
-	case errors.Is(err, engine.ErrFenced):
-		return &api.Refusal{Why: api.NotNow, Text: lang.Text{ZH: "本节点当前不负责写入", EN: "another collector writes now"}, Hint: lang.Text{ZH: "请稍后重试", EN: "repeat in some seconds"}}
 	}
 	return err
 }
@@ -95,7 +93,7 @@ func (a *App) offers(i incident.Incident, roles []string) []api.Offer {
 	}
 	var out []api.Offer
 	for _, act := range process.Actions(def, i, roles) {
-		out = append(out, api.Offer{Kind: act.Kind, Choice: act.Choice, Title: act.Title, NeedsComment: act.NeedsComment})
+		out = append(out, api.Offer{Kind: act.Kind, Choice: act.Choice, Title: act.Title, Prompt: act.Prompt, Suggested: act.Suggested, NeedsComment: act.NeedsComment})
 	}
 	return out
 }
@@ -107,6 +105,24 @@ func (a *App) stepTitle(i incident.Incident, step string) lang.Text {
 		}
 	}
 	return lang.Same(step)
+}
+
+func (a *App) choiceTitle(i incident.Incident, choice string) lang.Text {
+	def, ok := a.rules.processes.Version(i.ProcessVersion)
+	if !ok {
+		return lang.Same(choice)
+	}
+	for _, s := range def.Steps {
+		if s.Decide == nil {
+			continue
+		}
+		for _, c := range s.Decide.Choices {
+			if c.ID == choice {
+				return c.Title
+			}
+		}
+	}
+	return lang.Same(choice)
 }
 
 func (a *App) diagram(i incident.Incident, language string) ([]byte, error) {

@@ -6,6 +6,7 @@ package process
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/faultline/faultline/collector/sla"
@@ -256,6 +257,17 @@ func (s *Set) Latest(id string) (*Definition, bool) {
 func (s *Set) Version(ref string) (*Definition, bool) {
 	d, ok := s.byRef[ref]
 	return d, ok
+}
+
+// With returns a set that also holds the definition as an older version, for
+// incidents that opened on it before its file changed.
+func (s *Set) With(d *Definition) *Set {
+	out := &Set{latest: maps.Clone(s.latest), byRef: maps.Clone(s.byRef)}
+	out.byRef[d.Ref()] = d
+	if _, ok := out.latest[d.ID]; !ok {
+		out.latest[d.ID] = d
+	}
+	return out
 }
 
 // IDs returns the processes' ids, sorted.
