@@ -204,7 +204,7 @@ func TestTimesAreInThePersonsZone(t *testing.T) {
 func TestPreferencesAreRemembered(t *testing.T) {
 	f := newFixture(t)
 	b := f.as("chen")
-	if _, at, page := b.post("/preferences", "lang", "zh-CN", "theme", "dark", "next", "/incidents"); at != "/incidents" || !strings.Contains(page, `<html lang="zh-CN" data-theme="dark"`) || !strings.Contains(page, "故障事件") {
+	if _, at, page := b.post("/preferences", "lang", "zh-CN", "theme", "dark", "next", "/incidents"); at != "/incidents" || !strings.Contains(page, `<html lang="zh-CN" data-theme="dark"`) || !strings.Contains(page, "故障单") {
 		t.Errorf("at %s: not in Chinese and dark", at)
 	}
 	if _, _, page := f.as("chen").get("/"); !strings.Contains(page, `lang="zh-CN"`) {
