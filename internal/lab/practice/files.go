@@ -45,15 +45,24 @@ func (f *files) url() string             { return fmt.Sprintf("http://127.0.0.1:
 func (f *files) write() error {
 	var collector strings.Builder
 	fmt.Fprintf(&collector, "data: %q\nlisten: 127.0.0.1:%d\nexternal_url: %s\ninventory: %q\nretention: 720h\nholds: {verify: 15s, settle: 15s, open: 2s}\n",
-		f.Data, f.Port, f.url(), f.path("inventory.yaml"))
+		f.Data, f.Port, f.url(), f.path("inventory"))
 	if f.smtp != "" {
 		fmt.Fprintf(&collector, "mail: {host: %q, from: faultline@practice.example, tls: none}\npractice: {url: \"http://127.0.0.1:%d\", token: %s}\n", f.smtp, f.Port+1, f.controlToken)
 	}
 	agent := fmt.Sprintf("agent: practice\ndata: %q\ninterval: 5s\ntimeout: 4s\nlisten: \"\"\ncollector: {url: %s, token: %s}\n", f.path("agent"), f.url(), f.agentToken)
 	return errors.Join(
-		os.WriteFile(f.path("inventory.yaml"), f.inventory, 0o600),
+		f.writeInventory(),
 		os.WriteFile(f.path("collector.yaml"), []byte(collector.String()), 0o600),
 		os.WriteFile(f.path("agent.yaml"), []byte(agent), 0o600))
+}
+
+// writeInventory writes this run's file anew. Other files of the directory are
+// the newcomer's own and stay: together they are one inventory.
+func (f *files) writeInventory() error {
+	if err := os.MkdirAll(f.path("inventory"), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(f.path("inventory/run.yaml"), f.inventory, 0o600)
 }
 
 // announce prints what a newcomer needs.
