@@ -16,13 +16,13 @@ func TestLoadReportsEveryFault(t *testing.T) {
 	_, err := Load(fstest.MapFS{"elements.yaml": {Data: []byte(elementsForTest)}, "causes.yaml": {Data: []byte(`causes:
   - id: typo
     scope: line
-    when: line.daed
+    when: line.gone_dead
     explains: {self: [dead]}
     class: carrier_line
     process: network
     vendor_kind: carrier
     title: {zh-CN: a, en: a}
-    proof: {zh-CN: a, en: '{{.Nmae}}'}
+    proof: {zh-CN: a, en: '{{.Nickname}}'}
   - id: words
     scope: device
     when: device.state == bad && device.kind
@@ -48,14 +48,14 @@ func TestLoadReportsEveryFault(t *testing.T) {
 	if err == nil {
 		t.Fatal("loaded")
 	}
-	for _, want := range []string{"causes.yaml:2: cause typo: when:", "daed", "Nmae", "causes.yaml:11: cause words: when:", `class "cable"`,
+	for _, want := range []string{"causes.yaml:2: cause typo: when:", "gone_dead", "Nickname", "causes.yaml:11: cause words: when:", `class "cable"`,
 		`explains "slef"`, `"broken"`, "says what decides it", `runner_up "nobody"`, `element "Y"`, "causes.yaml:23: cause typo: scope \"galaxy\"",
 		"is already defined at causes.yaml:2", "title and proof are required"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not reported in:\n%v", want, err)
 		}
 	}
-	if _, err := Load(fstest.MapFS{"elements.yaml": {Data: []byte(elementsForTest)}, "causes.yaml": {Data: []byte("causes:\n  - {id: a, wehn: x}\n")}}); err == nil {
+	if _, err := Load(fstest.MapFS{"elements.yaml": {Data: []byte(elementsForTest)}, "causes.yaml": {Data: []byte("causes:\n  - {id: a, unknown: x}\n")}}); err == nil {
 		t.Error("an unknown field was taken")
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/faultline/faultline/collector/evidence"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/internal/lang"
+	"github.com/faultline/faultline/internal/yamlfile"
 )
 
 // Rule is one hypothesis: when it holds for a subject, what it explains, and
@@ -100,8 +101,12 @@ func Load(dir fs.FS) (*Rules, error) {
 		var doc struct {
 			Causes []*Rule `yaml:"causes"`
 		}
-		if err := yaml.UnmarshalWithOptions(b, &doc, yaml.Strict()); err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", f, err))
+		file, err := yamlfile.Parse(f, b)
+		if err == nil {
+			err = file.Decode(&doc)
+		}
+		if err != nil {
+			faults = append(faults, err)
 			continue
 		}
 		for _, r := range doc.Causes {

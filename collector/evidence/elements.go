@@ -11,6 +11,7 @@ import (
 
 	"github.com/faultline/faultline/collector/truth"
 	"github.com/faultline/faultline/internal/lang"
+	"github.com/faultline/faultline/internal/yamlfile"
 	"github.com/faultline/faultline/plugins/base"
 )
 
@@ -102,8 +103,12 @@ func parseElements(b []byte) (*Elements, error) {
 		Elements []*mapping       `yaml:"elements"`
 		Words    map[string]Words `yaml:"words"`
 	}
-	if err := yaml.UnmarshalWithOptions(b, &doc, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%s: %w", File, err)
+	file, err := yamlfile.Parse(File, b)
+	if err == nil {
+		err = file.Decode(&doc)
+	}
+	if err != nil {
+		return nil, err
 	}
 	e := &Elements{byMetric: map[string][]*mapping{}, words: doc.Words}
 	var faults []error

@@ -49,8 +49,8 @@ type Reading struct {
 	Before      truth.Truth
 	BeforeAt    time.Time
 	BeforeSince time.Time
-	Changes  int               // changes of truth within the last two minutes: flapping
-	Attrs    map[string]string // unit, port's admin status, reason, ...; not to be changed
+	Changes     int               // changes of truth within the last two minutes: flapping
+	Attrs       map[string]string // unit, port's admin status, reason, ...; not to be changed
 }
 
 // View is a consistent picture of the readings at one moment.

@@ -31,6 +31,7 @@ type Options struct {
 	Retain     time.Duration // a reading older than this is forgotten; default 7 days
 	Max        int           // readings kept at most; further subjects are counted and not kept; default 500 000
 	Now        func() time.Time
+	Turned     func()                // told that a reading turned bad or is no longer bad; must not block; nil: nobody
 	Registerer prometheus.Registerer // nil: no metrics
 }
 
@@ -64,6 +65,9 @@ func New(o Options) (*Store, error) {
 	}
 	if o.Max <= 0 {
 		o.Max = 500_000
+	}
+	if o.Turned == nil {
+		o.Turned = func() {}
 	}
 	s := &Store{o: o, cells: map[Key]*cell{},
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_evidence_refused_total",
@@ -108,7 +112,7 @@ func (s *Store) take(k Key, m *mapping, points []metricstore.Point) {
 			continue
 		}
 		t, v := m.judge(p.V, p.T)
-		c.observe(t, v, s.clamp(time.UnixMilli(p.T)))
+		s.observeLocked(c, t, v, s.clamp(time.UnixMilli(p.T)))
 	}
 }
 
@@ -134,6 +138,15 @@ func (s *Store) cellLocked(k Key) *cell {
 	s.cells[k] = c
 	s.readings.Set(float64(len(s.cells)))
 	return c
+}
+
+// observeLocked takes one reading and tells when it turned the truth from or to bad.
+func (s *Store) observeLocked(c *cell, t truth.Truth, v float64, at time.Time) {
+	was := c.Truth
+	c.observe(t, v, at)
+	if c.Truth != was && (c.Truth == truth.Bad || was == truth.Bad) {
+		s.o.Turned()
+	}
 }
 
 // observe takes one reading. An unknown one says nothing about the truth.
@@ -196,7 +209,7 @@ func (s *Store) state(k Key, t truth.Truth, v float64, e base.Event) {
 	if math.IsNaN(v) {
 		v = c.Value
 	}
-	c.observe(t, v, s.clamp(e.At))
+	s.observeLocked(c, t, v, s.clamp(e.At))
 	if r := e.Attrs["reason"]; r != "" {
 		c.setAttr("reason", r)
 	}

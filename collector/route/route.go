@@ -18,6 +18,7 @@ import (
 
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/internal/yamlfile"
 )
 
 // Decision is who deals with a diagnosis.
@@ -99,8 +100,12 @@ func Load(dir fs.FS) (*Table, error) {
 		var doc struct {
 			Routes []*Route `yaml:"routes"`
 		}
-		if err := yaml.UnmarshalWithOptions(b, &doc, yaml.Strict()); err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", f, err))
+		file, err := yamlfile.Parse(f, b)
+		if err == nil {
+			err = file.Decode(&doc)
+		}
+		if err != nil {
+			faults = append(faults, err)
 			continue
 		}
 		for _, r := range doc.Routes {

@@ -17,12 +17,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	yamlparser "github.com/goccy/go-yaml/parser"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/faultline/faultline/internal/yamlfile"
 )
 
 // Annotations by which a rule file carries settings of ours; promtool refuses
@@ -106,33 +105,17 @@ func (l *loader) file(name string, content []byte) {
 	if groups == nil || len(errs) > 0 {
 		return
 	}
-	tree, err := yamlparser.ParseBytes(content, 0)
+	tree, err := yamlfile.Parse(name, content)
 	if err != nil {
-		l.fault(name, 1, "%w", err)
+		l.faults = append(l.faults, err)
 		return
 	}
 	for gi, g := range groups.Groups {
 		for ri, r := range g.Rules {
-			line := lineOf(tree, fmt.Sprintf("$.groups[%d].rules[%d]", gi, ri))
+			line := tree.Line(fmt.Sprintf("groups[%d].rules[%d].%s", gi, ri, map[bool]string{true: "record", false: "alert"}[r.Record != ""]))
 			l.rule(name, line, g, r)
 		}
 	}
-}
-
-// lineOf returns the line of a path in a YAML file, 1 when it is not there.
-func lineOf(tree *ast.File, where string) int {
-	p, err := yaml.PathString(where)
-	if err != nil {
-		return 1
-	}
-	node, err := p.FilterFile(tree)
-	if err != nil || node == nil || node.GetToken() == nil {
-		return 1
-	}
-	if m, ok := node.(*ast.MappingNode); ok && len(m.Values) > 0 {
-		return m.Values[0].Key.GetToken().Position.Line
-	}
-	return node.GetToken().Position.Line
 }
 
 func (l *loader) rule(file string, line int, g rulefmt.RuleGroup, r rulefmt.Rule) {

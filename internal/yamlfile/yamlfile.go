@@ -26,7 +26,8 @@ type File struct {
 }
 
 // Parse reads the document's syntax. name is used in errors.
-func Parse(name string, data []byte) (*File, error) {
+func Parse(name string, data []byte) (f *File, err error) {
+	defer survive(name, &err)
 	if len(data) > maxSize {
 		return nil, fmt.Errorf("%s: larger than %d bytes", name, maxSize)
 	}
@@ -67,11 +68,20 @@ func ParseAll(fsys fs.FS) ([]*File, error) {
 }
 
 // Decode fills v; an unknown or repeated key is an error.
-func (f *File) Decode(v any) error {
+func (f *File) Decode(v any) (err error) {
+	defer survive(f.Name, &err)
 	if err := yaml.UnmarshalWithOptions(f.Data, v, yaml.Strict()); err != nil {
 		return locate(f.Name, err)
 	}
 	return nil
+}
+
+// survive turns a panic of the YAML library into an error: it panics on some
+// malformed input (a list with a tag that is none), which is the file's fault.
+func survive(name string, err *error) {
+	if fault := recover(); fault != nil {
+		*err = fmt.Errorf("%s:1: not readable as YAML: %v", name, fault)
+	}
 }
 
 // Text returns the scalar at the path, or "" when there is none.

@@ -82,3 +82,15 @@ func FuzzParse(f *testing.F) {
 		file.Text("a.b")
 	})
 }
+
+func TestLibraryPanicsAreErrors(t *testing.T) {
+	f, err := Parse("p.yaml", []byte("list: !0000 00"))
+	if err == nil {
+		err = f.Decode(&struct {
+			List []string `yaml:"list"`
+		}{})
+	}
+	if err == nil || !strings.HasPrefix(err.Error(), "p.yaml:1: ") {
+		t.Errorf("a list with a tag that is none: %v", err)
+	}
+}
