@@ -77,7 +77,7 @@ func TestKills(t *testing.T) {
 	samples := 0
 	for _, w := range writers {
 		samples += w.check(t)
-		t.Logf("writer %s: %d batches acknowledged, others: %v", w.name, len(w.acked), w.refused)
+		t.Logf("writer %s: %d batches acknowledged, others: %s", w.name, w.count(), &w.refusals)
 	}
 	down := c.agent.outages()
 	fetched, cut := web.check(t, c, began, func(at time.Time) bool { return cutOff(down, at) })
@@ -119,7 +119,7 @@ func (c *company) killOnTicket(ctx context.Context, t *testing.T) {
 			return
 		}
 		for _, m := range mails[seen:] {
-			if strings.HasPrefix(m.To[0], "noc@carrier") && m.Header["In-Reply-To"] == "" && !strings.Contains(m.Subject, "重发") {
+			if toCarrier(m) && m.Header["In-Reply-To"] == "" && !strings.Contains(m.Subject, "重发") {
 				if err := c.collector.restart(); err != nil {
 					t.Error(err)
 					return

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/faultline/faultline/internal/lab/mailbox"
 )
 
 // incidentJSON is what the API tells of an incident.
@@ -45,21 +47,13 @@ type trouble struct {
 func (c *company) breakLine(t *testing.T, known map[string]bool, pause time.Duration) trouble {
 	t.Helper()
 	tr := trouble{broken: time.Now()}
-	mails := len(c.box.Mails())
 	if err := c.branch.Break("line"); err != nil {
 		t.Fatal(err)
 	}
 	opened := c.awaitIncident(t, known, 90*time.Second, "an incident of the line", func(i incidentJSON) bool { return i.Class == "carrier_line" })
 	tr.number, tr.opened = opened.Number, opened.OpenedAt.Sub(tr.broken)
-	waitUntil(t, 90*time.Second, "the carrier's ticket", func() bool {
-		for _, m := range c.box.Mails()[mails:] {
-			if strings.Contains(m.Subject, "[FL#"+tr.number+"]") && strings.HasPrefix(m.To[0], "noc@carrier") {
-				tr.ticket = m.At.Sub(tr.broken)
-				return true
-			}
-		}
-		return false
-	})
+	waitUntil(t, 90*time.Second, "the carrier's ticket", func() bool { return c.tickets(tr.number) > 0 })
+	tr.ticket = time.Since(tr.broken)
 	<-time.After(pause)
 	if err := c.branch.Mend(); err != nil {
 		t.Fatal(err)
@@ -82,6 +76,19 @@ func (c *company) breakLine(t *testing.T, known map[string]bool, pause time.Dura
 	known[opened.ID] = true
 	return tr
 }
+
+// tickets is how many mails the carrier has got about the incident.
+func (c *company) tickets(number string) int {
+	n := 0
+	for _, m := range c.box.Mails() {
+		if strings.HasPrefix(m.Subject, "[FL#"+number+"]") && toCarrier(m) {
+			n++
+		}
+	}
+	return n
+}
+
+func toCarrier(m mailbox.Mail) bool { return strings.HasPrefix(m.To[0], "noc@carrier") }
 
 // awaitIncident waits for an incident that is not among the known ones.
 func (c *company) awaitIncident(t *testing.T, known map[string]bool, limit time.Duration, what string, ok func(incidentJSON) bool) incidentJSON {
@@ -128,7 +135,7 @@ func (c *company) checkMails(t *testing.T) letters {
 			t.Errorf("mail %q has no Message-ID", m.Subject)
 			continue
 		}
-		if strings.HasPrefix(m.To[0], "noc@carrier") && m.Header["In-Reply-To"] == "" {
+		if toCarrier(m) && m.Header["In-Reply-To"] == "" {
 			number, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, "[FL#"), "]")
 			if opening[number] == nil {
 				opening[number] = map[string]bool{}

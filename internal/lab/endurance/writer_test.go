@@ -3,11 +3,13 @@ package endurance
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,13 +32,54 @@ type writer struct {
 	late  time.Duration // how far back its samples lie
 	began time.Time
 
-	mu      sync.Mutex // guards the fields below
-	acked   map[int64]float64
-	refused map[string]int // what kept batches from being acknowledged
+	refusals
+
+	mu    sync.Mutex // guards acked
+	acked map[int64]float64
+}
+
+// refusals are what kept things from being acknowledged, and how often.
+type refusals struct {
+	mu   sync.Mutex // guards seen
+	seen map[string]int
+}
+
+func (r *refusals) add(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen == nil {
+		r.seen = map[string]int{}
+	}
+	if status(err) == 0 {
+		err = errors.New("no answer")
+	}
+	r.seen[err.Error()]++
+}
+
+// has tells whether something was refused in words that hold all of these.
+func (r *refusals) has(words ...string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for text := range r.seen {
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *refusals) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var b strings.Builder
+	for text, n := range r.seen {
+		fmt.Fprintf(&b, "%d × %s; ", n, strings.TrimSpace(text))
+	}
+	return b.String()
 }
 
 func newWriter(c *company, name string, every, late time.Duration) *writer {
-	return &writer{c: c, name: name, every: every, late: late, began: time.Now().Add(-late), acked: map[int64]float64{}, refused: map[string]int{}}
+	return &writer{c: c, name: name, every: every, late: late, began: time.Now().Add(-late), acked: map[int64]float64{}}
 }
 
 // run writes until ctx ends.
@@ -71,7 +114,7 @@ func (w *writer) post(body wire.WriteBody) error {
 	req.Header.Set(wire.HeaderWriteVersion, wire.WriteV2Version)
 	res, err := w.c.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("no answer")
+		return err
 	}
 	defer res.Body.Close()
 	text, _ := io.ReadAll(res.Body)
@@ -82,13 +125,20 @@ func (w *writer) post(body wire.WriteBody) error {
 }
 
 func (w *writer) note(at int64, n float64, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if err != nil {
-		w.refused[err.Error()]++
+		w.add(err)
 		return
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.acked[at] = n
+}
+
+// count is how many batches were acknowledged.
+func (w *writer) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.acked)
 }
 
 // check wants every sample of every acknowledged batch found again, as it was
@@ -123,7 +173,7 @@ func (w *writer) check(t *testing.T) int {
 type reporter struct {
 	c     *company
 	began time.Time
-	fresh int // sent once; every second batch is sent again
+	refusals
 
 	mu    sync.Mutex // guards acked
 	acked map[string]bool
@@ -147,7 +197,9 @@ func (r *reporter) run(ctx context.Context) {
 			events[i] = base.Event{ID: fmt.Sprintf("endurance/%d/%d", n, i), Kind: base.EventSyslog, At: time.Now(), Site: "hq", Text: "line " + strconv.Itoa(n)}
 		}
 		for range 1 + n%2 { // a repeat is harmless
-			if _, err := r.c.call(http.MethodPost, "/api/v1/events", events); err == nil {
+			if _, err := r.c.call(http.MethodPost, "/api/v1/events", events); err != nil {
+				r.add(err)
+			} else {
 				r.note(events)
 			}
 		}
@@ -160,6 +212,13 @@ func (r *reporter) note(events []base.Event) {
 	for _, e := range events {
 		r.acked[e.ID] = true
 	}
+}
+
+// count is how many events were acknowledged.
+func (r *reporter) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.acked)
 }
 
 // check wants every acknowledged event in the database, once.
@@ -186,10 +245,4 @@ func (r *reporter) check(t *testing.T, database string) int {
 		}
 	}
 	return len(r.acked)
-}
-
-// eventsJSON is what an agent would send.
-func eventsJSON(events ...base.Event) []byte {
-	b, _ := json.Marshal(events)
-	return b
 }
