@@ -66,6 +66,7 @@ type App struct {
 	hub       *web.Hub
 	server    *http.Server
 	failed    prometheus.Counter // rounds of judging that failed
+	wake      chan struct{}      // capacity 1: evidence turned, judge early
 }
 
 // New opens stores, loads rules and inventory and prepares everything; nothing

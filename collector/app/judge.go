@@ -102,8 +102,9 @@ func (a *App) keepProcesses(ctx context.Context) error {
 // buildJudging makes evidence, ruler, lease and engine.
 func (a *App) buildJudging(ctx context.Context) error {
 	var err error
+	a.wake = make(chan struct{}, 1)
 	horizon := 3*a.pollInterval() + 5*time.Second
-	if a.evidence, err = evidence.New(evidence.Options{Elements: a.rules.elements, Horizon: horizon, Now: time.Now, Registerer: a.reg}); err != nil {
+	if a.evidence, err = evidence.New(evidence.Options{Elements: a.rules.elements, Horizon: horizon, Now: time.Now, Turned: a.wakeJudge, Registerer: a.reg}); err != nil {
 		return err
 	}
 	if a.ruler, err = ruler.New(ruler.Options{Querier: a.metrics, Rules: a.rules.alerts, Horizon: horizon, Settle: 2 * time.Second, Registerer: a.reg, Logger: a.log}); err != nil {
@@ -160,20 +161,22 @@ func (a *App) rule(ctx context.Context, generation int64) error {
 	return <-done
 }
 
-// judgeUntil evaluates a round at every interval until ctx ends.
+// judgeUntil evaluates a round at every interval, and early when evidence turned
+// bad or good, until ctx ends.
 func (a *App) judgeUntil(ctx context.Context) {
-	tick := time.NewTicker(a.cfg.Interval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
+	rounds(ctx, a.cfg.Interval, a.wake, func() {
 		if err := a.judge(ctx); err != nil && ctx.Err() == nil {
 			a.failed.Inc()
 			a.log.Error("judge", "err", err)
 		}
+	})
+}
+
+// wakeJudge asks for a round before the next tick. It never blocks.
+func (a *App) wakeJudge() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
 	}
 }
 

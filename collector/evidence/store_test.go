@@ -155,6 +155,33 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+func TestTurned(t *testing.T) {
+	turns := 0
+	s := newStore(t, Options{Turned: func() { turns++ }})
+	for n, c := range []struct {
+		sec  int
+		v    float64
+		want int
+	}{
+		{1, 1, 0}, // first seen, and well
+		{2, 1, 0},
+		{3, 0, 1},
+		{4, 0, 1},
+		{2, 1, 1}, // replayed
+		{5, 1, 2},
+	} {
+		feed(s, "a", "probe_success", line, c.sec, c.v)
+		if turns != c.want {
+			t.Errorf("after sample %d: %d turns, want %d", n, turns, c.want)
+		}
+	}
+	feed(s, "b", "probe_success", line, 6, 0) // first seen, and bad
+	s.FeedEvent(base.Event{Kind: base.EventLastGasp, At: at(7), Agent: "a"})
+	if turns != 4 {
+		t.Errorf("%d turns, want 4", turns)
+	}
+}
+
 func TestBounds(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	s := newStore(t, Options{Max: 2, Retain: time.Minute, Registerer: reg})

@@ -1,0 +1,32 @@
+package app
+
+import (
+	"context"
+	"time"
+)
+
+// rounds calls do at every interval until ctx ends, and in between soon after
+// something came from wake. Between the end of a call and an early one lies a
+// fifth of the interval, so that a storm of changes costs five times the usual
+// work at most.
+func rounds(ctx context.Context, interval time.Duration, wake <-chan struct{}, do func()) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	rest := time.NewTimer(interval / 5)
+	defer rest.Stop()
+	var early <-chan struct{} // wake when rest is over, else nil
+	for {
+		select {
+		case <-tick.C:
+		case <-early:
+		case <-rest.C:
+			early = wake
+			continue
+		case <-ctx.Done():
+			return
+		}
+		do()
+		early = nil
+		rest.Reset(interval / 5)
+	}
+}
