@@ -63,7 +63,7 @@ func writeProblem(w io.Writer, p problem) {
 	if err != nil {
 		panic(fmt.Sprintf("marshal problem: %v", err)) // strings and a number
 	}
-	w.Write(append(b, '\n')) // the client may be gone; there is nobody to tell
+	_, _ = w.Write(append(b, '\n')) // the client may be gone; there is nobody to tell
 }
 
 // classify finds the status and words of an error.
@@ -109,7 +109,7 @@ func decode(w http.ResponseWriter, r *http.Request, into any) error {
 	d.DisallowUnknownFields()
 	err := d.Decode(into)
 	if err == nil {
-		if _, err = d.Token(); err == io.EOF {
+		if _, err = d.Token(); errors.Is(err, io.EOF) {
 			return nil
 		}
 		err = errors.New("something follows the JSON document")
@@ -129,7 +129,7 @@ func answer(w http.ResponseWriter, status int, v any) error {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	w.Write(append(b, '\n')) // the client may be gone; there is nobody to tell
+	_, _ = w.Write(append(b, '\n')) // the client may be gone; there is nobody to tell
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,7 @@ import (
 	"github.com/faultline/faultline/collector/heartbeat"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/lease"
+	"github.com/faultline/faultline/collector/metricstore"
 	"github.com/faultline/faultline/collector/metricstore/embedded"
 	"github.com/faultline/faultline/collector/metricstore/influx"
 	"github.com/faultline/faultline/collector/outbox"
@@ -32,6 +34,7 @@ import (
 	"github.com/faultline/faultline/collector/selfwatch"
 	"github.com/faultline/faultline/collector/sqlstore"
 	"github.com/faultline/faultline/collector/web"
+	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/rules"
 )
 
@@ -235,8 +238,29 @@ func (a *App) instance() string {
 	return host
 }
 
-// beat writes faultline_agent_up once a second.
+// limitsEvery is how often the inventory's limits are written: rules compare
+// with samples no older than their horizon.
+const limitsEvery = 5 * time.Second
+
+// limits are the devices' own limits as series, for rules to compare with:
+// faultline_limit{class="temperature"} in the unit of the sensor.
+func (a *App) limits(now time.Time) []metricstore.Series {
+	var out []metricstore.Series
+	for _, d := range a.inventory.Inventory().Devices {
+		for name, v := range d.Limits {
+			class, _, _ := strings.Cut(name, "_") // temperature_celsius, humidity_percent
+			out = append(out, metricstore.Series{
+				Labels: base.LabelsFrom("faultline_limit", map[string]string{"job": "faultline", "site": d.Site, "device": d.ID, "class": class}),
+				Points: []metricstore.Point{{T: now.UnixMilli(), V: v}},
+			})
+		}
+	}
+	return out
+}
+
+// beat writes faultline_agent_up once a second, and the limits now and then.
 func (a *App) beat(ctx context.Context) error {
+	var limited time.Time
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -246,6 +270,10 @@ func (a *App) beat(ctx context.Context) error {
 			return nil
 		}
 		series := a.alive.Series()
+		if time.Since(limited) >= limitsEvery {
+			limited = time.Now()
+			series = append(series, a.limits(limited)...)
+		}
 		if len(series) == 0 {
 			continue
 		}

@@ -49,7 +49,7 @@ func (e *echo) run(ctx context.Context, r *result) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	r.put("probe_icmp_duration_seconds", time.Since(start).Seconds(), "phase", "setup")
 	got := e.exchange(ctx, c)
 	if ctx.Err() != nil && got.sent == 0 {
@@ -75,7 +75,7 @@ type tally struct {
 // after the last packet is over, or ctx ends.
 func (e *echo) exchange(ctx context.Context, c *echoConn) tally {
 	var t tally
-	stop := context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	sent := make([]time.Time, 0, e.count) // zero once answered
 	next := time.Now()
@@ -85,7 +85,7 @@ func (e *echo) exchange(ctx context.Context, c *echoConn) tally {
 			sent = append(sent, now)
 			t.sent++
 			next = now.Add(e.spacing)
-			c.send(t.sent-1, e.size) // what cannot be sent is lost
+			_ = c.send(t.sent-1, e.size) // what cannot be sent is lost
 		}
 		until := next
 		if t.sent == e.count {

@@ -76,7 +76,7 @@ func open(ctx context.Context, c config) (*session, error) {
 	return s, nil
 }
 
-func (s *session) close() { s.client.Close() }
+func (s *session) close() { _ = s.client.Close() }
 
 // begin readies the session for a poll.
 func (s *session) begin(ctx context.Context) {

@@ -35,5 +35,8 @@ func (c *child) run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return fmt.Errorf("%s ended by itself (%v): see %s", c.name, err, c.log)
+	if err == nil {
+		return fmt.Errorf("%s ended by itself: see %s", c.name, c.log)
+	}
+	return fmt.Errorf("%s ended by itself, see %s: %w", c.name, c.log, err)
 }
