@@ -77,9 +77,7 @@ func worst(facts []fact) string {
 func (s *scene) phrase(c *candidate, d incident.Diagnosis, language string) phrase {
 	p := phrase{Device: d.Device, Name: s.nameOf(d.Device, language), Component: d.Component, Site: d.Site,
 		SiteName: s.nameOf("site:"+d.Site, language), Circuit: d.Circuit, Count: len(d.Affected)}
-	if !c.onset.IsZero() {
-		p.For = duration(s.now.Sub(c.onset), language)
-	}
+	p.For = duration(s.now.Sub(c.began()), language)
 	if l, ok := s.graph.Line(d.Device); ok {
 		p.Carrier = s.nameOf(l.Carrier, language)
 	}
@@ -92,6 +90,17 @@ func (s *scene) phrase(c *candidate, d incident.Diagnosis, language string) phra
 		p.Minutes = cmp.Or(r.Attrs["minutes"], p.Minutes)
 	}
 	return p
+}
+
+// began is when the cause showed first: its onset, or that of its first alert.
+func (c *candidate) began() time.Time {
+	at := c.onset
+	for _, f := range c.explained {
+		if at.IsZero() || c.onset.IsZero() && f.ActiveAt.Before(at) {
+			at = f.ActiveAt
+		}
+	}
+	return at
 }
 
 // nameOf returns what people call a thing, or its inventory name.

@@ -44,7 +44,7 @@ func (f *files) url() string             { return fmt.Sprintf("http://127.0.0.1:
 
 func (f *files) write() error {
 	var collector strings.Builder
-	fmt.Fprintf(&collector, "data: %q\nlisten: 127.0.0.1:%d\nexternal_url: %s\ninventory: %q\nretention: 720h\nholds: {verify: 15s, settle: 15s, open: 2s}\n",
+	fmt.Fprintf(&collector, "data: %q\nlisten: 127.0.0.1:%d\nexternal_url: %s\ninventory: %q\nretention: 720h\ninterval: 500ms\nholds: {verify: 15s, settle: 15s, open: 2s}\n",
 		f.Data, f.Port, f.url(), f.path("inventory"))
 	if f.smtp != "" {
 		fmt.Fprintf(&collector, "mail: {host: %q, from: faultline@practice.example, tls: none}\npractice: {url: \"http://127.0.0.1:%d\", token: %s}\n", f.smtp, f.Port+1, f.controlToken)
