@@ -20,7 +20,7 @@ import (
 var version = "dev"
 
 type cli struct {
-	Serve    serveCmd         `cmd:"" help:"Run the collector until stopped."`
+	Serve    serveCmd         `cmd:"" help:"Run the collector until stopped; SIGHUP reads inventory and rules again."`
 	Check    checkCmd         `cmd:"" help:"Check configuration, inventory, rules and processes; every fault with file and line."`
 	Migrate  migrateCmd       `cmd:"" help:"Bring the database to this version's schema."`
 	User     userCmd          `cmd:"" help:"Add a person who may sign in, or give them a new first password."`
@@ -53,7 +53,10 @@ func (c *serveCmd) Run() error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	a, err := app.New(ctx, cfg, app.Options{Logger: log, Version: version})
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	a, err := app.New(ctx, cfg, app.Options{Logger: log, Version: version, Reload: reload})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,13 +36,13 @@ import (
 	"github.com/faultline/faultline/collector/sqlstore"
 	"github.com/faultline/faultline/collector/web"
 	"github.com/faultline/faultline/plugins/base"
-	"github.com/faultline/faultline/rules"
 )
 
 // Options are what the program brings besides its configuration.
 type Options struct {
 	Logger  *slog.Logger
 	Version string
+	Reload  <-chan os.Signal // each asks to read inventory and rules again; nil: never
 }
 
 // App is a built collector.
@@ -51,37 +52,37 @@ type App struct {
 	reg *prometheus.Registry
 	ver string
 
-	data      *os.File // lock on the data directory
-	inventory *inventory.Graph
-	rules     ruleSet
-	metrics   *embedded.Store
-	mirror    *influx.Mirror // nil: none
-	store     *sqlstore.Store
-	accounts  *account.Service
-	sessions  *account.Sessions
-	desk      *inventory.Desk
-	evidence  *evidence.Store
-	alive     *heartbeat.Monitor
-	ruler     *ruler.Ruler
-	lease     *lease.Holder
-	engine    *engine.Engine
-	outbox    *outbox.Outbox
-	hub       *web.Hub
-	server    *http.Server
-	failed    prometheus.Counter // rounds of judging that failed
-	wake      chan struct{}      // capacity 1: evidence turned, judge early
+	data     *os.File // lock on the data directory
+	basis    atomic.Pointer[basis]
+	again    <-chan os.Signal // asks for another reading of the basis
+	metrics  *embedded.Store
+	mirror   *influx.Mirror // nil: none
+	store    *sqlstore.Store
+	accounts *account.Service
+	sessions *account.Sessions
+	desk     *inventory.Desk
+	evidence *evidence.Store
+	alive    *heartbeat.Monitor
+	ruler    *ruler.Ruler
+	lease    *lease.Holder
+	engine   *engine.Engine
+	outbox   *outbox.Outbox
+	hub      *web.Hub
+	server   *http.Server
+	failed   prometheus.Counter // rounds of judging that failed
+	wake     chan struct{}      // capacity 1: evidence turned, judge early
 }
 
 // New opens stores, loads rules and inventory and prepares everything; nothing
 // runs yet. What it opened is closed by Run, or by New itself when it fails.
 func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
-	a := &App{cfg: cfg, log: o.Logger, ver: o.Version, reg: prometheus.NewRegistry()}
+	a := &App{cfg: cfg, log: o.Logger, ver: o.Version, again: o.Reload, reg: prometheus.NewRegistry()}
 	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, step := range []struct {
 		what string
 		do   func(context.Context) error
 	}{
-		{"data directory", a.lockData}, {"inventory and rules", a.loadRules}, {"metric store", a.openMetrics}, {"database", a.openStore},
+		{"data directory", a.lockData}, {"inventory and rules", a.loadBasis}, {"metric store", a.openMetrics}, {"database", a.openStore},
 		{"accounts", a.openAccounts}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"HTTP", a.buildHTTP},
 	} {
 		if err := step.do(ctx); err != nil {
@@ -103,6 +104,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.lease.Run(ctx) })
 	g.Go(func() error { return a.beat(ctx) })
 	g.Go(func() error { return a.prune(ctx) })
+	g.Go(func() error { return a.reloadWhenAsked(ctx) })
 	g.Go(func() error {
 		return selfwatch.New(selfwatch.Options{Gatherer: a.reg, Appender: a.metrics, Instance: a.instance(), Logger: a.log}).Run(ctx)
 	})
@@ -159,17 +161,6 @@ func (a *App) close() error {
 	return errors.Join(errs...)
 }
 
-func (a *App) loadRules(context.Context) error {
-	inv, err := inventory.Load(a.cfg.Inventory)
-	if err != nil {
-		return err
-	}
-	a.inventory = inventory.NewGraph(inv)
-	a.desk = inventory.NewDesk(inv, time.Now)
-	a.rules, err = loadRuleSet(rulesFS(rules.FS(), a.cfg.Rules))
-	return err
-}
-
 func (a *App) openMetrics(context.Context) error {
 	opts := embedded.Options{Dir: filepath.Join(a.cfg.Data, "metrics"), Retention: a.cfg.Retention, Logger: a.log, Registerer: a.reg}
 	if c := a.cfg.Influx; c.URL != "" {
@@ -199,7 +190,7 @@ func (a *App) openStore(ctx context.Context) error {
 func (a *App) openAccounts(ctx context.Context) error {
 	var err error
 	a.accounts, err = account.New(account.Options{Store: a.store, Logger: a.log, AgentByTokenHash: func(hash string) (string, string, bool) {
-		ag, ok := a.inventory.Inventory().AgentByToken(hash)
+		ag, ok := a.graph().Inventory().AgentByToken(hash)
 		return ag.ID, ag.Site, ok
 	}})
 	if err != nil {
@@ -246,7 +237,7 @@ const limitsEvery = 5 * time.Second
 // faultline_limit{class="temperature"} in the unit of the sensor.
 func (a *App) limits(now time.Time) []metricstore.Series {
 	var out []metricstore.Series
-	for _, d := range a.inventory.Inventory().Devices {
+	for _, d := range a.graph().Inventory().Devices {
 		for name, v := range d.Limits {
 			class, _, _ := strings.Cut(name, "_") // temperature_celsius, humidity_percent
 			out = append(out, metricstore.Series{

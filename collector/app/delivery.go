@@ -18,7 +18,6 @@ import (
 	"github.com/faultline/faultline/collector/effect/ticket/webhook"
 	"github.com/faultline/faultline/collector/effect/verify"
 	"github.com/faultline/faultline/collector/incident"
-	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/outbox"
 	"github.com/faultline/faultline/collector/web"
 	desk "github.com/faultline/faultline/plugins/ticket"
@@ -106,8 +105,6 @@ func (a *App) webhookKeys() []string {
 	return keys
 }
 
-func (a *App) graph() *inventory.Graph { return a.inventory }
-
 // incidentURL is where people see the incident.
 func (a *App) incidentURL(id string) string {
 	return strings.TrimSuffix(a.cfg.ExternalURL, "/") + "/incidents/" + id
@@ -116,6 +113,6 @@ func (a *App) incidentURL(id string) string {
 // vendor names the vendor of another kind than the diagnosis's.
 func (a *App) vendor(kind string, d incident.Diagnosis) (id, name string) {
 	d.VendorKind = kind
-	dec := a.rules.routes.Decide(d, a.inventory.Inventory(), time.Now())
+	dec := a.rules().routes.Decide(d, a.graph().Inventory(), time.Now())
 	return dec.VendorID, dec.VendorName
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/api"
 	"github.com/faultline/faultline/collector/ingest"
+	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/metricstore"
 	"github.com/faultline/faultline/collector/metricstore/embedded"
 	"github.com/faultline/faultline/collector/web"
@@ -79,8 +80,8 @@ func (a *App) source(r *http.Request) (ingest.Source, error) {
 	}
 	switch {
 	case p.AgentID != "":
-		ag, _ := a.inventory.Agent(p.AgentID)
-		site, _ := a.inventory.Site(ag.Site)
+		ag, _ := a.graph().Agent(p.AgentID)
+		site, _ := a.graph().Site(ag.Site)
 		return ingest.Source{Agent: p.AgentID, Site: ag.Site, AnySite: site.Kind == "hq"}, nil
 	case p.Admin():
 		return ingest.Source{Agent: p.Name, AnySite: true}, nil
@@ -102,14 +103,14 @@ func (a *App) takeEvents(ctx context.Context, agent string, events []base.Event)
 
 func (a *App) apiOptions() api.Options {
 	return api.Options{Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Work: a.desk,
-		Offers: a.offers, KnownSite: func(id string) bool { _, ok := a.inventory.Site(id); return ok }, Practice: a.practice(),
+		Offers: a.offers, KnownSite: func(id string) bool { _, ok := a.graph().Site(id); return ok }, Practice: a.practice(),
 		Ready: a.ready, Registerer: a.reg, Logger: a.log}
 }
 
 func (a *App) webOptions() web.Options {
 	return web.Options{Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Hub: a.hub,
-		Inventory: a.inventory.Inventory, Offers: a.offers, StepTitle: a.stepTitle, ChoiceTitle: a.choiceTitle, Diagram: a.diagram, Charts: a.metrics,
-		Estate:   func() []web.SiteState { return web.EstateOf(a.inventory.Inventory(), a.evidence.Snapshot(time.Now())) },
+		Inventory: func() *inventory.Inventory { return a.graph().Inventory() }, Offers: a.offers, StepTitle: a.stepTitle, ChoiceTitle: a.choiceTitle, Diagram: a.diagram, Charts: a.metrics,
+		Estate:   func() []web.SiteState { return web.EstateOf(a.graph().Inventory(), a.evidence.Snapshot(time.Now())) },
 		Practice: a.practice(), Secure: a.cfg.TLS.CertFile != "", Logger: a.log}
 }
 

@@ -60,6 +60,11 @@ func loadRuleSet(fsys fs.FS) (ruleSet, error) {
 	if err := errors.Join(errs...); err != nil {
 		return s, err
 	}
+	for _, id := range route.Processes() {
+		if _, ok := s.processes.Latest(id); !ok {
+			errs = append(errs, fmt.Errorf("rules/processes: no file has the process %q, which routes may lead to", id))
+		}
+	}
 	for _, id := range s.processes.IDs() {
 		def, _ := s.processes.Latest(id)
 		if err := def.CheckCalendars(s.calendars); err != nil {
@@ -69,34 +74,35 @@ func loadRuleSet(fsys fs.FS) (ruleSet, error) {
 	return s, errors.Join(errs...)
 }
 
-// keepProcesses stores the text of every process version in force and loads
-// those that open incidents began on and whose files have changed since.
-func (a *App) keepProcesses(ctx context.Context) error {
-	for _, id := range a.rules.processes.IDs() {
-		def, _ := a.rules.processes.Latest(id)
+// keepProcesses stores the text of every process version in force and returns
+// the set together with those that open incidents began on and whose files have
+// changed since.
+func (a *App) keepProcesses(ctx context.Context, set *process.Set) (*process.Set, error) {
+	for _, id := range set.IDs() {
+		def, _ := set.Latest(id)
 		if _, err := a.store.KVInit(ctx, "process/"+def.Ref(), def.Text()); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	open, err := a.store.OpenIncidents(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, i := range open {
-		if _, ok := a.rules.processes.Version(i.ProcessVersion); ok {
+		if _, ok := set.Version(i.ProcessVersion); ok {
 			continue
 		}
 		text, err := a.store.KVGet(ctx, "process/"+i.ProcessVersion)
 		if err != nil {
-			return fmt.Errorf("incident %s is on process %s: %w", i.Number, i.ProcessVersion, err)
+			return nil, fmt.Errorf("incident %s is on process %s: %w", i.Number, i.ProcessVersion, err)
 		}
 		def, err := process.Parse(i.ProcessVersion, []byte(text))
 		if err != nil {
-			return fmt.Errorf("incident %s is on process %s: %w", i.Number, i.ProcessVersion, err)
+			return nil, fmt.Errorf("incident %s is on process %s: %w", i.Number, i.ProcessVersion, err)
 		}
-		a.rules.processes = a.rules.processes.With(def)
+		set = set.With(def)
 	}
-	return nil
+	return set, nil
 }
 
 // buildJudging makes evidence, ruler, lease and engine.
@@ -104,10 +110,10 @@ func (a *App) buildJudging(ctx context.Context) error {
 	var err error
 	a.wake = make(chan struct{}, 1)
 	horizon := 3*a.pollInterval() + 5*time.Second
-	if a.evidence, err = evidence.New(evidence.Options{Elements: a.rules.elements, Horizon: horizon, Now: time.Now, Turned: a.wakeJudge, Registerer: a.reg}); err != nil {
+	if a.evidence, err = evidence.New(evidence.Options{Elements: a.rules().elements, Horizon: horizon, Now: time.Now, Turned: a.wakeJudge, Registerer: a.reg}); err != nil {
 		return err
 	}
-	if a.ruler, err = ruler.New(ruler.Options{Querier: a.metrics, Rules: a.rules.alerts, Horizon: horizon, Settle: 2 * time.Second, Registerer: a.reg, Logger: a.log}); err != nil {
+	if a.ruler, err = ruler.New(ruler.Options{Querier: a.metrics, Rules: a.rules().alerts, Horizon: horizon, Settle: 2 * time.Second, Registerer: a.reg, Logger: a.log}); err != nil {
 		return err
 	}
 	known, err := a.agentsHeard(ctx)
@@ -117,7 +123,7 @@ func (a *App) buildJudging(ctx context.Context) error {
 	a.alive = heartbeat.New(heartbeat.Options{Agents: a.watched, Interval: a.pollInterval(), Now: time.Now, Known: known})
 	a.failed = prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_judge_failed_rounds_total", Help: "Rounds of alerts that could not be judged or committed; each is repeated."})
 	a.reg.MustRegister(a.failed, selfwatch.NewIncidents(a.incidentsSince, time.Now))
-	if err := a.keepProcesses(ctx); err != nil {
+	if a.rules().processes, err = a.keepProcesses(ctx, a.rules().processes); err != nil {
 		return err
 	}
 	id, err := a.nodeID()
@@ -128,7 +134,7 @@ func (a *App) buildJudging(ctx context.Context) error {
 		return err
 	}
 	a.engine, err = engine.New(engine.Options{Store: a.store, Lease: a.lease.Generation, Diagnose: a.diagnose, Route: a.route,
-		Processes: a.rules.processes, Calendars: a.rules.calendars, Site: a.site, Vendor: a.vendor, Now: time.Now, OnChange: a.changed,
+		Processes: a.rules().processes, Calendars: a.rules().calendars, Site: a.site, Vendor: a.vendor, Now: time.Now, OnChange: a.changed,
 		Settle: a.cfg.Holds.Settle, Hold: a.cfg.Holds.Verify, Logger: a.log})
 	return err
 }
@@ -196,7 +202,7 @@ func (a *App) judge(ctx context.Context) error {
 
 // diagnose asks the evidence what the firing alerts mean.
 func (a *App) diagnose(firing []alert.Alert, now time.Time) engine.Diagnosis {
-	out := a.rules.causes.Causes(diagnose.Input{View: a.evidence.Snapshot(now), Inventory: a.inventory.Inventory(), Firing: firing, Now: now, HoldOff: a.cfg.Holds.Open})
+	out := a.rules().causes.Causes(diagnose.Input{View: a.evidence.Snapshot(now), Inventory: a.graph().Inventory(), Firing: firing, Now: now, HoldOff: a.cfg.Holds.Open})
 	d := engine.Diagnosis{Causes: out.Causes, Held: map[string]bool{}}
 	for _, h := range out.Held {
 		d.Held[h.Fingerprint] = true
@@ -205,7 +211,7 @@ func (a *App) diagnose(firing []alert.Alert, now time.Time) engine.Diagnosis {
 }
 
 func (a *App) route(d incident.Diagnosis, now time.Time) route.Decision {
-	return a.rules.routes.Decide(d, a.inventory.Inventory(), now)
+	return a.rules().routes.Decide(d, a.graph().Inventory(), now)
 }
 
 // changed is told of every committed change.
@@ -220,14 +226,14 @@ func (a *App) changed(i incident.Incident, events []incident.Event) {
 }
 
 func (a *App) site(id string) engine.SiteFacts {
-	s, _ := a.inventory.Site(id)
-	return engine.SiteFacts{Practice: s.Practice, Calendar: s.Calendar, Zone: a.inventory.Location(id)}
+	s, _ := a.graph().Site(id)
+	return engine.SiteFacts{Practice: s.Practice, Calendar: s.Calendar, Zone: a.graph().Location(id)}
 }
 
 // pollInterval is the longest interval of any agent: what freshness is judged by.
 func (a *App) pollInterval() time.Duration {
 	longest := time.Duration(0)
-	for _, ag := range a.inventory.Inventory().Agents {
+	for _, ag := range a.graph().Inventory().Agents {
 		longest = max(longest, ag.Interval)
 	}
 	if longest == 0 {
@@ -238,7 +244,7 @@ func (a *App) pollInterval() time.Duration {
 
 func (a *App) watched() []heartbeat.Agent {
 	var out []heartbeat.Agent
-	for _, ag := range a.inventory.Inventory().Agents {
+	for _, ag := range a.graph().Inventory().Agents {
 		out = append(out, heartbeat.Agent{ID: ag.ID, Site: ag.Site, Device: ag.Device, Interval: ag.Interval})
 	}
 	return out

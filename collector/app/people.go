@@ -56,7 +56,7 @@ func (a *App) reported(r api.Report) incident.Diagnosis {
 		Title:   lang.Text{ZH: "人工上报:" + firstLine(r.Symptoms), EN: "Reported: " + firstLine(r.Symptoms)},
 		Proof:   lang.Text{ZH: "由 " + r.Actor.Name + " 上报:" + r.Symptoms, EN: "Reported by " + r.Actor.Name + ": " + r.Symptoms},
 		Decides: lang.Text{ZH: "现场判断或后续测量", EN: "a judgement on site or further measurements"}}
-	if _, ok := a.inventory.Line(r.Device); ok {
+	if _, ok := a.graph().Line(r.Device); ok {
 		d.Class, d.VendorKind = incident.ClassCarrierLine, incident.VendorNone
 	}
 	return d
@@ -86,7 +86,7 @@ func refusal(err error) error {
 
 // offers are the actions somebody with the roles may take now.
 func (a *App) offers(i incident.Incident, roles []string) []api.Offer {
-	def, ok := a.rules.processes.Version(i.ProcessVersion)
+	def, ok := a.rules().processes.Version(i.ProcessVersion)
 	if !ok {
 		return nil
 	}
@@ -98,7 +98,7 @@ func (a *App) offers(i incident.Incident, roles []string) []api.Offer {
 }
 
 func (a *App) stepTitle(i incident.Incident, step string) lang.Text {
-	if def, ok := a.rules.processes.Version(i.ProcessVersion); ok {
+	if def, ok := a.rules().processes.Version(i.ProcessVersion); ok {
 		if s, ok := def.Step(step); ok {
 			return s.Title
 		}
@@ -107,7 +107,7 @@ func (a *App) stepTitle(i incident.Incident, step string) lang.Text {
 }
 
 func (a *App) choiceTitle(i incident.Incident, choice string) lang.Text {
-	def, ok := a.rules.processes.Version(i.ProcessVersion)
+	def, ok := a.rules().processes.Version(i.ProcessVersion)
 	if !ok {
 		return lang.Same(choice)
 	}
@@ -125,7 +125,7 @@ func (a *App) choiceTitle(i incident.Incident, choice string) lang.Text {
 }
 
 func (a *App) diagram(i incident.Incident, language string) ([]byte, error) {
-	def, ok := a.rules.processes.Version(i.ProcessVersion)
+	def, ok := a.rules().processes.Version(i.ProcessVersion)
 	if !ok {
 		return nil, fmt.Errorf("process %s is not loaded", i.ProcessVersion)
 	}

@@ -8,19 +8,17 @@ import (
 
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/config"
-	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/sqlstore"
-	"github.com/faultline/faultline/rules"
 )
 
 // Check reads everything the collector would read at start and sums it up in a
 // line; the error names every fault with file and line.
 func Check(cfg config.Config) (string, error) {
-	inv, errInv := inventory.Load(cfg.Inventory)
-	set, errRules := loadRuleSet(rulesFS(rules.FS(), cfg.Rules))
-	if err := errors.Join(errInv, errRules); err != nil {
+	b, err := readBasis(cfg)
+	if err != nil {
 		return "", err
 	}
+	inv, set := b.graph.Inventory(), b.rules
 	return fmt.Sprintf("ok: %d sites, %d devices, %d lines, %d agents, %d vendors; %d alert rules; processes %v",
 		len(inv.Sites), len(inv.Devices), len(inv.Lines), len(inv.Agents), len(inv.Vendors), len(set.alerts.List), set.processes.IDs()), nil
 }

@@ -78,6 +78,14 @@ func New(o Options) (*Engine, error) {
 	return &Engine{o: o, past: map[string]pastIncident{}}, nil
 }
 
+// Replace puts other processes and calendars in place. Incidents go on with the
+// version of the process they were opened on, which processes must still hold.
+func (e *Engine) Replace(processes *process.Set, calendars *sla.Calendars) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.o.Processes, e.o.Calendars = processes, calendars
+}
+
 // Round is one evaluation of the alert rules.
 type Round struct {
 	Now     time.Time

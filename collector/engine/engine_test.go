@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/faultline/faultline/collector/alert"
@@ -205,6 +206,42 @@ func TestRestartGoesOnWhereItWas(t *testing.T) {
 	b.must(b.round("a"))
 	if after := b.only(); after.Version != before.Version || b.opened != 1 {
 		t.Errorf("version %d after a restart, was %d; opened %d times", after.Version, before.Version, b.opened)
+	}
+}
+
+// An incident goes on with the process it was opened on while new ones take the
+// one that replaced it.
+func TestReplacedProcessServesNewIncidents(t *testing.T) {
+	b := newBench(t)
+	b.causes = []incident.Diagnosis{lineCause("a")}
+	b.must(b.round("a"))
+	first := b.only()
+	old, _ := b.engine.o.Processes.Version(first.ProcessVersion)
+	set, err := process.Load(fstest.MapFS{"network.yaml": {Data: []byte(strings.Replace(old.Text(), "\nversion: ", "\nversion: 9", 1))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, _ := set.Latest("network")
+	b.engine.Replace(set.Keeping(b.engine.o.Processes), b.engine.o.Calendars)
+	second := lineCause("b")
+	second.Cause, second.Device = "line/l2", "l2"
+	b.causes = append(b.causes, second)
+	b.must(b.round("a", "b"))
+	b.must(b.round("b"))
+	for _, i := range b.store.incidents {
+		want := changed.Ref()
+		if i.ID == first.ID {
+			want = first.ProcessVersion
+		}
+		if i.ProcessVersion != want {
+			t.Errorf("incident of %s is on %s, want %s", i.Diagnosis.Device, i.ProcessVersion, want)
+		}
+		if i.ID == first.ID && i.RecoveredAt.IsZero() {
+			t.Error("the first incident does not go on")
+		}
+	}
+	if b.opened != 2 {
+		t.Errorf("opened %d incidents, want 2", b.opened)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,6 +43,8 @@ type Store struct {
 	refused  prometheus.Counter
 	readings prometheus.Gauge
 
+	elements atomic.Pointer[Elements]
+
 	mu    sync.RWMutex // guards cells and what they hold
 	cells map[Key]*cell
 }
@@ -74,17 +77,23 @@ func New(o Options) (*Store, error) {
 			Help: "Readings not kept because the store is full."}),
 		readings: prometheus.NewGauge(prometheus.GaugeOpts{Name: "faultline_evidence_readings", Help: "Readings kept."}),
 	}
+	s.elements.Store(o.Elements)
 	if o.Registerer != nil {
 		o.Registerer.MustRegister(s.refused, s.readings)
 	}
 	return s, nil
 }
 
+// SetElements replaces what samples are evidence of. Readings stay; those that
+// no element renews any more grow old.
+func (s *Store) SetElements(e *Elements) { s.elements.Store(e) }
+
 // Feed takes samples measured by the agent. Metrics that are no evidence cost
 // one map look-up. Samples older than what is known change nothing.
 func (s *Store) Feed(agent string, series []metricstore.Series) {
+	elements := s.elements.Load()
 	for i := range series {
-		maps := s.o.Elements.byMetric[series[i].Labels.Name()]
+		maps := elements.byMetric[series[i].Labels.Name()]
 		if len(maps) == 0 || len(series[i].Points) == 0 {
 			continue
 		}

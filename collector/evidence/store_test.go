@@ -53,6 +53,24 @@ func TestLateSamplesNeverOverwrite(t *testing.T) {
 	}
 }
 
+func TestReplacedElementsJudgeWhatComesNext(t *testing.T) {
+	s, k := newStore(t, Options{}), Key{Element: Line, Subject: "l", Vantage: "a"}
+	feed(s, "a", "probe_success", line, 10, 1)
+	others, err := parseElements([]byte("elements:\n  - {element: " + Line + ", metric: line_alive, bad: {in: [0]}}\nwords:\n  " + Line + ": {ok: {en: up, zh-CN: 通}, bad: {en: down, zh-CN: 断}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetElements(others)
+	feed(s, "a", "probe_success", line, 20, 0)
+	if got := s.Snapshot(at(22)).Get(k); got.Truth != truth.OK || got.At != at(10) {
+		t.Errorf("a metric that is no evidence any more changed the reading to %+v", got)
+	}
+	feed(s, "a", "line_alive", line, 21, 0)
+	if got := s.Snapshot(at(22)).Get(k); got.Truth != truth.Bad {
+		t.Errorf("the new element's sample left the reading at %+v", got)
+	}
+}
+
 func TestOldReadingIsUnknownAndKeepsWhatItWas(t *testing.T) {
 	s, k := newStore(t, Options{Horizon: 20 * time.Second}), Key{Element: UPS, Subject: "u", Vantage: "a"}
 	ups := map[string]string{"device": "u"}

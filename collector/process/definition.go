@@ -270,6 +270,18 @@ func (s *Set) With(d *Definition) *Set {
 	return out
 }
 
+// Keeping returns a set that also holds every version of an older set, so that
+// incidents opened on one of them go on with it.
+func (s *Set) Keeping(older *Set) *Set {
+	out := s
+	for _, ref := range sortedKeys(older.byRef) {
+		if _, ok := out.byRef[ref]; !ok {
+			out = out.With(older.byRef[ref])
+		}
+	}
+	return out
+}
+
 // IDs returns the processes' ids, sorted.
 func (s *Set) IDs() []string { return sortedKeys(s.latest) }
 

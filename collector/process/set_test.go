@@ -32,4 +32,10 @@ func TestSetKeepsOlderVersions(t *testing.T) {
 	if _, ok := set.Version(old.Ref()); ok {
 		t.Error("the first set was changed")
 	}
+	if d, ok := set.Keeping(both).Version(old.Ref()); !ok || d != old {
+		t.Error("a set that keeps another's versions has not all of them")
+	}
+	if d, _ := set.Keeping(both).Latest("network"); d != now {
+		t.Error("a kept version replaced the one in force")
+	}
 }

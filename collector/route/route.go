@@ -83,6 +83,10 @@ var (
 	groups      = []string{"process", "class", "site", "device", "circuit"}
 )
 
+// Processes returns the processes that a route may lead to: every one of them
+// must be loaded.
+func Processes() []string { return slices.Clone(processes) }
+
 // Load reads every .yaml of dir and checks all of it. The last route must take
 // everything. The error joins every fault, each with file and line.
 func Load(dir fs.FS) (*Table, error) {
