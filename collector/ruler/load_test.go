@@ -54,12 +54,13 @@ func TestLoadReportsEveryFault(t *testing.T) {
         annotations: {faultline_horizon: soon}
       - record: a:b
         expr: sum(up)
-`)}, "b.yaml": {Data: []byte("groups:\n  - name: g\n    rules:\n      - alert: Broken\n        expr: up ==\n")}})
+`)}, "b.yaml": {Data: []byte("groups:\n  - name: g\n    rules:\n      - alert: Broken\n        expr: up ==\n        for: tomorrow\n      - alert: Late\n        expr: up == 0\n        keep_firing_for: x\n")}})
 	if err == nil {
 		t.Fatal("loaded")
 	}
 	for _, want := range []string{"a.yaml:4: rule NoPresence", "a.yaml:7: rule NoSeverity", "a.yaml:9: rule ValueInLabel",
-		"a.yaml:12: rule NoSeverity: is already defined at a.yaml:7", `severity "loud"`, "faultline_horizon", "a.yaml:16: rule a:b", "b.yaml:5"} {
+		"a.yaml:12: rule NoSeverity: is already defined at a.yaml:7", `severity "loud"`, "faultline_horizon", "a.yaml:16: rule a:b", "b.yaml:5",
+		`b.yaml:6: groups[0].rules[0].for: not a valid duration string: "tomorrow"`, "b.yaml:9: groups[0].rules[1].keep_firing_for"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not reported in:\n%v", want, err)
 		}

@@ -94,6 +94,12 @@ func (l *loader) fault(file string, line int, format string, args ...any) {
 var position = regexp.MustCompile(`(?:line )?(\d+)(?::\d+)?: `)
 
 func (l *loader) file(name string, content []byte) {
+	tree, err := yamlfile.Parse(name, content)
+	if err != nil {
+		l.faults = append(l.faults, err)
+		return
+	}
+	content = l.durations(tree, content)
 	groups, errs := rulefmt.Parse(content, false, model.UTF8Validation, l.parser, slog.New(slog.DiscardHandler))
 	for _, err := range errs {
 		line := 1
@@ -105,17 +111,41 @@ func (l *loader) file(name string, content []byte) {
 	if groups == nil || len(errs) > 0 {
 		return
 	}
-	tree, err := yamlfile.Parse(name, content)
-	if err != nil {
-		l.faults = append(l.faults, err)
-		return
-	}
 	for gi, g := range groups.Groups {
 		for ri, r := range g.Rules {
 			line := tree.Line(fmt.Sprintf("groups[%d].rules[%d].%s", gi, ri, map[bool]string{true: "record", false: "alert"}[r.Record != ""]))
 			l.rule(name, line, g, r)
 		}
 	}
+}
+
+// durations finds what is no duration: rulefmt says neither where it stands nor
+// what else is wrong with the file. It returns the content with a sound duration
+// in each such place, on the same lines.
+func (l *loader) durations(tree *yamlfile.File, content []byte) []byte {
+	lines := strings.Split(string(content), "\n")
+	check := func(path string) {
+		v := tree.Text(path)
+		if v == "" {
+			return
+		}
+		if _, err := model.ParseDuration(v); err != nil {
+			l.faults = append(l.faults, tree.Faultf(path, "%v", err))
+			if n := tree.Line(path) - 1; n < len(lines) {
+				lines[n] = strings.Replace(lines[n], v, "1s", 1)
+			}
+		}
+	}
+	for gi := range tree.Len("groups") {
+		at := fmt.Sprintf("groups[%d]", gi)
+		check(at + ".interval")
+		check(at + ".query_offset")
+		for ri := range tree.Len(at + ".rules") {
+			check(fmt.Sprintf("%s.rules[%d].for", at, ri))
+			check(fmt.Sprintf("%s.rules[%d].keep_firing_for", at, ri))
+		}
+	}
+	return []byte(strings.Join(lines, "\n"))
 }
 
 func (l *loader) rule(file string, line int, g rulefmt.RuleGroup, r rulefmt.Rule) {

@@ -100,6 +100,22 @@ func (f *File) Text(path string) string {
 	return node.GetToken().Value
 }
 
+// Len returns how many elements the list at the path has, 0 when there is none.
+func (f *File) Len(path string) int {
+	yp, err := yaml.PathString("$." + path)
+	if err != nil {
+		return 0
+	}
+	node, err := yp.FilterFile(f.doc)
+	if err != nil {
+		return 0
+	}
+	if list, ok := node.(*ast.SequenceNode); ok {
+		return len(list.Values)
+	}
+	return 0
+}
+
 // Faultf is an error at the value that the path leads to, or at the nearest
 // value above it that is in the file. Paths are like "steps.triage.next[0].when".
 func (f *File) Faultf(path, format string, args ...any) error {

@@ -32,6 +32,11 @@ func TestLine(t *testing.T) {
 			t.Errorf("Text(%s) = %q, want %q", path, got, want)
 		}
 	}
+	for path, want := range map[string]int{"steps.triage.next": 2, "steps": 0, "b": 0} {
+		if got := f.Len(path); got != want {
+			t.Errorf("Len(%s) = %d, want %d", path, got, want)
+		}
+	}
 	if got := f.Faultf("steps.triage.next[1].to", "no step %q", "y").Error(); got != `p.yaml:7: steps.triage.next[1].to: no step "y"` {
 		t.Errorf("Faultf = %s", got)
 	}
