@@ -205,7 +205,8 @@ func (c *company) report(t *testing.T) {
 		}
 	}
 	if keep := os.Getenv("ENDURANCE_KEEP"); keep != "" && t.Failed() {
-		if err := os.CopyFS(filepath.Join(keep, t.Name()), os.DirFS(c.dir)); err != nil {
+		to := filepath.Join(keep, t.Name())
+		if err := errors.Join(os.RemoveAll(to), os.CopyFS(to, os.DirFS(c.dir))); err != nil {
 			t.Log(err)
 		}
 	}

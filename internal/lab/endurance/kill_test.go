@@ -130,9 +130,10 @@ func (c *company) killOnTicket(ctx context.Context, t *testing.T) {
 	}
 }
 
-// cutOff tells whether a fetch may have been in hand when the agent was killed.
+// cutOff tells whether a fetch may have been in hand when the agent was killed:
+// the page notes a little later what the agent asked for.
 func cutOff(down []outage, at time.Time) bool {
-	return slices.ContainsFunc(down, func(d outage) bool { return !at.After(d.from) && d.from.Sub(at) <= inHand })
+	return slices.ContainsFunc(down, func(d outage) bool { return !at.After(d.to) && d.from.Sub(at) <= inHand })
 }
 
 // settle waits until what the agent had measured a while ago is stored.

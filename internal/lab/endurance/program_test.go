@@ -160,3 +160,11 @@ func (p *program) output(n int) string {
 	}
 	return string(b)
 }
+
+// signal sends a signal to the running program.
+func (p *program) signal(t *testing.T, sig os.Signal) {
+	t.Helper()
+	must(t, p.ended())
+	cmd, _ := p.running()
+	must(t, cmd.Process.Signal(sig))
+}

@@ -170,10 +170,11 @@ func (c *company) checkMails(t *testing.T) letters {
 // recorded is how soon after its delivery a message is on record.
 const recorded = time.Second
 
-// killBetween returns the kill that came within recorded after the first delivery.
+// killBetween returns the kill that came within recorded after the first
+// delivery. What a killed program had sent before may arrive shortly after.
 func killBetween(kills []outage, delivered, again time.Time) (time.Time, bool) {
 	for _, k := range kills {
-		if k.from.After(delivered) && k.from.Before(again) && k.from.Sub(delivered) < recorded {
+		if delivered.Before(k.to) && again.After(k.to) && k.from.Sub(delivered) < recorded {
 			return k.from, true
 		}
 	}
