@@ -86,7 +86,7 @@ func TestKills(t *testing.T) {
 	l := c.checkMails(t)
 	c.collector.stop(t)
 	noted := events.check(t, c.database())
-	c.checkChains(t)
+	c.checkChains(t, c.database())
 	t.Logf("%d + %d kills; %d samples and %d events acknowledged; %d breaks; %d messages, %d repeats; took %s",
 		len(c.collector.outages()), len(down), samples, noted, len(troubles), l.messages, l.repeats, time.Since(began).Round(time.Second))
 }
@@ -175,9 +175,9 @@ func (c *company) checkIncidents(t *testing.T, troubles []trouble) {
 }
 
 // checkChains verifies the hash chain of every incident's events.
-func (c *company) checkChains(t *testing.T) {
+func (c *company) checkChains(t *testing.T, database string) {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: c.database()})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: database})
 	if err != nil {
 		t.Fatal(err)
 	}
