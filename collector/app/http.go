@@ -11,11 +11,13 @@ import (
 
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/api"
+	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/ingest"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/metricstore"
 	"github.com/faultline/faultline/collector/metricstore/embedded"
 	"github.com/faultline/faultline/collector/web"
+	"github.com/faultline/faultline/dashboards"
 	"github.com/faultline/faultline/internal/lab/control"
 	"github.com/faultline/faultline/plugins/base"
 )
@@ -110,8 +112,26 @@ func (a *App) apiOptions() api.Options {
 func (a *App) webOptions() web.Options {
 	return web.Options{Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Hub: a.hub,
 		Inventory: func() *inventory.Inventory { return a.graph().Inventory() }, Offers: a.offers, StepTitle: a.stepTitle, ChoiceTitle: a.choiceTitle, Diagram: a.diagram, Charts: a.metrics,
-		Estate:   func() []web.SiteState { return web.EstateOf(a.graph().Inventory(), a.evidence.Snapshot(time.Now())) },
-		Practice: a.practice(), Secure: a.cfg.TLS.CertFile != "", Logger: a.log}
+		Estate: func() []web.SiteState { return web.EstateOf(a.graph().Inventory(), a.evidence.Snapshot(time.Now())) },
+		Board:  a.board, Practice: a.practice(), Secure: a.cfg.TLS.CertFile != "", Logger: a.log}
+}
+
+// board is where Grafana shows what the incident is about, "" without a Grafana.
+func (a *App) board(i incident.Incident) string {
+	if a.cfg.GrafanaURL == "" {
+		return ""
+	}
+	s := dashboards.Subject{Site: i.Diagnosis.Site, Device: i.Diagnosis.Device, From: i.FaultAt, To: i.ClosedAt}
+	if d, ok := a.graph().Device(s.Device); ok {
+		s.Kind = d.Kind
+	} else if _, ok := a.graph().Line(s.Device); ok {
+		s.Kind = "line"
+	}
+	address, err := dashboards.Address(a.cfg.GrafanaURL, s)
+	if err != nil {
+		a.log.Warn("address of a board", "err", err)
+	}
+	return address
 }
 
 // practice is the practice branch, or nil.

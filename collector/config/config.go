@@ -21,6 +21,7 @@ type Config struct {
 	Data         string        `yaml:"data"`
 	Listen       string        `yaml:"listen"`
 	ExternalURL  string        `yaml:"external_url"` // how people and vendors reach the console
+	GrafanaURL   string        `yaml:"grafana_url"`  // where people see the boards of dashboards/; "" is nowhere
 	TLS          TLS           `yaml:"tls"`
 	Database     string        `yaml:"database"`      // "" is SQLite under data; postgres://…
 	DatabaseFile string        `yaml:"database_file"` // file that holds the address, when it has a password
@@ -153,7 +154,7 @@ func (c Config) validate() error {
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		bad("tls: cert_file and key_file go together")
 	}
-	for what, raw := range map[string]string{"external_url": c.ExternalURL, "influx.url": c.Influx.URL, "practice.url": c.Practice.URL} {
+	for what, raw := range map[string]string{"external_url": c.ExternalURL, "grafana_url": c.GrafanaURL, "influx.url": c.Influx.URL, "practice.url": c.Practice.URL} {
 		if u, err := url.Parse(raw); raw != "" && (err != nil || u.Host == "") {
 			bad("%s: %q is not an address", what, raw)
 		}

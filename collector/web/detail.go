@@ -28,6 +28,7 @@ type detailData struct {
 	Key                            string // of the action form: pressed twice it acts once
 	Comment                        string // typed before a refusal
 	HasDiagram                     bool
+	Board                          string // address of the boards about it; "" is none
 	Charts                         []chartSpec
 	Children                       []incident.Incident
 	Parent                         *incident.Incident
@@ -69,6 +70,9 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 	}
 	if c.Charts != nil {
 		d.Charts = chartsOf(i)
+	}
+	if c.Board != nil {
+		d.Board = c.Board(i)
 	}
 	d.Timeline, d.Hidden = c.timeline(p, i, events, d.All)
 	if err := c.family(r, p, &d); err != nil {

@@ -43,7 +43,9 @@ type Options struct {
 	// choices' own words.
 	ChoiceTitle func(i incident.Incident, choice string) lang.Text
 	// Diagram returns the incident's process as SVG, its step marked. Nil: none.
-	Diagram  func(i incident.Incident, language string) ([]byte, error)
+	Diagram func(i incident.Incident, language string) ([]byte, error)
+	// Board returns where Grafana shows what the incident is about; "" or nil: nowhere.
+	Board    func(i incident.Incident) string
 	Charts   Ranger           // nil: no charts
 	Practice api.Practice     // nil: no practice branch
 	Secure   bool             // pages are served over TLS
