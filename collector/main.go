@@ -14,6 +14,7 @@ import (
 
 	"github.com/faultline/faultline/collector/app"
 	"github.com/faultline/faultline/collector/config"
+	"github.com/faultline/faultline/dashboards"
 )
 
 // version is set by the build.
@@ -24,6 +25,8 @@ type cli struct {
 	Check    checkCmd         `cmd:"" help:"Check configuration, inventory, rules and processes; every fault with file and line."`
 	Migrate  migrateCmd       `cmd:"" help:"Bring the database to this version's schema."`
 	User     userCmd          `cmd:"" help:"Add a person who may sign in, or give them a new first password."`
+	Token    tokenCmd         `cmd:"" help:"Issue an API token for a program, such as a Grafana."`
+	Boards   boardsCmd        `cmd:"" help:"Write the Grafana boards and provisioning files into a directory."`
 	Practice practiceCmd      `cmd:"" help:"Break or mend something on the practice branch."`
 	Version  kong.VersionFlag `help:"Print the version."`
 }
@@ -110,6 +113,34 @@ func (c *userCmd) Run() error {
 	fmt.Printf("%s may sign in with the first password %s and will be asked to change it\n", c.Name, password)
 	return nil
 }
+
+type tokenCmd struct {
+	configFlag
+	Name  string   `arg:"" help:"What the program is called in the audit."`
+	Roles []string `help:"Roles, as of people." default:"viewer"`
+}
+
+// Run issues the token and prints it: it is kept as a hash only.
+func (c *tokenCmd) Run() error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	token, err := app.AddToken(context.Background(), cfg, app.NewUser{Name: c.Name, Roles: c.Roles})
+	if err != nil {
+		return err
+	}
+	fmt.Println(token)
+	return nil
+}
+
+type boardsCmd struct {
+	Dir     string `arg:"" help:"Directory to write into." type:"path"`
+	Console string `help:"The console's address, for links from boards to incidents." default:"http://127.0.0.1:8470"`
+}
+
+// Run writes the files.
+func (c *boardsCmd) Run() error { return dashboards.Write(c.Dir, c.Console) }
 
 type practiceCmd struct {
 	Break practiceBreakCmd `cmd:"" help:"Break ups, line, router or heat."`

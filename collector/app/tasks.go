@@ -28,7 +28,7 @@ func Migrate(ctx context.Context, cfg config.Config) error {
 	return withStore(ctx, cfg, func(*sqlstore.Store) error { return nil })
 }
 
-// NewUser is a person to be added.
+// NewUser is a person, or a program with a token, to be added.
 type NewUser struct {
 	Name         string
 	Roles, Sites []string
@@ -51,6 +51,21 @@ func AddUser(ctx context.Context, cfg config.Config, u NewUser) (string, error) 
 		return err
 	})
 	return password, err
+}
+
+// AddToken issues an API token with the name, for programs such as a Grafana.
+// The token can be read this once.
+func AddToken(ctx context.Context, cfg config.Config, t NewUser) (string, error) {
+	var token string
+	err := withStore(ctx, cfg, func(s *sqlstore.Store) error {
+		accounts, err := account.New(account.Options{Store: s})
+		if err != nil {
+			return err
+		}
+		token, err = accounts.IssueToken(ctx, "command line", account.Token{Name: t.Name, Roles: t.Roles, Sites: t.Sites})
+		return err
+	})
+	return token, err
 }
 
 func withStore(ctx context.Context, cfg config.Config, do func(*sqlstore.Store) error) error {
