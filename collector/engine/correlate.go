@@ -107,7 +107,7 @@ func (c *correlation) homeOf(cause incident.Diagnosis) *incident.Incident {
 			oldest = o
 		}
 	}
-	if oldest != nil {
+	if oldest != nil && !(c.settling(oldest) && c.news(cause)) {
 		return oldest
 	}
 	for _, inc := range c.active {
@@ -116,6 +116,15 @@ func (c *correlation) homeOf(cause incident.Diagnosis) *incident.Incident {
 		}
 	}
 	return nil
+}
+
+// news tells whether the cause has alerts that no incident owns yet: what an
+// incident on its way back leaves behind has none, a further fault has.
+func (c *correlation) news(cause incident.Diagnosis) bool {
+	return slices.ContainsFunc(cause.Alerts, func(fp string) bool {
+		_, firing := c.firing[fp]
+		return firing && c.owner[fp] == nil
+	})
 }
 
 // within tells whether the cause's root is downstream of the incident.
@@ -181,7 +190,7 @@ func (c *correlation) join(inc *incident.Incident, cause incident.Diagnosis) {
 // cause explains: a parent whose evidence came late adopts them.
 func (c *correlation) foldOthers(home *incident.Incident, cause incident.Diagnosis) {
 	for _, inc := range c.active {
-		if inc == home || c.folded[inc.ID] || !c.explained(inc, cause) || c.stands(inc.Diagnosis.Cause) {
+		if inc == home || c.folded[inc.ID] || !c.explained(inc, cause) || c.stands(inc.Diagnosis.Cause) || c.settling(inc) {
 			continue
 		}
 		c.folded[inc.ID] = true

@@ -85,6 +85,8 @@ func TestCorrelate(t *testing.T) {
 			facts: map[string][]incident.Kind{"i1": {incident.AlertJoined, incident.RecoveryLost}}},
 		{name: "a fault after verification is a new incident", incidents: []incident.Incident{verified}, causes: []incident.Diagnosis{cause("line", 5, "a")}, firing: []alert.Alert{fires("a")}, open: []string{"line"}},
 		{name: "what lags behind a recovery explains nothing new", incidents: []incident.Incident{settling}, causes: []incident.Diagnosis{cause("router", 9, "b")}, firing: []alert.Alert{fires("b")}},
+		{name: "a further fault while another settles is its own", incidents: []incident.Incident{settling}, causes: []incident.Diagnosis{cause("hq", 9, "b", "c")}, firing: []alert.Alert{fires("b"), fires("c")}, open: []string{"hq"}},
+		{name: "and does not swallow the one that settles", incidents: []incident.Incident{settling, openIncident("i2", "hq", 9, "c")}, causes: []incident.Diagnosis{cause("hq", 9, "b", "c")}, firing: []alert.Alert{fires("b"), fires("c")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := correlate(c.incidents, round{now: t0.Add(time.Minute), causes: c.causes, firing: byFingerprint(c.firing), settle: 20 * time.Second})
