@@ -79,7 +79,7 @@ func TestLoadFaults(t *testing.T) {
 		"suggests no choice":     {"choice: circuit}", "choice: circus}", `"circus" is none of the choices`},
 		"clock at no step":       {"starts: [triage]", "starts: [triag]", `"triag" is neither a step`},
 		"pause in no step":       {"in: [carrier_repair], owner: carrier", "in: [carrier_repai], owner: carrier", `no step "carrier_repai"`},
-		"unknown key":            {"on_override:", "on_overide:", "unknown field"},
+		"unknown key":            {"on_override:", "on_overide:", `unknown key "on_overide"; known here: prompt, choices, on_override`},
 		"no English title":       {"{zh-CN: 服务确认, en: Service confirmed}", "{zh-CN: 服务确认}", "zh-CN and en"},
 		"no timeout outside":     {"    timeout:\n      - {after: 4h, calendar: always, notify: [branch_it, hq_network]}\n      - {after: 8h, calendar: work, to: hq_assist}\n", "", "has no timeout"},
 		"rung without outcome":   {"- {after: 1h, calendar: work, to: hq_assist}", "- {after: 1h, calendar: work}", "nothing follows"},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -67,13 +68,21 @@ func ParseAll(fsys fs.FS) ([]*File, error) {
 	return files, errors.Join(faults...)
 }
 
-// Decode fills v; an unknown or repeated key is an error.
+// Decode fills v, a pointer; an unknown or repeated key is an error. Of unknown
+// keys every one is reported.
 func (f *File) Decode(v any) (err error) {
 	defer survive(f.Name, &err)
-	if err := yaml.UnmarshalWithOptions(f.Data, v, yaml.Strict()); err != nil {
-		return locate(f.Name, err)
+	err = yaml.UnmarshalWithOptions(f.Data, v, yaml.Strict())
+	if err == nil {
+		return nil
 	}
-	return nil
+	var key *yaml.UnknownFieldError
+	if errors.As(err, &key) {
+		if all := f.unknown(f.doc.Docs[0].Body, reflect.TypeOf(v)); all != nil {
+			return all
+		}
+	}
+	return locate(f.Name, err)
 }
 
 // survive turns a panic of the YAML library into an error: it panics on some

@@ -65,6 +65,28 @@ func TestFaultsNameTheLine(t *testing.T) {
 	}
 }
 
+func TestEveryUnknownKeyIsReported(t *testing.T) {
+	var v struct {
+		A     int `yaml:"a"`
+		Steps []*struct {
+			ID   string `yaml:"id"`
+			Each map[string]struct {
+				Y int `yaml:"y"`
+			} `yaml:"each"`
+		} `yaml:"steps"`
+	}
+	f, err := Parse("p.yaml", []byte("a: 1\nb: 2\nsteps:\n  - id: x\n    idd: y\n  - {id: z, each: {k: {y: 1, z: 2}}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = f.Decode(&v)
+	for _, want := range []string{`p.yaml:2: unknown key "b"; known here: a, steps`, `p.yaml:5: unknown key "idd"; known here: id, each`, `p.yaml:6: unknown key "z"; known here: y`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in %v", want, err)
+		}
+	}
+}
+
 func TestParseAllKeepsGoodFiles(t *testing.T) {
 	fsys := fstest.MapFS{"b.yaml": {Data: []byte("a: 1")}, "a.yaml": {Data: []byte("a: [")}, "x.txt": {Data: []byte("[")}}
 	files, err := ParseAll(fsys)
@@ -83,6 +105,11 @@ func FuzzParse(f *testing.F) {
 		}
 		var v map[string]any
 		_ = file.Decode(&v)
+		var strict struct {
+			A     []int                          `yaml:"a"`
+			Steps map[string]map[string]struct{} `yaml:"steps"`
+		}
+		_ = file.Decode(&strict)
 		file.Line("a.b[3].c")
 		file.Text("a.b")
 	})
