@@ -60,7 +60,7 @@ type Subject struct {
 	Site     string
 	Device   string    // inventory id of a device or a line; "" is the whole site
 	Kind     string    // the device's kind in the inventory, "line" for lines: decides which board
-	From, To time.Time // of the fault; zero To: it lasts
+	From, To time.Time // of the fault; zero From: not known, zero To: it lasts
 }
 
 // Address returns where the Grafana at base shows the subject, with an hour
@@ -71,7 +71,10 @@ func Address(base string, s Subject) (string, error) {
 		return "", errors.New("dashboards: not the address of a Grafana: " + base)
 	}
 	board, variable := boardOf(s.Kind)
-	q := url.Values{"var-site": {s.Site}, "from": {millis(s.From.Add(-time.Hour))}, "to": {"now"}}
+	q := url.Values{"var-site": {s.Site}, "from": {"now-3h"}, "to": {"now"}}
+	if !s.From.IsZero() {
+		q.Set("from", millis(s.From.Add(-time.Hour)))
+	}
 	if variable != "" && s.Device != "" {
 		q.Set(variable, s.Device)
 	}

@@ -50,6 +50,7 @@ func TestAddress(t *testing.T) {
 		{"line", Subject{Site: "b1", Device: "b1-line", Kind: "line", From: from}, "/d/faultline-line?from=1772449200000&to=now&var-line=b1-line&var-site=b1"},
 		{"ended", Subject{Site: "b1", Device: "b1-ups", Kind: "ups", From: from, To: from.Add(time.Hour)}, "/d/faultline-power?from=1772449200000&to=1772457300000&var-site=b1&var-ups=b1-ups"},
 		{"unknown kind", Subject{Site: "b1", Device: "x", Kind: "phone", From: from}, "/d/faultline-branch?from=1772449200000&to=now&var-site=b1"},
+		{"unknown time", Subject{Site: "b1"}, "/d/faultline-branch?from=now-3h&to=now&var-site=b1"},
 		{"server", Subject{Site: "分公司", Device: "s", Kind: "server", From: from}, "/d/faultline-host?from=1772449200000&to=now&var-instance=s&var-site=%E5%88%86%E5%85%AC%E5%8F%B8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

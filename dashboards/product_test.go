@@ -23,7 +23,8 @@ import (
 // product is what `make run` starts, on free ports, with Debian's snmpd as one
 // more device: everything in its store was measured by the real agent.
 type product struct {
-	url, token, data, bin string
+	url, data, bin string
+	admin, token   string // with full rights, and the one a Grafana gets
 }
 
 func startProduct(t *testing.T) *product {
@@ -65,7 +66,10 @@ func startProduct(t *testing.T) *product {
 		if err != nil {
 			return false
 		}
-		p.token = strings.TrimSpace(string(b))
+		p.admin = strings.TrimSpace(string(b))
+		if p.token == "" {
+			p.token = p.issueToken()
+		}
 		r, err := p.query("query", url.Values{"query": {"count(up == 1)"}})
 		return err == nil && len(r) > 0
 	})
@@ -188,10 +192,19 @@ func waitFor(t *testing.T, limit time.Duration, what string, done func() bool) {
 func (p *product) practice(t *testing.T, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(p.bin, "faultline-collector"), append([]string{"practice"}, args...)...)
-	cmd.Env = append(os.Environ(), "FAULTLINE_URL="+p.url, "FAULTLINE_TOKEN="+p.token)
+	cmd.Env = append(os.Environ(), "FAULTLINE_URL="+p.url, "FAULTLINE_TOKEN="+p.admin)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("practice %v: %v\n%s", args, err, out)
 	}
+}
+
+// issueToken has the product make a token for a Grafana; "" while it cannot.
+func (p *product) issueToken() string {
+	out, err := exec.Command(filepath.Join(p.bin, "faultline-collector"), "token", "grafana", "--config", filepath.Join(p.data, "collector.yaml")).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // row is one series of an answer: one value for an instant query, several for a

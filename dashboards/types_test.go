@@ -179,8 +179,10 @@ func overridden(constant func(string, any), property map[string]any) {
 	switch id := property["id"].(string); id {
 	case "custom.cellOptions":
 		constant("Plain<g.TableCellOptions>", property["value"])
-	case "custom.width":
+	case "custom.width", "custom.fillOpacity":
 		constant("number", property["value"])
+	case "custom.lineStyle":
+		constant("Plain<g.LineStyle>", property["value"])
 	case "links":
 		constant("DataLink[]", property["value"])
 	default:
