@@ -65,7 +65,7 @@ func run() error {
 	if o.work, err = os.MkdirTemp("", "faultline-bench-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(o.work)
+	defer func() { _ = os.RemoveAll(o.work) }()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	return runAll(ctx, o, *only, *out)
