@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -12,7 +13,8 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // also the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // dialect is what differs between the two databases: how to connect, how
@@ -55,6 +57,15 @@ func parseURL(s string) (dialect, error) {
 	default:
 		return dialect{}, fmt.Errorf("database url: unknown kind %q (sqlite:PATH or postgres://…)", scheme)
 	}
+}
+
+// explain adds to an error of SQLite what a person can do about it.
+func (d dialect) explain(err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL {
+		return fmt.Errorf("%w; free space on the file system of %s", err, d.path)
+	}
+	return err
 }
 
 // open returns the pools for reading and for writing.

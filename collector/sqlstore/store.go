@@ -123,10 +123,10 @@ func (s *Store) tx(ctx context.Context, fn func(h handle) error) error {
 	}
 	if err := fn(handle{tx, s.dialect}); err != nil {
 		_ = tx.Rollback()
-		return err
+		return s.dialect.explain(err)
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return fmt.Errorf("commit: %w", s.dialect.explain(err))
 	}
 	return nil
 }
