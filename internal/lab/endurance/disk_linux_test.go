@@ -34,29 +34,38 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
-// fill writes a file of others until the file system takes no more.
-func fill(t *testing.T, dir string) (remove func()) {
+// others is a file of somebody else's on a file system.
+type others struct {
+	t    *testing.T
+	file *os.File
+}
+
+func newOthers(t *testing.T, dir string) *others {
 	t.Helper()
-	path := filepath.Join(dir, "others")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f, err := os.Create(filepath.Join(dir, "others"))
+	must(t, err)
+	t.Cleanup(func() { f.Close() })
+	return &others{t, f}
+}
+
+// fill writes until the file system takes no more.
+func (o *others) fill() {
+	o.t.Helper()
 	for _, size := range []int{1 << 20, 4 << 10} {
 		for b := make([]byte, size); ; {
-			if _, err := f.Write(b); errors.Is(err, syscall.ENOSPC) {
+			if _, err := o.file.Write(b); errors.Is(err, syscall.ENOSPC) {
 				break
 			} else if err != nil {
-				t.Fatal(err)
+				o.t.Fatal(err)
 			}
 		}
 	}
-	return func() {
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
-	}
+}
+
+// remove frees the space again.
+func (o *others) remove() {
+	o.t.Helper()
+	must(o.t, errors.Join(os.Remove(o.file.Name()), o.file.Close()))
 }
 
 // TestFullCollectorDisk fills the file system of the collector's data to the
@@ -77,16 +86,20 @@ func TestFullCollectorDisk(t *testing.T) {
 	work.Go(func() { events.run(load) })
 	waitUntil(t, 30*time.Second, "acknowledgements", func() bool { return w.count() > 10 && events.count() > 10 })
 
-	remove := fill(t, disk)
+	hog := newOthers(t, disk)
+	hog.fill()
 	waitUntil(t, 20*time.Second, "the intake to stop", func() bool { return w.has("503", "disk full", "MiB free", "free space on the file system of") })
-	waitUntil(t, 20*time.Second, "events to be refused", func() bool { return events.has("503", "nothing acknowledged, send again", "full") })
+	waitUntil(t, 20*time.Second, "events to be refused", func() bool {
+		hog.fill() // also the reserve that the collector gives up
+		return events.has("503", "nothing acknowledged, send again", "disk is full", "free space on the file system of")
+	})
 	t.Logf("refusals of samples: %v; of events: %v", &w.refusals, &events.refusals)
 	c.answersOnFullDisk(t)
 	must(t, c.branch.Break("line"))
 	<-time.After(10 * time.Second)
 	must(t, c.collector.ended())
 	must(t, c.agent.ended())
-	remove()
+	hog.remove()
 	freed := time.Now()
 	acked, reported := w.count(), events.count()
 	waitUntil(t, 60*time.Second, "the intake to go on", func() bool { return w.count() > acked+10 && events.count() > reported+10 })
@@ -137,14 +150,15 @@ func TestFullAgentDisk(t *testing.T) {
 	must(t, c.collector.kill())
 	<-time.After(4 * time.Second)
 	full := outage{from: time.Now()}
-	remove := fill(t, disk)
+	hog := newOthers(t, disk)
+	hog.fill()
 	waitUntil(t, 20*time.Second, "the agent to count what it cannot keep", func() bool { return c.agentOwn(t, "faultline_agent_unspooled_total", `lane="samples"`) > 0 })
 	<-time.After(5 * time.Second)
 	must(t, c.agent.ended())
 	if said := c.agent.output(1 << 20); !strings.Contains(said, "no space left on device") || !strings.Contains(said, "free space on the spool's disk") {
 		t.Error("the agent does not say that its disk is full")
 	}
-	remove()
+	hog.remove()
 	full.to = time.Now()
 	lost := c.agentOwn(t, "faultline_agent_unspooled_total", `lane="samples"`)
 	<-time.After(3 * time.Second)

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -80,8 +79,14 @@ func TestKills(t *testing.T) {
 		t.Logf("writer %s: %d batches acknowledged, others: %s", w.name, w.count(), &w.refusals)
 	}
 	down := c.agent.outages()
-	fetched, cut := web.check(t, c, began, func(at time.Time) bool { return cutOff(down, at) })
-	t.Logf("%d fetches by the agent, %d cut off by %d kills; longest gap beyond downtime and interval %s", fetched, cut, len(down), web.longestGap(t, c, began, down).Round(time.Millisecond))
+	oldest := time.Duration(0)
+	fetched, cut := web.check(t, c, began, func(at time.Time) bool {
+		age, ok := cutOff(down, at)
+		oldest = max(oldest, age)
+		return ok
+	})
+	t.Logf("%d fetches by the agent, %d cut off by %d kills, %s before at most; longest gap beyond downtime and interval %s",
+		fetched, cut, len(down), oldest.Round(time.Millisecond), web.longestGap(t, c, began, down).Round(time.Millisecond))
 	c.checkIncidents(t, troubles)
 	l := c.checkMails(t)
 	c.collector.stop(t)
@@ -130,10 +135,16 @@ func (c *company) killOnTicket(ctx context.Context, t *testing.T) {
 	}
 }
 
-// cutOff tells whether a fetch may have been in hand when the agent was killed:
-// the page notes a little later what the agent asked for.
-func cutOff(down []outage, at time.Time) bool {
-	return slices.ContainsFunc(down, func(d outage) bool { return !at.After(d.to) && d.from.Sub(at) <= inHand })
+// cutOff tells whether a fetch may have been in hand when the agent was killed,
+// and how long before that it was: the page notes a little later what the agent
+// asked for.
+func cutOff(down []outage, at time.Time) (time.Duration, bool) {
+	for _, d := range down {
+		if age := d.from.Sub(at); !at.After(d.to) && age <= inHand {
+			return age, true
+		}
+	}
+	return 0, false
 }
 
 // settle waits until what the agent had measured a while ago is stored.
