@@ -1,14 +1,11 @@
 package endurance
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -170,55 +167,4 @@ func TestFullAgentDisk(t *testing.T) {
 	if cut == 0 {
 		t.Error("nothing is missing: the disk was not full")
 	}
-}
-
-// own returns the sum of the collector's own metric over the series that have
-// all the labels.
-func (c *company) own(t *testing.T, name string, labels ...string) float64 {
-	t.Helper()
-	b, err := c.call(http.MethodGet, "/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sumOf(string(b), name, labels)
-}
-
-// agentOwn is own of the agent's metrics.
-func (c *company) agentOwn(t *testing.T, name string, labels ...string) float64 {
-	t.Helper()
-	res, err := c.client.Get(c.agentURL + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sumOf(string(b), name, labels)
-}
-
-// sumOf reads the text format of Prometheus.
-func sumOf(text, name string, labels []string) float64 {
-	sum := 0.0
-	lines := bufio.NewScanner(strings.NewReader(text))
-	for lines.Scan() {
-		series, value, _ := strings.Cut(lines.Text(), "} ")
-		if !strings.HasPrefix(series, name+"{") {
-			series, value, _ = strings.Cut(lines.Text(), " ")
-		}
-		have, _, _ := strings.Cut(series, "{")
-		v, err := strconv.ParseFloat(value, 64)
-		if have != name || err != nil {
-			continue
-		}
-		all := true
-		for _, l := range labels {
-			all = all && strings.Contains(series, l)
-		}
-		if all {
-			sum += v
-		}
-	}
-	return sum
 }

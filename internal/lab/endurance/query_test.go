@@ -1,11 +1,14 @@
 package endurance
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -64,4 +67,55 @@ func (c *company) raw(t *testing.T, selector, label string, since time.Time) map
 		}
 	}
 	return out
+}
+
+// own returns the sum of the collector's own metric over the series that have
+// all the labels.
+func (c *company) own(t *testing.T, name string, labels ...string) float64 {
+	t.Helper()
+	b, err := c.call(http.MethodGet, "/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sumOf(string(b), name, labels)
+}
+
+// agentOwn is own of the agent's metrics.
+func (c *company) agentOwn(t *testing.T, name string, labels ...string) float64 {
+	t.Helper()
+	res, err := c.client.Get(c.agentURL + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sumOf(string(b), name, labels)
+}
+
+// sumOf reads the text format of Prometheus.
+func sumOf(text, name string, labels []string) float64 {
+	sum := 0.0
+	lines := bufio.NewScanner(strings.NewReader(text))
+	for lines.Scan() {
+		series, value, _ := strings.Cut(lines.Text(), "} ")
+		if !strings.HasPrefix(series, name+"{") {
+			series, value, _ = strings.Cut(lines.Text(), " ")
+		}
+		have, _, _ := strings.Cut(series, "{")
+		v, err := strconv.ParseFloat(value, 64)
+		if have != name || err != nil {
+			continue
+		}
+		all := true
+		for _, l := range labels {
+			all = all && strings.Contains(series, l)
+		}
+		if all {
+			sum += v
+		}
+	}
+	return sum
 }
