@@ -277,7 +277,9 @@ func (h *harness) checkMail(t *testing.T, broken time.Time, before int, says []s
 	waitUntil(t, 15*time.Second, "the vendor's mail", func() bool {
 		tickets = nil
 		for _, m := range h.box(t)[before:] {
-			outside := slices.ContainsFunc(m.To, func(to string) bool { return strings.Contains(to, "@carrier.") || strings.Contains(to, "@supplier.") || strings.Contains(to, "@ups.") })
+			outside := slices.ContainsFunc(m.To, func(to string) bool {
+				return strings.Contains(to, "@carrier.") || strings.Contains(to, "@supplier.") || strings.Contains(to, "@ups.")
+			})
 			if outside && strings.Contains(m.Subject, "[FL#"+i.Number+"]") {
 				tickets = append(tickets, m)
 			}
