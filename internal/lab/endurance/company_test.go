@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -17,8 +18,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	mathrand "math/rand/v2"
 
 	"github.com/faultline/faultline/internal/lab"
 	"github.com/faultline/faultline/internal/lab/mailbox"

@@ -56,6 +56,7 @@ func TestKills(t *testing.T) {
 	killers.Go(func() { killAgain(t, c.agent, n, 6*time.Second) })
 	work.Go(func() { c.killOnTicket(load, t) })
 	go func() { killers.Wait(); close(killing) }()
+	t.Cleanup(func() { stop(); <-killing; work.Wait() })
 	known, troubles := map[string]bool{}, []trouble(nil)
 	for done := false; !done; {
 		troubles = append(troubles, c.breakLine(t, known, time.Duration(rand.IntN(4000))*time.Millisecond))
@@ -85,8 +86,12 @@ func TestKills(t *testing.T) {
 		oldest = max(oldest, age)
 		return ok
 	})
+	gap := web.longestGap(t, c, began, down)
 	t.Logf("%d fetches by the agent, %d cut off by %d kills, %s before at most; longest gap beyond downtime and interval %s",
-		fetched, cut, len(down), oldest.Round(time.Millisecond), web.longestGap(t, c, began, down).Round(time.Millisecond))
+		fetched, cut, len(down), oldest.Round(time.Millisecond), gap.Round(time.Millisecond))
+	if gap > 10*time.Second {
+		t.Errorf("nothing was measured for %s longer than the agent was down", gap)
+	}
 	c.checkIncidents(t, troubles)
 	l := c.checkMails(t)
 	c.collector.stop(t)
