@@ -152,7 +152,10 @@ func (c *correlation) rediagnose(inc *incident.Incident, cause incident.Diagnosi
 	if have.Cause != cause.Cause {
 		// The symptoms of a recovering incident are not a new cause; and what is
 		// downstream of a cause that still stands does not replace it.
-		if c.settling(inc) || c.stands(have.Cause) || c.within(inc, cause) && cause.Rank <= have.Rank {
+		// Nor does a lesser one replace a diagnosis that was certain: it explains what
+		// is left when the evidence of the greater one has healed first.
+		lesser := cause.Rank < have.Rank && !have.Provisional
+		if c.settling(inc) || c.stands(have.Cause) || lesser || c.within(inc, cause) && cause.Rank <= have.Rank {
 			return
 		}
 		c.fact(inc, incident.Event{Kind: incident.Diagnosed, Diagnosis: &cause})

@@ -56,6 +56,8 @@ func TestCorrelate(t *testing.T) {
 	settling.Alerts = append(settling.Alerts, incident.AlertRef{Fingerprint: "a", ResolvedAt: t0.Add(50 * time.Second)})
 	above := openIncident("i1", "switch", 5, "a")
 	above.Diagnosis.Affected = []string{"ups"}
+	guess := openIncident("i1", "router", 9, "a")
+	guess.Diagnosis.Provisional = true
 	wasUnknown := openIncident("i1", "line", 5, "a")
 
 	for _, c := range []struct {
@@ -71,6 +73,9 @@ func TestCorrelate(t *testing.T) {
 		{name: "a further symptom joins", incidents: []incident.Incident{openIncident("i1", "line", 5, "a")}, causes: []incident.Diagnosis{cause("line", 5, "a", "b")}, firing: []alert.Alert{fires("a"), fires("b")},
 			facts: map[string][]incident.Kind{"i1": {incident.AlertJoined}}},
 		{name: "the same symptoms with another root are re-classified", incidents: []incident.Incident{openIncident("i1", "router", 3, "a")}, causes: []incident.Diagnosis{cause("line", 5, "a")}, firing: []alert.Alert{fires("a")},
+			facts: map[string][]incident.Kind{"i1": {incident.Diagnosed}}},
+		{name: "a lesser root does not replace a certain one", incidents: []incident.Incident{openIncident("i1", "hq", 9, "a")}, causes: []incident.Diagnosis{cause("line", 5, "a")}, firing: []alert.Alert{fires("a")}},
+		{name: "but it does replace a guess", incidents: []incident.Incident{guess}, causes: []incident.Diagnosis{cause("line", 5, "a")}, firing: []alert.Alert{fires("a")},
 			facts: map[string][]incident.Kind{"i1": {incident.Diagnosed}}},
 		{name: "a late parent adopts its children", incidents: []incident.Incident{openIncident("i1", "ups", 3, "a"), openIncident("i2", "env", 3, "b")}, causes: []incident.Diagnosis{cause("switch", 5, "a", "b", "c")}, firing: []alert.Alert{fires("a"), fires("b"), fires("c")},
 			facts: map[string][]incident.Kind{"i1": {incident.Diagnosed, incident.AlertJoined, incident.Adopted, incident.AlertJoined}, "i2": {incident.Folded}}},
