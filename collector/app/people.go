@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,7 @@ func (x actor) Act(ctx context.Context, act api.Action) error {
 // Report opens an incident for what a person saw, or joins the one that is open.
 func (x actor) Report(ctx context.Context, r api.Report) (api.Reported, error) {
 	for _, i := range x.a.openIncidents(ctx) {
-		if i.Diagnosis.Site == r.Site && r.Device != "" && (i.Diagnosis.Device == r.Device || contains(i.Diagnosis.Affected, r.Device)) {
+		if i.Diagnosis.Site == r.Site && r.Device != "" && (i.Diagnosis.Device == r.Device || slices.Contains(i.Diagnosis.Affected, r.Device)) {
 			e := incident.Event{ID: r.ID, IncidentID: i.ID, At: r.At, Kind: incident.Commented, Actor: r.Actor, Comment: r.Symptoms}
 			return api.Reported{IncidentID: i.ID, Joined: true}, refusal(x.a.engine.Handle(ctx, e))
 		}
@@ -159,7 +160,7 @@ func (p practice) names(take func(control.Fault) bool) []string {
 
 // Break breaks something.
 func (p practice) Break(ctx context.Context, fault string) error {
-	if !contains(p.Faults(), fault) {
+	if !slices.Contains(p.Faults(), fault) {
 		return &api.Refusal{Why: api.Invalid, Text: lang.Text{ZH: "没有这种演练故障:" + fault, EN: "there is no such fault to practise: " + fault},
 			Hint: lang.Text{ZH: "可选:" + strings.Join(p.Faults(), "、"), EN: "choose one of " + strings.Join(p.Faults(), ", ")}}
 	}
@@ -197,15 +198,6 @@ func firstLine(s string) string {
 		return string(r[:60]) + "…"
 	}
 	return s
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 var _ account.Store = (*sqlstore.Store)(nil)
