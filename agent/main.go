@@ -22,6 +22,7 @@ var version = "dev"
 type cli struct {
 	Run     runCmd           `cmd:"" help:"Measure and send until stopped."`
 	Check   checkCmd         `cmd:"" help:"Check the configuration and say what would be measured."`
+	SNMP    snmpCmd          `cmd:"" name:"snmp" help:"Look at devices by SNMP."`
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
@@ -73,6 +74,6 @@ func main() {
 		kong.Vars{"version": version}, kong.UsageOnError())
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "faultline-agent:", err)
-		os.Exit(1)
+		os.Exit(exitStatus(err))
 	}
 }

@@ -11,6 +11,7 @@ import (
 )
 
 var (
+	namePattern   = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 	oidPattern    = regexp.MustCompile(`^[0-2](\.(0|[1-9][0-9]{0,9}))+$`)
 	metricPattern = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
 	labelPattern  = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
@@ -28,18 +29,26 @@ func (c *checker) fault(at, format string, args ...any) {
 }
 
 func (c *checker) profile(p *Profile) {
-	if !regexp.MustCompile(`^[a-z][a-z0-9-]*$`).MatchString(p.Name) {
+	if !namePattern.MatchString(p.Name) {
 		c.fault("$.profile", "profile name %q: want lower-case letters, digits and dashes", p.Name)
 	}
-	c.match(&p.Match)
-	metrics := map[string]bool{}
-	for i := range p.Scalars {
-		at := fmt.Sprintf("$.scalars[%d]", i)
-		c.value(at, &p.Scalars[i], metrics)
-		if p.Scalars[i].StatusOf != nil {
-			c.fault(at+".status_of", "status_of belongs to a table's column")
-		}
+	if p.Class != "" && !slices.Contains(deviceClasses, p.Class) {
+		c.fault("$.class", "class %q: want one of %s", p.Class, strings.Join(deviceClasses, ", "))
 	}
+	if v := p.Verified; v != "" && v != VerifiedRecording && v != VerifiedServer && v != VerifiedNone {
+		c.fault("$.verified", "verified %q: want recording, server or none", v)
+	}
+	if p.Verified == VerifiedNone && len(p.Source) == 0 {
+		c.fault("$.verified", "a profile that nothing here proves must name the source of its objects")
+	}
+	for i := range p.Match {
+		c.match(fmt.Sprintf("$.match[%d]", i), &p.Match[i])
+	}
+	c.identity(p)
+	if p.Base != "" {
+		c.oid("$.base", p.Base)
+	}
+	c.objects("$", p.scalars)
 	tables := map[string]bool{}
 	for i := range p.Tables {
 		at := fmt.Sprintf("$.tables[%d]", i)
@@ -47,65 +56,159 @@ func (c *checker) profile(p *Profile) {
 			c.fault(at+".name", "table %q is there twice", p.Tables[i].Name)
 		}
 		tables[p.Tables[i].Name] = true
-		c.table(at, &p.Tables[i], metrics)
+		c.table(at, &p.Tables[i])
 	}
 }
 
-func (c *checker) match(m *Match) {
-	for i, o := range m.SysObjectID {
-		c.oid(fmt.Sprintf("$.match.sys_object_id[%d]", i), o)
+func (c *checker) match(at string, a *Alternative) {
+	for i, o := range a.SysObjectID {
+		c.oid(fmt.Sprintf("%s.sys_object_id[%d]", at, i), o)
 	}
-	for i, o := range m.Has {
-		c.oid(fmt.Sprintf("$.match.has[%d]", i), o)
+	for i, o := range a.Has {
+		c.oid(fmt.Sprintf("%s.has[%d]", at, i), o)
 	}
-	if m.SysDescr != "" {
-		re, err := regexp.Compile(m.SysDescr)
-		if err != nil {
-			c.fault("$.match.sys_descr", "sys_descr: %v", err)
-			return
-		}
-		m.descr = re
+	a.descr = c.regexp(at+".sys_descr", a.SysDescr, false)
+	if !a.Always && len(a.SysObjectID) == 0 && len(a.Has) == 0 && a.SysDescr == "" {
+		c.fault(at, "match: an alternative without a condition")
 	}
+}
+
+// regexp compiles a regular expression; one that must have a group is refused
+// without.
+func (c *checker) regexp(at, text string, group bool) *regexp.Regexp {
+	if text == "" {
+		return nil
+	}
+	re, err := regexp.Compile(text)
+	if err != nil {
+		c.fault(at, "regular expression: %v", err)
+		return nil
+	}
+	if group && re.NumSubexp() == 0 {
+		c.fault(at, "regular expression %q has no group: put ( ) around what is wanted", text)
+		return nil
+	}
+	return re
 }
 
 func (c *checker) oid(at, oid string) {
 	if !oidPattern.MatchString(oid) {
-		c.fault(at, "OID %q: want digits and dots, as in 1.3.6.1.2.1.1.3.0", oid)
+		c.fault(at, "OID %q: want digits and dots, as in 1.3.6.1.2.1.1.3.0 (with a leading dot where base or entry is given)", oid)
 	}
 }
 
-func (c *checker) table(at string, t *Table, metrics map[string]bool) {
+func (c *checker) identity(p *Profile) {
+	id := &p.Identity
+	for name, sources := range map[string]Sources{"vendor": id.Vendor, "os": id.OS, "model": id.Model, "version": id.Version, "serial": id.Serial} {
+		for i := range sources {
+			s, at := &sources[i], fmt.Sprintf("$.identity.%s[%d]", name, i)
+			given := 0
+			for _, is := range []bool{s.Text != "", s.OID != "", s.Column != "", s.SysDescr != "", s.SysName != "", s.Cells != nil, s.SysObjectID != nil} {
+				if is {
+					given++
+				}
+			}
+			if given != 1 {
+				c.fault(at, "identity %s: want exactly one of text, oid, column, sys_descr, sys_name, cells and sys_object_id", name)
+			}
+			for _, o := range []string{s.OID, s.Column} {
+				if o != "" {
+					c.oid(at, o)
+				}
+			}
+			for o := range s.When {
+				c.oid(at+".when", o)
+			}
+			for o := range s.SysObjectID {
+				c.oid(at+".sys_object_id", o)
+			}
+			c.names(at, p.scalars, s.Cells.names())
+			s.re = c.regexp(at, s.Match+s.SysDescr+s.SysName, false)
+		}
+	}
+}
+
+func (c *checker) table(at string, t *Table) {
 	if t.Name == "" {
 		c.fault(at, "table has no name")
+	}
+	if t.Entry != "" {
+		c.oid(at+".entry", t.Entry)
 	}
 	if len(t.Index) == 0 {
 		c.fault(at, "table %q has no index", t.Name)
 	}
-	if len(t.Columns) == 0 {
-		c.fault(at, "table %q has no columns", t.Name)
-	}
-	names := map[string]bool{}
+	seen := map[string]bool{}
 	for i, n := range t.Index {
-		c.label(fmt.Sprintf("%s.index[%d]", at, i), n, names)
+		c.label(fmt.Sprintf("%s.index[%d]", at, i), n, seen)
 	}
-	for i, l := range t.Labels {
-		lat := fmt.Sprintf("%s.labels[%d]", at, i)
-		c.label(lat+".name", l.Name, names)
-		c.oid(lat+".oid", l.OID)
-		c.format(lat+".format", l.Format)
+	if len(t.Columns)+len(t.Sensors)+len(t.Processors)+len(t.Memory)+len(t.Storage)+len(t.Neighbours) == 0 {
+		c.fault(at, "table %q has nothing to read", t.Name)
 	}
-	for i, l := range t.Meta {
-		lat := fmt.Sprintf("%s.meta[%d]", at, i)
-		c.label(lat+".name", l.Name, names)
-		c.oid(lat+".oid", l.OID)
-		c.format(lat+".format", l.Format)
+	c.objects(at, t)
+	for i := range t.Neighbours {
+		n, nat := &t.Neighbours[i], fmt.Sprintf("%s.neighbours[%d]", at, i)
+		if n.Protocol != "lldp" && n.Protocol != "cdp" {
+			c.fault(nat+".protocol", "protocol %q: want lldp or cdp", n.Protocol)
+		}
+		for _, tpl := range []*Template{n.LocalInterface, n.RemoteName, n.RemotePort, n.RemoteAddress} {
+			c.names(nat, t, tpl.names())
+		}
+		c.conditions(nat, t, n.When)
 	}
+}
+
+// objects checks what tables and what is outside of them have in common.
+func (c *checker) objects(at string, t *Table) {
+	for _, kind := range []string{"labels", "cells"} {
+		cells := t.Cells
+		if kind == "labels" {
+			cells = t.Labels
+		}
+		for _, name := range slices.Sorted(maps.Keys(cells)) {
+			c.cell(fmt.Sprintf("%s.%s.%s", at, kind, name), t, name, cells[name], kind)
+		}
+	}
+	metrics := map[string]bool{}
 	for i := range t.Columns {
-		c.value(fmt.Sprintf("%s.columns[%d]", at, i), &t.Columns[i], metrics)
+		name := "columns"
+		if t.Scalar() {
+			name = "scalars"
+		}
+		c.value(fmt.Sprintf("%s.%s[%d]", at, name, i), &t.Columns[i], metrics)
 	}
-	for i := range t.Columns {
-		c.rowReferences(fmt.Sprintf("%s.columns[%d]", at, i), t, &t.Columns[i], names)
+	for i := range t.Sensors {
+		c.sensor(fmt.Sprintf("%s.sensors[%d]", at, i), t, &t.Sensors[i], true)
 	}
+	for i := range t.Processors {
+		c.sensor(fmt.Sprintf("%s.processors[%d]", at, i), t, &t.Processors[i], false)
+	}
+	for i := range t.Memory {
+		c.pool(fmt.Sprintf("%s.memory[%d]", at, i), t, &t.Memory[i])
+	}
+	for i := range t.Storage {
+		c.pool(fmt.Sprintf("%s.storage[%d]", at, i), t, &t.Storage[i])
+	}
+}
+
+func (c *checker) cell(at string, t *Table, name string, cell *Cell, kind string) {
+	if cell == nil {
+		c.fault(at, "cell %q is empty", name)
+		return
+	}
+	if kind == "labels" {
+		c.label(at, name, map[string]bool{})
+	}
+	if ownIndex.MatchString(name) || name == condValue {
+		c.fault(at, "cell name %q has a meaning of its own", name)
+	}
+	c.oid(at, cell.OID)
+	c.format(at, cell.Format)
+	c.names(at, t, cell.Key.names())
+	if cell.Key != nil && t.Scalar() {
+		c.fault(at, "a key belongs to a table's cell")
+	}
+	cell.match = c.regexp(at, cell.Match, true)
 }
 
 func (c *checker) label(at, name string, seen map[string]bool) {
@@ -146,100 +249,7 @@ func (c *checker) value(at string, v *Value, metrics map[string]bool) {
 	default:
 		c.fault(at+".type", "metric %s: type %q: want gauge, counter, info or clock_offset", v.Metric, v.Type)
 	}
-	if v.Sensor != nil {
-		c.sensor(at+".sensor", v.Sensor)
+	if v.Sensor != nil && v.Sensor.OID != v.OID {
+		c.fault(at+".sensor", "metric %s: a sensor on another object belongs to sensors", v.Metric)
 	}
-	if v.StatusOf != nil {
-		c.states(at+".status_of.map", v.StatusOf.Map)
-	}
-}
-
-func (c *checker) sensor(at string, s *Sensor) {
-	if (s.Class == "") == (s.ClassFrom == nil) {
-		c.fault(at, "sensor: want either class or class_from")
-	}
-	if s.Class != "" && Unit(s.Class) == "" {
-		c.fault(at+".class", "sensor class %q is not known; known are %s", s.Class, strings.Join(sortedKeys(units), ", "))
-	}
-	if (s.Name == "") == (len(s.NameFrom) == 0) {
-		c.fault(at, "sensor: want either name or name_from")
-	}
-	if s.ClassFrom != nil {
-		for _, class := range slices.Sorted(maps.Values(s.ClassFrom.Map)) {
-			if Unit(class) == "" {
-				c.fault(at+".class_from.map", "sensor class %q is not known", class)
-			}
-		}
-	}
-	c.states(at+".status", s.Status)
-}
-
-func (c *checker) states(at string, m map[string]string) {
-	for _, k := range sortedKeys(m) {
-		switch m[k] {
-		case StatusUnknown, StatusOK, StatusWarning, StatusCritical:
-		default:
-			c.fault(at, "state %q of value %s: want ok, warning, critical or unknown", m[k], k)
-		}
-	}
-}
-
-// rowReferences checks that what a column names in its row is there.
-func (c *checker) rowReferences(at string, t *Table, v *Value, names map[string]bool) {
-	need := func(at, name string) {
-		if name != "" && !names[name] {
-			c.fault(at, "%q is neither a label nor meta of table %s", name, t.Name)
-		}
-	}
-	if s := v.Sensor; s != nil {
-		for i, n := range s.NameFrom {
-			need(fmt.Sprintf("%s.sensor.name_from[%d]", at, i), n)
-		}
-		if s.ClassFrom != nil {
-			need(at+".sensor.class_from.meta", s.ClassFrom.Meta)
-		}
-		if s.ExponentFrom != nil {
-			need(at+".sensor.exponent_from.meta", s.ExponentFrom.Meta)
-		}
-		need(at+".sensor.precision_from", s.PrecisionFrom)
-	}
-	if st := v.StatusOf; st != nil {
-		i := slices.IndexFunc(t.Columns, func(o Value) bool { return o.Metric == st.Column && o.Sensor != nil })
-		if i < 0 {
-			c.fault(at+".status_of.column", "%q is not a column of table %s with a sensor", st.Column, t.Name)
-		}
-	}
-}
-
-// checkReferences checks what one profile says of others.
-func (s *Set) checkReferences(p *Profile, doc *ast.File) []error {
-	c := &checker{file: p.file, doc: doc}
-	for i, n := range p.Extends {
-		if s.profiles[n] == nil {
-			c.fault(fmt.Sprintf("$.extends[%d]", i), "extends %q: no such profile", n)
-		}
-	}
-	for i, n := range p.Replaces {
-		if s.profiles[n] == nil {
-			c.fault(fmt.Sprintf("$.replaces[%d]", i), "replaces %q: no such profile", n)
-		}
-	}
-	if len(c.faults) == 0 && s.reaches(p.Name, p.Name, map[string]bool{}) {
-		c.fault("$.extends", "profile %q extends itself in the end", p.Name)
-	}
-	return c.faults
-}
-
-func (s *Set) reaches(from, to string, seen map[string]bool) bool {
-	p := s.profiles[from]
-	if p == nil || seen[from] {
-		return false
-	}
-	seen[from] = true
-	for _, n := range p.Extends {
-		if n == to || s.reaches(n, to, seen) {
-			return true
-		}
-	}
-	return false
 }

@@ -59,7 +59,7 @@ func parseAll(files map[string][]byte) (*Set, error) {
 	}
 	slices.Sort(s.names)
 	for _, name := range s.names {
-		faults = append(faults, s.checkReferences(s.profiles[name], docs[name])...)
+		faults = append(faults, s.checkReferences(s.profiles[name], &checker{file: s.profiles[name].file, doc: docs[name]})...)
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -67,12 +67,40 @@ func parseAll(files map[string][]byte) (*Set, error) {
 	return s, nil
 }
 
+// dynamic is what stands in a profile for the device's own sysObjectID.
+const dynamic = "{sys_object_id}"
+
 // Parse reads and checks one profile, references to others excepted.
 func Parse(file string, text []byte) (*Profile, *ast.File, error) {
+	if bytes.Contains(text, []byte(dynamic)) {
+		p, doc, err := parse(file, bytes.ReplaceAll(text, []byte(dynamic), []byte("1.3.6.1.4.1.0")))
+		if err == nil {
+			p.text = text
+		}
+		return p, doc, err
+	}
+	return parse(file, text)
+}
+
+// on returns the profile as it is for a device: where OIDs depend on the
+// sysObjectID they are filled in.
+func (p *Profile) on(id Identification) *Profile {
+	if p.text == nil || !oidPattern.MatchString(id.SysObjectID) {
+		return p
+	}
+	q, _, err := parse(p.file, bytes.ReplaceAll(p.text, []byte(dynamic), []byte(id.SysObjectID)))
+	if err != nil {
+		return p // it was fine with another number: it is fine with this one
+	}
+	return q
+}
+
+func parse(file string, text []byte) (*Profile, *ast.File, error) {
 	p, doc, err := decode(file, text)
 	if err != nil {
 		return nil, nil, err
 	}
+	p.absolute()
 	c := &checker{file: file, doc: doc}
 	c.profile(p)
 	if len(c.faults) > 0 {

@@ -5,58 +5,68 @@ import (
 	"strings"
 )
 
-// Identity is what is known of a device when its profiles are chosen.
-type Identity struct {
-	SysObjectID string
-	SysDescr    string
-	Has         map[string]bool // of Probes: those under which the device has an instance
-}
-
-// Plan is what to read from one device: the union of its profiles.
+// Plan is what to read from one device: the union of its profiles. Its tables
+// are shared by all devices and not to be changed.
 type Plan struct {
 	Profiles []string // names, the device's own first
 	Own      string   // the profile chosen for the device itself, or ""
-	Scalars  []Value
-	Tables   []Table
+	Class    string   // what kind of device it is, or ""
+	Identity []Named
+	Tables   []*Table // what stands outside tables is a table of one row (Scalar)
 }
 
-// Names returns the names of all profiles.
+// Named is a profile's identity.
+type Named struct {
+	*Identity
+	Profile string
+}
+
+// Names returns the names of all profiles, sorted.
 func (s *Set) Names() []string { return slices.Clone(s.names) }
 
-// Probes returns the subtrees whose presence decides about profiles, sorted.
-func (s *Set) Probes() []string {
+// Profile returns the profile of that name, or nil.
+func (s *Set) Profile(name string) *Profile { return s.profiles[name] }
+
+// Probes returns the subtrees whose presence decides about the profiles of a
+// device, sorted.
+func (s *Set) Probes(id Identification) []string {
 	var oids []string
 	for _, n := range s.names {
-		oids = append(oids, s.profiles[n].Match.Has...)
+		m := s.profiles[n].Match
+		for i := range m {
+			if m[i].named(id) >= 0 {
+				oids = append(oids, m[i].Has...)
+			}
+		}
 	}
 	slices.Sort(oids)
 	return slices.Compact(oids)
 }
 
 // Select returns the plan for a device: its own profile (the one with the
-// longest fitting sysObjectID; sysDescr decides between equals) with all that it
-// extends, then every layer that fits and is not replaced. Where two define the
-// same table or the same metric, the former wins.
-func (s *Set) Select(id Identity) *Plan {
-	b := &planner{set: s, plan: &Plan{}, taken: map[string]bool{}, metrics: map[string]bool{}, tables: map[string]bool{}, replaced: map[string]bool{}}
+// longest fitting sysObjectID; sysDescr and instances decide between equals)
+// with all that it extends, then every layer that fits and is not replaced.
+// Where two define the same table, metric or sensor, the former wins.
+func (s *Set) Select(id Identification) *Plan {
+	b := &planner{set: s, id: id, plan: &Plan{}, taken: map[string]bool{}, replaced: map[string]bool{}, tables: map[string]bool{}, things: map[string]string{}}
 	if own := s.own(id); own != nil {
 		b.plan.Own = own.Name
 		b.take(own)
 	}
 	for _, n := range s.names {
-		if p := s.profiles[n]; p.Match.layer() && !b.replaced[n] && p.Match.fits(id) > 0 {
+		if p := s.profiles[n]; p.Layer() && !b.replaced[n] && p.Match.fits(id) > 0 {
 			b.take(p)
 		}
 	}
 	return b.plan
 }
 
-func (s *Set) own(id Identity) *Profile {
+func (s *Set) own(id Identification) *Profile {
 	var best *Profile
 	score := 0
 	for _, n := range s.names {
 		p := s.profiles[n]
-		if p.Match.layer() {
+		if p.Layer() {
 			continue
 		}
 		if f := p.Match.fits(id); f > score {
@@ -67,34 +77,51 @@ func (s *Set) own(id Identity) *Profile {
 }
 
 // fits returns 0 when the device is not meant, else how closely it is.
-func (m *Match) fits(id Identity) int {
+func (m Match) fits(id Identification) int {
+	best := 0
+	for i := range m {
+		best = max(best, m[i].fits(id))
+	}
+	return best
+}
+
+func (a *Alternative) fits(id Identification) int {
+	score := a.named(id)
+	if score < 0 {
+		return 0
+	}
+	if len(a.Has) > 0 {
+		if !slices.ContainsFunc(a.Has, func(o string) bool { return id.Has[o] }) {
+			return 0
+		}
+		score++
+	}
+	return score
+}
+
+// named returns how closely the device's names fit, or -1 when they do not.
+func (a *Alternative) named(id Identification) int {
 	score := 0
-	if m.Always {
+	if a.Always {
 		score = 1
 	}
-	if len(m.SysObjectID) > 0 {
+	if len(a.SysObjectID) > 0 {
 		longest := 0
-		for _, prefix := range m.SysObjectID {
+		for _, prefix := range a.SysObjectID {
 			if under(id.SysObjectID, prefix) {
 				longest = max(longest, strings.Count(prefix, ".")+1)
 			}
 		}
 		if longest == 0 {
-			return 0
+			return -1
 		}
 		score += 4 * longest
 	}
-	if m.descr != nil {
-		if !m.descr.MatchString(id.SysDescr) {
-			return 0
+	if a.descr != nil {
+		if !a.descr.MatchString(id.SysDescr) {
+			return -1
 		}
 		score += 2
-	}
-	if len(m.Has) > 0 {
-		if !slices.ContainsFunc(m.Has, func(o string) bool { return id.Has[o] }) {
-			return 0
-		}
-		score++
 	}
 	return score
 }
@@ -106,9 +133,11 @@ func under(oid, prefix string) bool {
 
 type planner struct {
 	set             *Set
+	id              Identification
 	plan            *Plan
 	taken, replaced map[string]bool
-	metrics, tables map[string]bool
+	tables          map[string]bool
+	things          map[string]string // profile by metric, or class and OID of a sensor
 }
 
 func (b *planner) take(p *Profile) {
@@ -117,22 +146,53 @@ func (b *planner) take(p *Profile) {
 	}
 	b.taken[p.Name] = true
 	b.plan.Profiles = append(b.plan.Profiles, p.Name)
+	if b.plan.Class == "" {
+		b.plan.Class = p.Class
+	}
+	p = p.on(b.id)
+	b.plan.Identity = append(b.plan.Identity, Named{&p.Identity, p.Name})
 	for _, n := range p.Replaces {
 		b.replaced[n] = true
 	}
-	for _, v := range p.Scalars {
-		if !b.metrics[v.Metric] {
-			b.metrics[v.Metric] = true
-			b.plan.Scalars = append(b.plan.Scalars, v)
-		}
-	}
-	for _, t := range p.Tables {
-		if !b.tables[t.Name] {
+	b.table(p, p.scalars)
+	for i := range p.Tables {
+		if t := &p.Tables[i]; !b.tables[t.Name] {
 			b.tables[t.Name] = true
-			b.plan.Tables = append(b.plan.Tables, t)
+			b.table(p, t)
 		}
 	}
 	for _, n := range p.Extends {
 		b.take(b.set.profiles[n])
 	}
+}
+
+// table adds what no former profile reads.
+func (b *planner) table(p *Profile, t *Table) {
+	c := *t
+	c.Columns = keep(c.Columns, func(v *Value) bool { return b.first("m "+v.Metric, p) })
+	c.Sensors = keep(c.Sensors, func(s *Sensor) bool { return b.first("s "+s.Class+" "+s.OID, p) })
+	c.Processors = keep(c.Processors, func(s *Sensor) bool { return b.first("p "+s.OID, p) })
+	if c.Scalar() && len(c.Cells) > 0 || len(c.Columns)+len(c.Sensors)+len(c.Processors)+len(c.Memory)+len(c.Storage)+len(c.Neighbours) > 0 {
+		b.plan.Tables = append(b.plan.Tables, &c)
+	}
+}
+
+// first tells whether a thing is the profile's own or nobody's yet.
+func (b *planner) first(thing string, p *Profile) bool {
+	owner, taken := b.things[thing]
+	if !taken {
+		b.things[thing] = p.Name
+		return true
+	}
+	return owner == p.Name
+}
+
+func keep[T any](all []T, wanted func(*T) bool) []T {
+	kept := make([]T, 0, len(all))
+	for i := range all {
+		if wanted(&all[i]) {
+			kept = append(kept, all[i])
+		}
+	}
+	return kept
 }

@@ -1,14 +1,14 @@
 // Package profile is how devices are described as data: which objects an SNMP
-// device has, what they are called as metrics, how they scale and what their
-// states mean. Profiles are YAML files (rules/profiles); one that fits a device
-// by its sysObjectID or sysDescr is taken together with what it extends, and
-// with every layer (IF-MIB, UPS-MIB, ...) of which the device has instances.
-// The package reads no device: agent/input/snmp does.
+// device has, what they are called, how they scale and what their states mean.
+// Profiles are YAML files (rules/profiles, language in docs/profiles.md); one
+// that fits a device by its sysObjectID or sysDescr is taken together with what
+// it extends, and with every layer (IF-MIB, UPS-MIB, ...) of which the device
+// has instances. The package reads no device: agent/input/snmp does.
 package profile
 
 import "regexp"
 
-// Types of a value.
+// Types of a raw metric.
 const (
 	Gauge       = "gauge"        // the number, scaled
 	Counter     = "counter"      // a number that only grows, scaled
@@ -24,35 +24,84 @@ const (
 	StatusCritical = "critical"
 )
 
+// How far a profile is proven.
+const (
+	VerifiedRecording = "recording" // a recording of a real device was read
+	VerifiedServer    = "server"    // a real program was read
+	VerifiedNone      = "none"      // written from its sources, not tested
+)
+
+// Classes of devices.
+var deviceClasses = []string{"network", "firewall", "ups", "pdu", "environment", "cooling", "bmc", "storage", "host", "printer", "other"}
+
+// ClassState is the class of sensors that are a state and no measurement.
+const ClassState = "state"
+
 // Units by sensor class; values are given in these after scaling.
 var units = map[string]string{
 	"temperature": "celsius", "humidity": "percent", "voltage": "volts", "current": "amperes",
-	"power": "watts", "apparent_power": "voltamperes", "reactive_power": "vars", "energy": "joules",
+	"power": "watts", "apparent_power": "voltamperes", "reactive_power": "vars", "energy": "kilowatt_hours",
 	"frequency": "hertz", "fan_speed": "rpm", "load": "percent", "charge": "percent", "percent": "percent",
-	"runtime": "seconds", "dbm": "dbm", "airflow": "cubic_metres_per_minute", "pressure": "pascals",
-	"power_factor": "ratio", "count": "count", "state": "state",
+	"runtime": "seconds", "delay": "seconds", "dbm": "dbm", "airflow": "cubic_metres_per_hour",
+	"waterflow": "litres_per_minute", "pressure": "pascals", "power_factor": "ratio", "count": "count",
+	"cooling": "watts", "signal": "dbm", "snr": "decibels", "attenuation": "decibels", "loss": "percent",
+	"quality": "percent", "bitrate": "bits_per_second", "ber": "ratio", "chromatic_dispersion": "picoseconds_per_nanometre",
+	"eer": "ratio", ClassState: "state",
 }
 
 // Unit returns the unit in which sensors of the class are given, or "".
 func Unit(class string) string { return units[class] }
 
-// Profile is one file. Every OID in it is numeric, without a leading dot.
+// Profile is one file. Every OID in it is numeric, without a leading dot once
+// the file is loaded.
 type Profile struct {
 	Name     string   `yaml:"profile"`
 	Class    string   `yaml:"class"`    // what kind of device has this: ups, network, ...
-	Vendor   string   `yaml:"vendor"`   // maker, where the profile is one maker's
+	Verified string   `yaml:"verified"` // recording, server or none
+	Source   []string `yaml:"source"`   // where the objects and their meaning come from
 	Extends  []string `yaml:"extends"`  // profiles whose objects are read too
 	Replaces []string `yaml:"replaces"` // layers not to be read where this profile is taken
 	Match    Match    `yaml:"match"`
-	Scalars  []Value  `yaml:"scalars"`
-	Tables   []Table  `yaml:"tables"`
+	Identity Identity `yaml:"identity"`
+	Base     string   `yaml:"base"` // what a leading dot stands for outside tables
 
-	file string
+	Cells      map[string]*Cell `yaml:"cells"`
+	Scalars    []Value          `yaml:"scalars"`
+	Sensors    []Sensor         `yaml:"sensors"`
+	Processors []Sensor         `yaml:"processors"`
+	Memory     []Pool           `yaml:"memory"`
+	Storage    []Pool           `yaml:"storage"`
+	Tables     []Table          `yaml:"tables"`
+
+	file    string
+	text    []byte // kept where OIDs depend on the device
+	scalars *Table // what stands outside tables, as a table of one row
 }
 
-// Match says when a profile is taken. A profile with neither condition is only
-// reached by another's Extends.
-type Match struct {
+// File is the name of the file the profile was read from.
+func (p *Profile) File() string { return p.file }
+
+// Match says when a profile is taken: one fitting alternative is enough. A
+// profile without any is only reached by another's Extends.
+type Match []Alternative
+
+// UnmarshalYAML takes a list of alternatives, or one.
+func (m *Match) UnmarshalYAML(decode func(any) error) error {
+	var list []Alternative
+	if err := decode(&list); err == nil {
+		*m = list
+		return nil
+	}
+	var one Alternative
+	if err := decode(&one); err != nil {
+		return err
+	}
+	*m = Match{one}
+	return nil
+}
+
+// Alternative is conditions that must all hold.
+type Alternative struct {
 	Always      bool     `yaml:"always"`
 	SysObjectID []string `yaml:"sys_object_id"` // prefixes; the longest match among profiles wins
 	SysDescr    string   `yaml:"sys_descr"`     // regular expression
@@ -61,31 +110,83 @@ type Match struct {
 	descr *regexp.Regexp
 }
 
-// layer tells whether the profile is taken beside others instead of being the
+// Layer tells whether the profile is taken beside others instead of being the
 // device's own.
-func (m *Match) layer() bool {
-	return m.Always || len(m.Has) > 0 && len(m.SysObjectID) == 0 && m.SysDescr == ""
+func (p *Profile) Layer() bool {
+	for i := range p.Match {
+		if len(p.Match[i].SysObjectID) > 0 || p.Match[i].SysDescr != "" {
+			return false
+		}
+	}
+	return len(p.Match) > 0
 }
 
 // Table is objects that share one index.
 type Table struct {
-	Name    string   `yaml:"name"`
-	Index   []string `yaml:"index"`  // label of each index component; the last takes the rest
-	Labels  []Label  `yaml:"labels"` // columns that name a row; read seldom
-	Meta    []Label  `yaml:"meta"`   // columns that sensors need and series do not carry; read seldom
-	Columns []Value  `yaml:"columns"`
+	Name    string           `yaml:"name"`
+	Entry   string           `yaml:"entry"`  // what a leading dot stands for inside
+	Index   []string         `yaml:"index"`  // label of each index component; the last takes the rest
+	Labels  map[string]*Cell `yaml:"labels"` // cells that name a row's raw metrics; read seldom
+	Cells   map[string]*Cell `yaml:"cells"`  // what sensors need and raw metrics do not carry; read seldom
+	Columns []Value          `yaml:"columns"`
+
+	Sensors    []Sensor    `yaml:"sensors"`
+	Processors []Sensor    `yaml:"processors"`
+	Memory     []Pool      `yaml:"memory"`
+	Storage    []Pool      `yaml:"storage"`
+	Neighbours []Neighbour `yaml:"neighbours"`
 
 	MayBeEmpty bool `yaml:"may_be_empty"` // rows may all go without that being a fault
+	Optional   bool `yaml:"optional"`     // only read where a target asks for it
+
+	// Outer is the table of the same profile's scalars, whose cells the rows'
+	// templates may use; nil in that table itself.
+	Outer *Table `yaml:"-"`
 }
 
-// Label is a column whose text names the rows of a table.
-type Label struct {
-	Name   string `yaml:"name"`
-	OID    string `yaml:"oid"`
-	Format string `yaml:"format"` // "" or mac
+// Scalar tells whether the table stands for what is outside tables: one row,
+// and columns that are instances.
+func (t *Table) Scalar() bool { return t.Outer == nil }
+
+// Cell is a column, read seldom, whose text names or explains a row.
+type Cell struct {
+	OID    string            `yaml:"oid"`
+	Key    *Template         `yaml:"key"`    // index of the instance in another table's column; nil: the row's own
+	Format string            `yaml:"format"` // "" mac
+	Map    map[string]string `yaml:"map"`    // text by raw value
+	Match  string            `yaml:"match"`  // group 1 of the text, if it fits
+
+	match *regexp.Regexp
 }
 
-// Value is one scalar object (OID with its .0) or one column of a table.
+// UnmarshalYAML takes an OID, or the whole form.
+func (c *Cell) UnmarshalYAML(decode func(any) error) error {
+	var oid string
+	if err := decode(&oid); err == nil {
+		c.OID = oid
+		return nil
+	}
+	type plain Cell
+	return decode((*plain)(c))
+}
+
+// Text returns what the cell says by its raw text.
+func (c *Cell) Text(raw string) string {
+	if c.match != nil {
+		m := c.match.FindStringSubmatch(raw)
+		if m == nil {
+			return ""
+		}
+		raw = m[1]
+	}
+	if t, ok := c.Map[raw]; ok {
+		return t
+	}
+	return raw
+}
+
+// Value is a raw metric of one scalar object (OID with its instance) or of one
+// column of a table.
 type Value struct {
 	Metric string            `yaml:"metric"`
 	OID    string            `yaml:"oid"`
@@ -94,9 +195,7 @@ type Value struct {
 	Enum   map[string]string `yaml:"enum"`   // info: text by number or by OID
 	Format string            `yaml:"format"` // info: "" or mac
 	Slow   bool              `yaml:"slow"`   // read seldom; the last value is repeated
-
-	Sensor   *Sensor   `yaml:"sensor"`
-	StatusOf *StatusOf `yaml:"status_of"`
+	Sensor *Sensor           `yaml:"sensor"` // a sensor on the same object
 }
 
 // InfoLabel is the label that carries an info metric's text.
@@ -108,35 +207,113 @@ func (v *Value) InfoLabel() string {
 	return v.Metric
 }
 
-// Sensor says how a value reads as a sensor: faultline_sensor_value in the
-// class's unit and, where states are known, faultline_sensor_status.
+// Sensor says how an object reads as a sensor: faultline_sensor_value in the
+// class's unit and, where states are known, faultline_sensor_status. Processors
+// are sensors whose value is the usage in percent.
 type Sensor struct {
-	Class  string            `yaml:"class"`
-	Name   string            `yaml:"name"`   // a table's row adds its index
-	Scale  float64           `yaml:"scale"`  // from the raw value to the class's unit; 0 is 1
-	Status map[string]string `yaml:"status"` // state by raw value; others are unknown
+	OID    string    `yaml:"oid"`
+	Class  string    `yaml:"class"`
+	Name   *Template `yaml:"name"`
+	Scale  float64   `yaml:"scale"` // 0 is 1
+	Offset float64   `yaml:"offset"`
+	When   []*Cond   `yaml:"when"`
 
-	NameFrom      []string `yaml:"name_from"` // labels or meta; the first that is not empty
-	ClassFrom     *Lookup  `yaml:"class_from"`
-	ExponentFrom  *Number  `yaml:"exponent_from"`  // power of ten
-	PrecisionFrom string   `yaml:"precision_from"` // meta: decimals of the raw value
-	Truth         string   `yaml:"truth"`          // class_from's raw value of a TruthValue
+	ClassFrom     *Lookup           `yaml:"class_from"`
+	ExponentFrom  *Number           `yaml:"exponent_from"`  // power of ten
+	PrecisionFrom string            `yaml:"precision_from"` // cell: decimals of the raw value
+	DivisorFrom   string            `yaml:"divisor_from"`   // cell: what the raw value is divided by
+	Convert       string            `yaml:"convert"`        // after scaling
+	ConvertFrom   *Lookup           `yaml:"convert_from"`
+	Extract       string            `yaml:"extract"`     // group 1 of the raw text is the raw value
+	Signed        int               `yaml:"signed"`      // bits of a signed number that came as unsigned
+	Status        map[string]string `yaml:"status"`      // state by raw value; others are unknown
+	StatusBits    map[int]string    `yaml:"status_bits"` // BITS: state by bit, 0 the highest of the first octet; the worst one counts, none is ok
+	Truth         string            `yaml:"truth"`       // class_from's raw value of a TruthValue
+	State         *StateColumn      `yaml:"state"`
+	Unless        string            `yaml:"unless"` // of a processor: a table; when that has rows, this is none
+
+	extract *regexp.Regexp
+	status  states
 }
 
-// Lookup turns a row's meta value into a word.
+// Lookup turns a row's cell into a word.
 type Lookup struct {
-	Meta string            `yaml:"meta"`
+	Cell string            `yaml:"cell"`
 	Map  map[string]string `yaml:"map"`
 }
 
-// Number turns a row's meta value into a number.
+// Number turns a row's cell into a number; without a map it is one itself.
 type Number struct {
-	Meta string         `yaml:"meta"`
+	Cell string         `yaml:"cell"`
 	Map  map[string]int `yaml:"map"`
 }
 
-// StatusOf says that a column is the state of another column's sensor.
-type StatusOf struct {
-	Column string            `yaml:"column"` // metric of the sensor's column
-	Map    map[string]string `yaml:"map"`
+// StateColumn is another column that tells the state of a measurement.
+type StateColumn struct {
+	OID string            `yaml:"oid"`
+	Map map[string]string `yaml:"map"`
+
+	status states
+}
+
+// Pool is memory or storage: its name, and what is known of total, used, free
+// (in units) and percent used.
+type Pool struct {
+	Name    *Template  `yaml:"name"`
+	When    []*Cond    `yaml:"when"`
+	Total   *Ref       `yaml:"total"`
+	Used    *Ref       `yaml:"used"`
+	Free    *Ref       `yaml:"free"`
+	Percent *Ref       `yaml:"percent"` // used
+	Less    []*Ref     `yaml:"less"`    // taken off used as long as something is left (buffers, caches)
+	Unless  string     `yaml:"unless"`  // a table; when that has rows, this is no pool
+	Unit    *UnitBytes `yaml:"unit"`    // bytes of one unit; nil: 1
+}
+
+// Ref is where a number comes from: a column, or a cell ("{name}").
+type Ref struct {
+	OID     string    `yaml:"oid"`
+	Key     *Template `yaml:"key"` // index of another row of the same table
+	Cell    string    `yaml:"cell"`
+	Scale   float64   `yaml:"scale"`
+	Offset  float64   `yaml:"offset"`
+	Extract string    `yaml:"extract"`
+
+	extract *regexp.Regexp
+}
+
+// UnmarshalYAML takes an OID, a cell in braces, or the whole form.
+func (r *Ref) UnmarshalYAML(decode func(any) error) error {
+	var text string
+	if err := decode(&text); err == nil {
+		r.OID, r.Cell = refText(text)
+		return nil
+	}
+	type plain Ref
+	return decode((*plain)(r))
+}
+
+// UnitBytes is bytes of a unit: a number, or a cell that has it.
+type UnitBytes struct {
+	Bytes float64
+	Cell  string
+}
+
+// Neighbour is how rows of a discovery protocol's table read.
+type Neighbour struct {
+	Protocol       string    `yaml:"protocol"` // lldp or cdp
+	LocalInterface *Template `yaml:"local_interface"`
+	RemoteName     *Template `yaml:"remote_name"`
+	RemotePort     *Template `yaml:"remote_port"`
+	RemoteAddress  *Template `yaml:"remote_address"`
+	When           []*Cond   `yaml:"when"`
+}
+
+// Identity says where the device's names come from.
+type Identity struct {
+	Vendor  Sources `yaml:"vendor"`
+	OS      Sources `yaml:"os"`
+	Model   Sources `yaml:"model"`
+	Version Sources `yaml:"version"`
+	Serial  Sources `yaml:"serial"`
 }

@@ -30,7 +30,7 @@ func TestEmbeddedProfilesLoad(t *testing.T) {
 	if d := cmp.Diff(want, set.Names()); d != "" {
 		t.Errorf("profiles (-want +got):\n%s", d)
 	}
-	plan := set.Select(profile.Identity{Has: map[string]bool{"1.3.6.1.2.1.33.1.2": true}})
+	plan := set.Select(profile.Identification{Has: map[string]bool{"1.3.6.1.2.1.33.1.2": true}})
 	if d := cmp.Diff([]string{"system", "ups-mib"}, plan.Profiles); d != "" {
 		t.Errorf("plan of a UPS (-want +got):\n%s", d)
 	}
@@ -63,16 +63,16 @@ func TestSelect(t *testing.T) {
 	has := map[string]bool{"1.3.7": true}
 	tests := []struct {
 		name string
-		id   profile.Identity
+		id   profile.Identification
 		want []string
 		fan  string
 	}{
-		{"nothing fits", profile.Identity{SysObjectID: "1.3.6.1.4.1.10"}, []string{"all"}, ""},
-		{"layer by instances", profile.Identity{Has: has}, []string{"all", "layer"}, ""},
-		{"prefix ends at a dot", profile.Identity{SysObjectID: "1.3.6.1.4.1.99"}, []string{"all"}, ""},
-		{"maker", profile.Identity{SysObjectID: "1.3.6.1.4.1.9.1", Has: has}, []string{"maker", "base", "all", "layer"}, "1.3.4"},
-		{"longest prefix", profile.Identity{SysObjectID: "1.3.6.1.4.1.9.5.1", Has: has}, []string{"model", "maker", "base", "all"}, "1.3.5"},
-		{"description", profile.Identity{SysObjectID: "1.3.6.1.4.1.9.1", SysDescr: "Model X 2"}, []string{"descr", "all"}, "1.3.6"},
+		{"nothing fits", profile.Identification{SysObjectID: "1.3.6.1.4.1.10"}, []string{"all"}, ""},
+		{"layer by instances", profile.Identification{Has: has}, []string{"all", "layer"}, ""},
+		{"prefix ends at a dot", profile.Identification{SysObjectID: "1.3.6.1.4.1.99"}, []string{"all"}, ""},
+		{"maker", profile.Identification{SysObjectID: "1.3.6.1.4.1.9.1", Has: has}, []string{"maker", "base", "all", "layer"}, "1.3.4"},
+		{"longest prefix", profile.Identification{SysObjectID: "1.3.6.1.4.1.9.5.1", Has: has}, []string{"model", "maker", "base", "all"}, "1.3.5"},
+		{"description", profile.Identification{SysObjectID: "1.3.6.1.4.1.9.1", SysDescr: "Model X 2"}, []string{"descr", "all"}, "1.3.6"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestLaterFileSystemReplacesFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := set.Select(profile.Identity{}).Scalars[0].OID; got != "1.3.2" {
+	if got := set.Select(profile.Identification{}).Scalars[0].OID; got != "1.3.2" {
 		t.Errorf("got OID %s, want that of the later file", got)
 	}
 }
@@ -171,7 +171,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		plan := set.Select(profile.Identity{Has: map[string]bool{}})
+		plan := set.Select(profile.Identification{Has: map[string]bool{}})
 		for i := range plan.Tables {
 			if len(plan.Tables[i].Columns) == 0 || len(plan.Tables[i].Index) == 0 {
 				t.Fatalf("table %q passed without columns or index", plan.Tables[i].Name)

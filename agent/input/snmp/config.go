@@ -27,6 +27,7 @@ type config struct {
 
 	timeout time.Duration // of one request
 	retries int
+	tables  []string // optional tables to be read
 }
 
 var versions = map[string]gosnmp.SnmpVersion{"": gosnmp.Version2c, "1": gosnmp.Version1, "2c": gosnmp.Version2c, "2": gosnmp.Version2c, "3": gosnmp.Version3}
@@ -45,13 +46,13 @@ var privProtocols = map[string]gosnmp.SnmpV3PrivProtocol{
 
 var optionNames = []string{
 	"version", "community", "user", "auth_protocol", "auth_password", "priv_protocol", "priv_password",
-	"context", "retries", "request_timeout",
+	"context", "retries", "request_timeout", "tables",
 }
 
 // parse reads the target's settings and reports all that is wrong with them.
 // Secrets are never part of an error.
 func parse(t base.Target) (config, error) {
-	c := config{port: 161, retries: 1, timeout: time.Second, context: t.Options["context"]}
+	c := config{port: 161, retries: 1, timeout: time.Second, context: t.Options["context"], tables: strings.Fields(strings.ReplaceAll(t.Options["tables"], ",", " "))}
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	for name := range t.Options {

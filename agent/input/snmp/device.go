@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +21,7 @@ const (
 	oidUpTime   = "1.3.6.1.2.1.1.3.0"
 	oidObjectID = "1.3.6.1.2.1.1.2.0"
 	oidDescr    = "1.3.6.1.2.1.1.1.0"
+	oidName     = "1.3.6.1.2.1.1.5.0"
 
 	slowEvery     = 5 * time.Minute  // names, serials and other things that seldom change
 	identifyFirst = 30 * time.Second // a device just started may not show all of itself yet
@@ -38,13 +39,15 @@ type device struct {
 	mu sync.Mutex // held during a poll; guards the fields below
 
 	session  *session
-	id       profile.Identity
+	id       profile.Identification
+	facts    identity
 	plan     *profile.Plan
 	identify time.Time // when to look again which profiles fit
 	slowAt   time.Time // when to read slow things again
 	upTime   float64   // sysUpTime at the last poll, in ticks
-	scalars  []*scalar
 	tables   []*table
+	problems []Problem         // of the last poll
+	keepAll  bool              // keep every value after the poll, to describe the device
 	sensors  map[string]string // owner of each sensor's name
 	series   map[string]base.Labels
 }
@@ -52,7 +55,7 @@ type device struct {
 func newDevice(c config, t base.Target, o Options) *device {
 	return &device{
 		address: t.Address, options: maps.Clone(t.Options), cfg: c, opts: o,
-		id: profile.Identity{Has: map[string]bool{}}, sensors: map[string]string{}, series: map[string]base.Labels{},
+		id: profile.Identification{Has: map[string]bool{}}, sensors: map[string]string{}, series: map[string]base.Labels{},
 	}
 }
 
@@ -91,6 +94,7 @@ func (d *device) attempt(ctx context.Context, sink input.Sink) error {
 		d.session = s
 	}
 	d.session.begin(ctx)
+	d.problems = nil
 	p := &poll{device: d, sink: sink, read: &reader{session: d.session, v1: d.cfg.version == gosnmp.Version1, now: d.opts.Now}}
 	err := p.run(ctx)
 	p.meta(start, err)
@@ -109,6 +113,8 @@ type poll struct {
 	slow   bool      // slow things are read in this poll
 	given  int       // samples handed over
 	faults []error
+
+	columns map[string]map[string]string // whole columns read in this poll, by OID
 }
 
 func (p *poll) run(ctx context.Context) error {
@@ -125,10 +131,17 @@ func (p *poll) run(ctx context.Context) error {
 		p.slowAt = now.Add(slowEvery)
 	}
 	p.walkAt = now
-	err := p.readScalars(ctx)
+	var err error
+	for _, t := range p.tables {
+		t.polled = false
+	}
 	for i := 0; i < len(p.tables) && err == nil; i++ {
 		err = p.tables[i].poll(ctx, p)
 	}
+	if p.slow && err == nil {
+		err = p.identifyDevice(ctx)
+	}
+	p.emitIdentity()
 	if err != nil {
 		p.slowAt = time.Time{}
 		p.faults = append(p.faults, err)
@@ -204,11 +217,17 @@ func wrapped(before, now float64) bool {
 // choose finds the profiles that fit. A layer that was there once stays until
 // the device is another one: going missing is a fault, not another device.
 func (p *poll) choose(ctx context.Context, now time.Time) error {
-	err := p.read.get(ctx, opGet, []string{oidDescr}, func(_ int, v gosnmp.SnmpPDU) { p.id.SysDescr = text(v, "") })
-	if err != nil {
+	err := p.read.get(ctx, opGet, []string{oidDescr, oidName}, func(i int, v gosnmp.SnmpPDU) {
+		if i == 0 {
+			p.id.SysDescr = text(v, "")
+		} else {
+			p.id.SysName = text(v, "")
+		}
+	})
+	if silent(err) || ctx.Err() != nil {
 		return fmt.Errorf("sysDescr: %w", err)
 	}
-	probes := p.opts.Profiles.Probes()
+	probes := p.opts.Profiles.Probes(p.id)
 	err = p.read.get(ctx, opNext, probes, func(i int, v gosnmp.SnmpPDU) {
 		if _, ok := below(strings.TrimPrefix(v.Name, "."), probes[i]); ok {
 			p.id.Has[probes[i]] = true
@@ -231,10 +250,10 @@ func (p *poll) choose(ctx context.Context, now time.Time) error {
 	}
 	for _, t := range p.tables {
 		t.expected = 0
-	}
-	for _, s := range p.scalars {
-		if !s.fresh {
-			s.state = notAsked
+		for k := range t.fast {
+			if t.fast[k].state == notThere {
+				t.fast[k].state = notAsked
+			}
 		}
 	}
 	return nil
@@ -247,14 +266,20 @@ func (d *device) adopt(plan *profile.Plan) {
 		old[t.def.Name] = t
 	}
 	d.plan, d.slowAt = plan, time.Time{}
-	d.scalars, d.tables = nil, nil
-	for i := range plan.Scalars {
-		d.scalars = append(d.scalars, &scalar{def: &plan.Scalars[i]})
-	}
-	for i := range plan.Tables {
-		t := newTable(&plan.Tables[i])
+	d.tables = nil
+	scalars := map[string]*table{}
+	for _, def := range plan.Tables {
+		if def.Optional && !slices.Contains(d.cfg.tables, def.Name) {
+			continue
+		}
+		t := newTable(def, d.keepAll)
 		if o := old[t.def.Name]; o != nil {
 			t.tuning, t.slowTuning = o.tuning, o.slowTuning
+		}
+		if def.Scalar() {
+			scalars[def.Name] = t
+		} else {
+			t.outer = scalars[def.Outer.Name]
 		}
 		d.tables = append(d.tables, t)
 	}
@@ -307,7 +332,7 @@ func (p *poll) meta(start time.Time, err error) {
 		}
 	}
 	for _, t := range p.tables {
-		if !t.readAt.Before(start) {
+		if t.polled && !t.def.Scalar() {
 			p.sample(p.own("faultline_snmp_table_success", "table", t.def.Name), truth(t.ok), now)
 		}
 	}
@@ -318,43 +343,4 @@ func truth(b bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// readScalars reads the plan's scalars: the slow ones, and those that were not
-// there, only with the slow things.
-func (p *poll) readScalars(ctx context.Context) error {
-	var oids []string
-	var asked []*scalar
-	for _, s := range p.scalars {
-		if p.slow || !s.def.Slow && s.state != notThere {
-			oids, asked = append(oids, s.def.OID), append(asked, s)
-			s.fresh = false
-		}
-	}
-	fault := p.read.get(ctx, opGet, oids, func(i int, v gosnmp.SnmpPDU) { asked[i].set(v, p.read.at) })
-	if silent(fault) || ctx.Err() != nil {
-		return fmt.Errorf("scalars: %w", fault)
-	}
-	var gone []string
-	for _, s := range asked {
-		switch {
-		case s.fresh:
-			s.state = there
-		case s.state == there && fault == nil:
-			gone = append(gone, s.def.Metric)
-		case s.state != there:
-			s.state = notThere
-		}
-	}
-	if len(gone) > 0 {
-		sort.Strings(gone)
-		fault = errors.Join(fault, fmt.Errorf("no longer there: %s", strings.Join(gone, ", ")))
-	}
-	if fault != nil {
-		p.faults = append(p.faults, fmt.Errorf("scalars: %w", fault))
-	}
-	for _, s := range p.scalars {
-		s.emit(p)
-	}
-	return nil
 }

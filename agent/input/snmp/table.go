@@ -1,277 +1,209 @@
 package snmp
 
 import (
-	"context"
-	"errors"
-	"fmt"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
-
-	"github.com/gosnmp/gosnmp"
 
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/plugins/base"
 )
 
-// table is one table of a device: what was learned about reading it, and its
-// rows with their names and the labels of their series, which are made once.
+// table is one table of a device, or the scalars of one profile (one row): what
+// was learned about reading it, and its rows with their names and the labels of
+// their series, which are made once.
 type table struct {
 	def        *profile.Table
+	outer      *table // of the same profile's scalars; nil in that itself
 	tuning     tuning // of the columns read at every poll
 	slowTuning tuning // of those read seldom
 
 	static   []staticColumn
-	staticAt map[string]int // position in static by label or meta name
-	labels   int            // of static, how many are labels
-	fast     []int          // positions in def.Columns read at every poll
-	statusOf []int          // by position in def.Columns: that of the sensor it is the state of, or -1
+	staticAt map[string]int // position in static by name of label or cell
+	foreign  []foreignCell  // cells from other tables' columns, after static in a row's texts
+	labels   []string       // names of labels, sorted
+	fast     []fastColumn
+	fastAt   map[string]int // position in fast by OID
 
 	rows     map[string]*row
 	number   uint64 // of the poll under way
 	expected int    // rows there were
-	readAt   time.Time
-	ok       bool // the last reading was whole
+	version  int    // grows when the texts of a row of scalars change
+	polled   bool   // read in the poll under way
+	ok       bool   // the last reading was whole
 }
 
-// staticColumn is read seldom: a label, meta, or a column marked slow.
+// staticColumn is read seldom: a label, a cell, or a column marked slow.
 type staticColumn struct {
-	oid, format string
-	column      int // position in def.Columns, or -1
+	oid    string
+	format string
+	cell   *profile.Cell // nil: a slow column
+	column int           // position in def.Columns, or -1
 }
+
+// foreignCell is a cell of which the instance has another index than the row.
+type foreignCell struct {
+	name string
+	cell *profile.Cell
+}
+
+// fastColumn is read at every poll.
+type fastColumn struct {
+	oid     string
+	metrics []int // positions in def.Columns
+	kept    bool  // sensors or pools need the value after the walk
+	state   int   // of a scalar: notAsked, there, notThere
+}
+
+// Whether a scalar exists, as far as known.
+const (
+	notAsked = iota
+	there
+	notThere
+)
 
 // row is one row of a table.
 type row struct {
 	index  string
-	static []string // by position in table.static
+	static []string // texts of static and foreign cells
 	seen   uint64   // number of the last poll that saw it
 	named  bool     // its labels were read
 
-	parts  []base.Label // of the index and the labels; nil: to be made
-	series []base.Labels
-	texts  []string // of infos: the text that the series was made for
-	sensor []*rowSensor
+	values []value // by position in table.fast; nil where none is kept
+	at     int64   // when the last value was read, ms
+
+	parts    []base.Label // of the index and the labels; nil: to be made
+	series   []base.Labels
+	texts    []string // of infos: the text that the series was made for
+	derived  *derived
+	outerWas int // version of the outer table for which derived was made
 }
 
-func newTable(def *profile.Table) *table {
-	t := &table{def: def, staticAt: map[string]int{}, rows: map[string]*row{}, labels: len(def.Labels), statusOf: make([]int, len(def.Columns))}
-	for _, l := range slices.Concat(def.Labels, def.Meta) {
-		t.staticAt[l.Name] = len(t.static)
-		t.static = append(t.static, staticColumn{l.OID, l.Format, -1})
+// value is a raw value as it was read last.
+type value struct {
+	kind   uint8  // 0 none, else as below
+	number uint64 // integers exactly, else the bits of a float
+	text   string
+}
+
+// Kinds of a value.
+const (
+	kindSigned = iota + 1
+	kindUnsigned
+	kindFloat
+	kindText
+)
+
+func newTable(def *profile.Table, all bool) *table {
+	t := &table{def: def, staticAt: map[string]int{}, fastAt: map[string]int{}, rows: map[string]*row{}}
+	t.labels = slices.Sorted(maps.Keys(def.Labels))
+	for _, cells := range []map[string]*profile.Cell{def.Labels, def.Cells} {
+		for _, name := range slices.Sorted(maps.Keys(cells)) {
+			if c := cells[name]; c.Key == nil {
+				t.staticAt[name] = len(t.static)
+				t.static = append(t.static, staticColumn{c.OID, c.Format, c, -1})
+			} else {
+				t.foreign = append(t.foreign, foreignCell{name, c})
+			}
+		}
 	}
 	for i, c := range def.Columns {
-		t.statusOf[i] = -1
 		if c.Slow {
-			t.static = append(t.static, staticColumn{c.OID, c.Format, i})
+			t.static = append(t.static, staticColumn{c.OID, c.Format, nil, i})
 		} else {
-			t.fast = append(t.fast, i)
-		}
-		if c.StatusOf != nil {
-			t.statusOf[i] = slices.IndexFunc(def.Columns, func(o profile.Value) bool { return o.Metric == c.StatusOf.Column })
+			k := t.column(c.OID, all)
+			t.fast[k].metrics = append(t.fast[k].metrics, i)
 		}
 	}
+	for i, f := range t.foreign {
+		t.staticAt[f.name] = len(t.static) + i
+	}
+	t.needs()
 	return t
 }
 
-// instance is one value of a row whose names are not known yet.
-type instance struct {
-	column int
-	index  string
-	value  gosnmp.SnmpPDU
-	at     time.Time
+// needs notes the columns that sensors, processors and pools are made of.
+func (t *table) needs() {
+	for _, sensors := range [][]profile.Sensor{t.def.Sensors, t.def.Processors} {
+		for i := range sensors {
+			t.column(sensors[i].OID, true)
+			if sensors[i].State != nil {
+				t.column(sensors[i].State.OID, true)
+			}
+		}
+	}
+	for _, pools := range [][]profile.Pool{t.def.Memory, t.def.Storage} {
+		for i := range pools {
+			for _, r := range pools[i].Refs() {
+				if r.OID != "" {
+					t.column(r.OID, true)
+				}
+			}
+		}
+	}
 }
 
-// poll reads the table once. It returns an error only when the device was lost.
-func (t *table) poll(ctx context.Context, p *poll) error {
-	t.number++
-	t.readAt, t.ok = p.opts.Now(), false
-	var unnamed []instance
-	cols := make([]*column, len(t.fast))
-	for k, i := range t.fast {
-		cols[k] = &column{oid: t.def.Columns[i].OID}
+// column returns the position of a column read at every poll.
+func (t *table) column(oid string, kept bool) int {
+	k, ok := t.fastAt[oid]
+	if !ok {
+		k = len(t.fast)
+		t.fastAt[oid] = k
+		t.fast = append(t.fast, fastColumn{oid: oid})
 	}
-	expected := t.expected
-	lost := p.read.walk(ctx, &t.tuning, cols, func(k int, index string, v gosnmp.SnmpPDU) {
-		if r := t.rows[index]; r != nil && !p.slow {
-			r.seen = t.number
-			t.emit(p, r, t.fast[k], v, p.read.at)
-			return
-		}
-		unnamed = append(unnamed, instance{t.fast[k], index, v, p.read.at})
-	})
-	faults := t.faults(cols, expected, lost)
-	if len(unnamed) > 0 && lost == nil {
-		var fault error
-		if fault, lost = t.name(ctx, p, unnamed); fault != nil {
-			faults = append(faults, fault)
-		}
-	}
-	for _, in := range unnamed {
-		if r := t.rows[in.index]; r != nil {
-			r.seen = t.number
-			t.emit(p, r, in.column, in.value, in.at)
-		}
-	}
-	t.emitStatic(p)
-	t.ok = len(faults) == 0 && lost == nil
-	if len(faults) > 0 {
-		p.faults = append(p.faults, fmt.Errorf("%s: %w", t.def.Name, joined(faults)))
-	}
-	if lost != nil {
-		return fmt.Errorf("%s: %w", t.def.Name, lost)
-	}
-	return nil
+	t.fast[k].kept = t.fast[k].kept || kept
+	return k
 }
 
-// faults returns what went wrong in a walk; a table that lost all its rows
-// counts, since an agent that cannot read it any more looks alike.
-func (t *table) faults(cols []*column, expected int, lost error) []error {
-	var faults []error
-	rows := 0
-	for k, c := range cols {
-		rows = max(rows, c.rows)
-		if c.fault != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", t.def.Columns[t.fast[k]].Metric, c.fault))
+func (t *table) newRow(index string) *row {
+	r := &row{index: index, static: make([]string, len(t.static)+len(t.foreign))}
+	for k := range t.fast {
+		if t.fast[k].kept {
+			r.values = make([]value, len(t.fast))
+			break
 		}
-	}
-	if rows == 0 && expected > 0 && !t.def.MayBeEmpty && lost == nil {
-		faults = append(faults, fmt.Errorf("no rows, there were %d", expected))
-	}
-	if rows > 0 {
-		t.expected = rows
-	}
-	return faults
-}
-
-// name reads the static columns for the rows of the instances. Rows whose
-// labels could not be read are left out: a wrong name is worse than none. The
-// first error is about the columns, the second says that the device was lost.
-func (t *table) name(ctx context.Context, p *poll, of []instance) (fault, lost error) {
-	fresh := map[string]*row{}
-	for _, in := range of {
-		if fresh[in.index] == nil {
-			fresh[in.index] = &row{index: in.index, static: make([]string, len(t.static))}
-		}
-	}
-	cols := make([]*column, len(t.static))
-	for i, s := range t.static {
-		cols[i] = &column{oid: s.oid}
-	}
-	lost = p.read.walk(ctx, &t.slowTuning, cols, func(i int, index string, v gosnmp.SnmpPDU) {
-		if r := fresh[index]; r != nil {
-			r.static[i] = text(v, t.static[i].format)
-		}
-	})
-	var faults []error
-	for i, c := range cols {
-		if c.fault != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", c.oid, c.fault))
-		}
-		for _, r := range fresh {
-			r.named = lost == nil && (i == 0 || r.named) && (i >= t.labels || c.fault == nil || r.static[i] != "")
-		}
-	}
-	left := 0
-	for index, r := range fresh {
-		if len(cols) == 0 || r.named {
-			t.replace(index, r)
-		} else if t.rows[index] == nil {
-			left++
-		}
-	}
-	if p.slow && lost == nil {
-		t.forget()
-	}
-	if left > 0 && lost == nil {
-		faults = append(faults, fmt.Errorf("%d rows left out: their names could not be read", left))
-	}
-	return errors.Join(faults...), lost
-}
-
-// replace puts a row newly read in the place of the one known; an unchanged one
-// keeps its labels.
-func (t *table) replace(index string, r *row) {
-	if old := t.rows[index]; old != nil && slices.Equal(old.static, r.static) {
-		return
 	}
 	n := len(t.def.Columns)
-	r.series, r.texts, r.sensor = make([]base.Labels, n), make([]string, n), make([]*rowSensor, n)
-	t.rows[index] = r
+	r.series, r.texts = make([]base.Labels, n), make([]string, n)
+	return r
 }
 
-// forget drops rows that were not seen for long.
-func (t *table) forget() {
-	const polls = 100
-	for index, r := range t.rows {
-		if r.seen+polls < t.number {
-			delete(t.rows, index)
+// get returns what a row calls a name: a cell, a label, a part of the index or
+// a cell of the profile's scalars.
+func (t *table) get(r *row) profile.Get {
+	return func(name string) string {
+		if i, ok := t.staticAt[name]; ok {
+			return r.static[i]
 		}
-	}
-}
-
-// emit hands over one instance of a column: its metric, and its sensor or state.
-func (t *table) emit(p *poll, r *row, col int, v gosnmp.SnmpPDU, at time.Time) {
-	if absent(v) {
-		return
-	}
-	def := &t.def.Columns[col]
-	if def.Type == profile.Info {
-		p.sample(t.infoLabels(r, col, infoText(def, v)), 1, at)
-		return
-	}
-	raw, ok := number(v)
-	if !ok {
-		return
-	}
-	p.sample(t.metricLabels(r, col), scaled(raw, def.Scale), at)
-	if def.Sensor != nil {
-		s := t.sensorOf(p, r, col)
-		if s.value != nil {
-			p.sample(s.value, s.reading(raw), at)
+		if part, ok := profile.IndexPart(r.index, name); ok {
+			return part
 		}
-		if s.status != nil && def.Sensor.Status != nil {
-			p.sample(s.status, statusValue(def.Sensor.Status, raw), at)
+		if i := slices.Index(t.def.Index, name); i >= 0 {
+			return indexPart(len(t.def.Index), i, r.index)
 		}
-	}
-	if k := t.statusOf[col]; k >= 0 {
-		if s := t.sensorOf(p, r, k); s.status != nil {
-			p.sample(s.status, statusValue(def.StatusOf.Map, raw), at)
+		if t.outer != nil && t.outer.rows[""] != nil {
+			return t.outer.get(t.outer.rows[""])(name)
 		}
+		return ""
 	}
 }
 
-func (t *table) sensorOf(p *poll, r *row, col int) *rowSensor {
-	if r.sensor[col] == nil {
-		r.sensor[col] = p.rowSensor(t, r, col)
-	}
-	return r.sensor[col]
-}
-
-// emitStatic repeats the slow columns of every row seen in this poll.
-func (t *table) emitStatic(p *poll) {
-	for _, r := range t.rows {
-		if r.seen != t.number {
-			continue
+// indexPart returns component i of n of an index; the last takes the rest.
+func indexPart(n, i int, index string) string {
+	part := index
+	for k := range n {
+		part = index
+		if k < n-1 {
+			part, index, _ = strings.Cut(index, ".")
 		}
-		for i := len(t.def.Labels) + len(t.def.Meta); i < len(t.static); i++ {
-			col, value := t.static[i].column, r.static[i]
-			def := &t.def.Columns[col]
-			if value == "" {
-				continue
-			}
-			if def.Type == profile.Info {
-				if name, ok := def.Enum[value]; ok {
-					value = name
-				}
-				p.sample(t.infoLabels(r, col, value), 1, t.readAt)
-			} else if f, err := strconv.ParseFloat(value, 64); err == nil {
-				p.sample(t.metricLabels(r, col), scaled(f, def.Scale), t.readAt)
-			}
+		if k == i {
+			break
 		}
 	}
+	return part
 }
 
+// metricLabels are the labels of a raw metric's series.
 func (t *table) metricLabels(r *row, col int) base.Labels {
 	if r.series[col] == nil {
 		r.series[col] = t.make(r, base.Label{Name: base.MetricName, Value: t.def.Columns[col].Metric})
@@ -291,10 +223,12 @@ func (t *table) infoLabels(r *row, col int, text string) base.Labels {
 // make joins the labels of a row with more; empty ones are left out.
 func (t *table) make(r *row, more ...base.Label) base.Labels {
 	if r.parts == nil {
-		r.parts = indexLabels(t.def.Index, r.index)
-		for i, l := range t.def.Labels {
-			if r.static[i] != "" {
-				r.parts = append(r.parts, base.Label{Name: l.Name, Value: r.static[i]})
+		for i, name := range t.def.Index {
+			r.parts = append(r.parts, base.Label{Name: name, Value: indexPart(len(t.def.Index), i, r.index)})
+		}
+		for _, name := range t.labels {
+			if text := r.static[t.staticAt[name]]; text != "" {
+				r.parts = append(r.parts, base.Label{Name: name, Value: text})
 			}
 		}
 	}
@@ -306,18 +240,5 @@ func (t *table) make(r *row, more ...base.Label) base.Labels {
 		}
 	}
 	ls.Sort()
-	return ls
-}
-
-// indexLabels splits an index into its components; the last takes the rest.
-func indexLabels(names []string, index string) []base.Label {
-	var ls []base.Label
-	for i, name := range names {
-		part := index
-		if i < len(names)-1 {
-			part, index, _ = strings.Cut(index, ".")
-		}
-		ls = append(ls, base.Label{Name: name, Value: part})
-	}
 	return ls
 }

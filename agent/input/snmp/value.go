@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gosnmp/gosnmp"
+	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
 // absent tells whether a varbind says that there is nothing.
@@ -96,7 +97,7 @@ func clean(b []byte) string {
 	if !plain {
 		s = strings.TrimRight(s, "\x00")
 		if !utf8.ValidString(s) {
-			s = strings.ToValidUTF8(s, "\ufffd")
+			s = decoded(s)
 		}
 		s = strings.Map(func(r rune) rune {
 			if unicode.IsControl(r) {
@@ -106,6 +107,16 @@ func clean(b []byte) string {
 		}, s)
 	}
 	return strings.TrimSpace(s)
+}
+
+// decoded makes UTF-8 of octets that are not: text of Chinese devices is often
+// GBK (GB 18030), what is no text at all shows as replacement characters.
+func decoded(s string) string {
+	if t, err := simplifiedchinese.GB18030.NewDecoder().String(s); err == nil && !strings.ContainsRune(t, utf8.RuneError) &&
+		strings.ContainsFunc(t, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+		return t
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
 }
 
 // clockOffset reads a DateAndTime (RFC 2579) that names its zone and returns by

@@ -1,0 +1,158 @@
+package snmp
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gosnmp/gosnmp"
+
+	"github.com/faultline/faultline/internal/profile"
+	"github.com/faultline/faultline/plugins/base"
+)
+
+// identity is what the device is called.
+type identity struct {
+	vendor, os, model, version, serial string
+	labels                             base.Labels // of faultline_device_info
+}
+
+// identifyDevice reads where the profiles say that the device's names are. What
+// cannot be read stays as it was.
+func (p *poll) identifyDevice(ctx context.Context) error {
+	texts, err := p.scalarTexts(ctx)
+	if err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	old := p.facts
+	for _, f := range []struct {
+		text *string
+		of   func(*profile.Identity) profile.Sources
+	}{
+		{&p.facts.vendor, func(i *profile.Identity) profile.Sources { return i.Vendor }},
+		{&p.facts.os, func(i *profile.Identity) profile.Sources { return i.OS }},
+		{&p.facts.model, func(i *profile.Identity) profile.Sources { return i.Model }},
+		{&p.facts.version, func(i *profile.Identity) profile.Sources { return i.Version }},
+		{&p.facts.serial, func(i *profile.Identity) profile.Sources { return i.Serial }},
+	} {
+		text, err := p.identityText(ctx, texts, f.of)
+		if err != nil {
+			return fmt.Errorf("identity: %w", err)
+		}
+		if text != "" {
+			*f.text = text
+		}
+	}
+	f := &p.facts
+	if f.vendor != old.vendor || f.os != old.os || f.model != old.model || f.version != old.version || f.serial != old.serial || f.labels == nil {
+		f.labels = base.LabelsFrom("faultline_device_info", map[string]string{"vendor": f.vendor, "os": f.os, "model": f.model,
+			"version": f.version, "serial": f.serial, "class": p.plan.Class, "profile": p.plan.Own})
+		p.replaced(old)
+	}
+	return nil
+}
+
+// replaced tells when another device, or another software, answers now.
+func (p *poll) replaced(old identity) {
+	var what []string
+	attrs := map[string]string{}
+	for _, c := range []struct{ name, was, is string }{{"serial", old.serial, p.facts.serial}, {"model", old.model, p.facts.model}, {"version", old.version, p.facts.version}} {
+		if c.was != "" && c.was != c.is {
+			what = append(what, fmt.Sprintf("%s %s is now %s", c.name, c.was, c.is))
+			attrs[c.name], attrs[c.name+"_before"] = c.is, c.was
+		}
+	}
+	if len(what) > 0 {
+		p.sink.Event(base.Event{Kind: base.EventChange, At: p.read.at, Text: strings.Join(what, ", "), Attrs: attrs})
+	}
+}
+
+func (p *poll) emitIdentity() {
+	if p.facts.labels != nil {
+		p.sample(p.facts.labels, 1, p.walkAt)
+	}
+}
+
+// scalarTexts reads all scalars that identities name, in few requests.
+func (p *poll) scalarTexts(ctx context.Context) (map[string]string, error) {
+	wanted := map[string]bool{}
+	for _, id := range p.plan.Identity {
+		for _, sources := range []profile.Sources{id.Vendor, id.OS, id.Model, id.Version, id.Serial} {
+			for i := range sources {
+				if sources[i].OID != "" {
+					wanted[sources[i].OID] = true
+				}
+			}
+		}
+	}
+	oids := slices.Sorted(maps.Keys(wanted))
+	texts := map[string]string{}
+	err := p.read.get(ctx, opGet, oids, func(i int, v gosnmp.SnmpPDU) { texts[oids[i]] = text(v, "") })
+	if silent(err) || ctx.Err() != nil {
+		return nil, err
+	}
+	return texts, nil
+}
+
+func (p *poll) identityText(ctx context.Context, texts map[string]string, of func(*profile.Identity) profile.Sources) (string, error) {
+	for _, id := range p.plan.Identity {
+		sources := of(id.Identity)
+		for i := range sources {
+			s := &sources[i]
+			text, err := "", error(nil)
+			switch {
+			case s.OID != "":
+				if raw := texts[s.OID]; raw != "" {
+					text = s.Pick(raw)
+				}
+			case s.Column != "":
+				text, err = p.columnText(ctx, s)
+			case s.Cells != nil:
+				text = s.Pick(s.Cells.Expand(p.scalarCells(id.Profile)))
+			default:
+				text = s.Static(p.id)
+			}
+			if text != "" || err != nil {
+				return text, err
+			}
+		}
+	}
+	return "", nil
+}
+
+// scalarCells are the cells outside tables of one profile.
+func (d *device) scalarCells(profileName string) profile.Get {
+	for _, t := range d.tables {
+		if t.def.Scalar() && t.def.Name == profileName && t.rows[""] != nil {
+			return t.get(t.rows[""])
+		}
+	}
+	return func(string) string { return "" }
+}
+
+// columnText is the first row of a column that fits and is not empty.
+func (p *poll) columnText(ctx context.Context, s *profile.Source) (string, error) {
+	texts, _, err := p.column(ctx, s.Column, "")
+	if err != nil {
+		return "", err
+	}
+	for _, index := range slices.SortedFunc(maps.Keys(texts), compareOID) {
+		fits := true
+		for oid, values := range s.When {
+			other, _, err := p.column(ctx, oid, "")
+			if err != nil {
+				return "", err
+			}
+			fits = fits && slices.Contains(values, other[index])
+		}
+		if !fits || texts[index] == "" {
+			continue
+		}
+		if text := s.Pick(texts[index]); text != "" {
+			return text, nil
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,260 @@
+package profile
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Get returns a row's text by name: a cell, a label, a component of the index,
+// "index" for all of it, "1" for its first number or "1-2" for the first two.
+type Get func(name string) string
+
+// Template is text with names in braces: "{probe|index} temperature". Of the
+// alternatives in braces the first that is not empty counts; one in single
+// quotes stands for itself.
+type Template struct {
+	text  string
+	parts []part
+}
+
+type part struct {
+	literal string
+	names   []string // alternatives; nil: literal
+}
+
+// String is the template as written.
+func (t *Template) String() string {
+	if t == nil {
+		return ""
+	}
+	return t.text
+}
+
+// UnmarshalYAML reads the template's text.
+func (t *Template) UnmarshalYAML(decode func(any) error) error {
+	var text string
+	if err := decode(&text); err != nil {
+		return err
+	}
+	parsed, err := ParseTemplate(text)
+	if err == nil {
+		*t = *parsed
+	}
+	return err
+}
+
+// ParseTemplate reads a template.
+func ParseTemplate(text string) (*Template, error) {
+	t := &Template{text: text}
+	for rest := text; rest != ""; {
+		before, after, found := strings.Cut(rest, "{")
+		if before != "" {
+			t.parts = append(t.parts, part{literal: before})
+		}
+		if !found {
+			break
+		}
+		inside, after, found := strings.Cut(after, "}")
+		if !found {
+			return nil, fmt.Errorf("template %q: { without }", text)
+		}
+		names := strings.Split(inside, "|")
+		for i, n := range names {
+			if names[i] = strings.TrimSpace(n); names[i] == "" {
+				return nil, fmt.Errorf("template %q: empty name in braces", text)
+			}
+		}
+		t.parts = append(t.parts, part{names: names})
+		rest = after
+	}
+	return t, nil
+}
+
+// Expand fills the template in. Runs of blanks that empty names leave become
+// one.
+func (t *Template) Expand(get Get) string {
+	if t == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, p := range t.parts {
+		if p.names == nil {
+			b.WriteString(p.literal)
+			continue
+		}
+		for _, n := range p.names {
+			text := ""
+			if len(n) > 1 && n[0] == '\'' {
+				text = strings.Trim(n, "'")
+			} else {
+				text = get(n)
+			}
+			if text != "" {
+				b.WriteString(text)
+				break
+			}
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// names are what the template asks for.
+func (t *Template) names() []string {
+	var all []string
+	if t != nil {
+		for _, p := range t.parts {
+			for _, n := range p.names {
+				if n[0] != '\'' {
+					all = append(all, n)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// ownIndex are the names that every row has.
+var ownIndex = regexp.MustCompile(`^(index|[1-9][0-9]?(-[1-9][0-9]?)?)$`)
+
+// IndexPart returns the numbers of an index that a name ("2", "1-3", "index")
+// stands for; false when the name is no such thing.
+func IndexPart(index, name string) (string, bool) {
+	if !ownIndex.MatchString(name) {
+		return "", false
+	}
+	if name == "index" {
+		return index, true
+	}
+	first, last, isRange := strings.Cut(name, "-")
+	if !isRange {
+		last = first
+	}
+	from, _ := strconv.Atoi(first)
+	to, _ := strconv.Atoi(last)
+	parts := strings.Split(index, ".")
+	if from > len(parts) || from > to {
+		return "", true
+	}
+	return strings.Join(parts[from-1:min(to, len(parts))], "."), true
+}
+
+// Cond is one condition on a row: "type = 1|2", "value > 0", "name !~ ^empty".
+type Cond struct {
+	text   string
+	name   string
+	op     string
+	values []string
+	number float64
+	re     *regexp.Regexp
+}
+
+// condValue is the name that stands for the raw value.
+const condValue = "value"
+
+var condPattern = regexp.MustCompile(`^\s*([\w-]+)\s*(!=|>=|<=|!~|=|>|<|~)\s*(.*?)\s*$`)
+
+// UnmarshalYAML reads the condition's text.
+func (c *Cond) UnmarshalYAML(decode func(any) error) error {
+	var text string
+	if err := decode(&text); err != nil {
+		return err
+	}
+	parsed, err := parseCond(text)
+	if err == nil {
+		*c = *parsed
+	}
+	return err
+}
+
+func parseCond(text string) (*Cond, error) {
+	m := condPattern.FindStringSubmatch(text)
+	if m == nil {
+		return nil, fmt.Errorf("condition %q: want NAME OP VALUES, as in type = 1|2", text)
+	}
+	c := &Cond{text: text, name: m[1], op: m[2]}
+	var err error
+	switch c.op {
+	case "=", "!=":
+		for _, v := range strings.Split(m[3], "|") {
+			c.values = append(c.values, strings.TrimSpace(v))
+		}
+	case "~", "!~":
+		c.re, err = regexp.Compile(m[3])
+	default:
+		c.number, err = strconv.ParseFloat(m[3], 64)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("condition %q: %w", text, err)
+	}
+	return c, nil
+}
+
+// String is the condition as written.
+func (c *Cond) String() string { return c.text }
+
+// holds tells whether the condition is true of a text.
+func (c *Cond) holds(text string) bool {
+	switch c.op {
+	case "=", "!=":
+		for _, v := range c.values {
+			if v == text {
+				return c.op == "="
+			}
+		}
+		return c.op == "!="
+	case "~":
+		return c.re.MatchString(text)
+	case "!~":
+		return !c.re.MatchString(text)
+	}
+	f, ok := leadingNumber(text)
+	return ok && c.compares(f)
+}
+
+func (c *Cond) compares(f float64) bool {
+	switch c.op {
+	case ">":
+		return f > c.number
+	case ">=":
+		return f >= c.number
+	case "<":
+		return f < c.number
+	}
+	return f <= c.number
+}
+
+// hold tells whether all conditions on cells are true; those on the value are
+// left to reading.
+func hold(when []*Cond, get Get) bool {
+	for _, c := range when {
+		if c.name != condValue && !c.holds(get(c.name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// onValue returns the conditions on the raw value.
+func onValue(when []*Cond) []*Cond {
+	var on []*Cond
+	for _, c := range when {
+		if c.name == condValue {
+			on = append(on, c)
+		}
+	}
+	return on
+}
+
+var numberPattern = regexp.MustCompile(`^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?`)
+
+// leadingNumber reads the number at the beginning of a text: "23.5 C" is 23.5.
+func leadingNumber(text string) (float64, bool) {
+	text = strings.TrimSpace(text)
+	if f, err := strconv.ParseFloat(text, 64); err == nil && text[0] != 'i' && text[0] != 'I' && text[0] != 'n' && text[0] != 'N' {
+		return f, true
+	}
+	f, err := strconv.ParseFloat(numberPattern.FindString(text), 64)
+	return f, err == nil
+}
