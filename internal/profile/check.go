@@ -139,7 +139,7 @@ func (c *checker) table(at string, t *Table) {
 		c.fault(at, "table %q has no index", t.Name)
 	}
 	seen := map[string]bool{}
-	for i, n := range t.Index {
+	for i, n := range t.IndexNames() {
 		c.label(fmt.Sprintf("%s.index[%d]", at, i), n, seen)
 	}
 	if len(t.Columns)+len(t.Sensors)+len(t.Processors)+len(t.Memory)+len(t.Storage)+len(t.Neighbours) == 0 {
@@ -170,15 +170,19 @@ func (c *checker) objects(at string, t *Table) {
 		}
 	}
 	metrics := map[string]bool{}
+	columns := at + ".columns"
+	if t.Scalar() {
+		columns = at + ".scalars"
+	}
 	for i := range t.Columns {
-		name := "columns"
-		if t.Scalar() {
-			name = "scalars"
-		}
-		c.value(fmt.Sprintf("%s.%s[%d]", at, name, i), &t.Columns[i], metrics)
+		c.value(fmt.Sprintf("%s[%d]", columns, i), &t.Columns[i], metrics)
 	}
 	for i := range t.Sensors {
-		c.sensor(fmt.Sprintf("%s.sensors[%d]", at, i), t, &t.Sensors[i], true)
+		where := fmt.Sprintf("%s.sensors[%d]", at, i)
+		if k := t.Sensors[i].column; k > 0 {
+			where = fmt.Sprintf("%s[%d].sensor", columns, k-1)
+		}
+		c.sensor(where, t, &t.Sensors[i], true)
 	}
 	for i := range t.Processors {
 		c.sensor(fmt.Sprintf("%s.processors[%d]", at, i), t, &t.Processors[i], false)

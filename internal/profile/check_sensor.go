@@ -132,7 +132,7 @@ func (c *checker) names(at string, t *Table, names []string) {
 }
 
 func (t *Table) knows(name string) bool {
-	return t.Labels[name] != nil || t.Cells[name] != nil || slices.Contains(t.Index, name) || ownIndex.MatchString(name)
+	return t.Labels[name] != nil || t.Cells[name] != nil || slices.Contains(t.IndexNames(), name) || ownIndex.MatchString(name)
 }
 
 // checkReferences checks what one profile says of others.

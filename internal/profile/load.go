@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -120,15 +119,43 @@ func decode(file string, text []byte) (p *Profile, doc *ast.File, err error) {
 	if doc, err = parser.ParseBytes(text, 0); err != nil {
 		return nil, nil, located(file, err)
 	}
-	p = &Profile{file: file}
-	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(p)
-	if errors.Is(err, io.EOF) {
+	if len(doc.Docs) == 0 || doc.Docs[0].Body == nil {
 		return nil, nil, fmt.Errorf("%s:1: file is empty", file)
 	}
-	if err != nil {
+	if len(doc.Docs) > 1 {
+		return nil, nil, fmt.Errorf("%s: more than one document", file)
+	}
+	p = &Profile{file: file}
+	ast.Walk(asWritten{}, doc.Docs[0].Body)
+	if err = yaml.NodeToValue(doc.Docs[0].Body, p, yaml.Strict()); err != nil {
 		return nil, nil, located(file, err)
 	}
 	return p, doc, nil
+}
+
+// asWritten turns what YAML takes for a fraction into the text it was written
+// as: .10 is an OID's end and not one tenth. Factors stay numbers.
+type asWritten struct{}
+
+// Visit is called for every node.
+func (v asWritten) Visit(n ast.Node) ast.Visitor {
+	switch n := n.(type) {
+	case *ast.MappingValueNode:
+		key := n.Key.String()
+		if key == "scale" || key == "offset" {
+			return nil
+		}
+		if f, ok := n.Value.(*ast.FloatNode); ok {
+			n.Value = ast.String(f.Token)
+		}
+	case *ast.SequenceNode:
+		for i := range n.Values {
+			if f, ok := n.Values[i].(*ast.FloatNode); ok {
+				n.Values[i] = ast.String(f.Token)
+			}
+		}
+	}
+	return v
 }
 
 // located puts the file's name and line before an error of the YAML library.

@@ -41,7 +41,7 @@ func (t *Table) absolute() {
 		v := &t.Columns[i]
 		root(t.Entry, &v.OID)
 		if v.Sensor != nil && v.Sensor.OID == "" {
-			v.Sensor.OID = v.OID
+			v.Sensor.OID, v.Sensor.column = v.OID, i+1
 			t.Sensors = append(t.Sensors, *v.Sensor)
 		}
 	}

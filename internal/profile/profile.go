@@ -234,6 +234,7 @@ type Sensor struct {
 
 	extract *regexp.Regexp
 	status  states
+	column  int // number from 1 of the raw metric it was written on; 0: it stands by itself
 }
 
 // Lookup turns a row's cell into a word.

@@ -26,9 +26,10 @@ func TestEmbeddedProfilesLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"entity-sensor", "example-cooling", "host-resources", "if-mib", "system", "ups-mib"}
-	if d := cmp.Diff(want, set.Names()); d != "" {
-		t.Errorf("profiles (-want +got):\n%s", d)
+	for _, n := range set.Names() {
+		if p := set.Profile(n); p.File() != n+".yaml" {
+			t.Errorf("profile %s stands in %s, want %s.yaml", n, p.File(), n)
+		}
 	}
 	plan := set.Select(profile.Identification{Has: map[string]bool{"1.3.6.1.2.1.33.1.2": true}})
 	if d := cmp.Diff([]string{"system", "ups-mib"}, plan.Profiles); d != "" {
@@ -46,6 +47,17 @@ func yamlFS(files map[string]string) fs.FS {
 
 func scalar(name, match, metric, oid string) string {
 	return "profile: " + name + "\n" + match + "scalars:\n  - {metric: " + metric + ", oid: " + oid + ", type: gauge}\n"
+}
+
+// scalars are the raw metrics outside tables.
+func scalars(p *profile.Plan) []profile.Value {
+	var all []profile.Value
+	for _, t := range p.Tables {
+		if t.Scalar() {
+			all = append(all, t.Columns...)
+		}
+	}
+	return all
 }
 
 func TestSelect(t *testing.T) {
@@ -81,7 +93,7 @@ func TestSelect(t *testing.T) {
 				t.Errorf("profiles (-want +got):\n%s", d)
 			}
 			fan := ""
-			for _, v := range plan.Scalars {
+			for _, v := range scalars(plan) {
 				if v.Metric == "fan" {
 					fan = v.OID
 				}
@@ -100,7 +112,7 @@ func TestLaterFileSystemReplacesFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := set.Select(profile.Identification{}).Scalars[0].OID; got != "1.3.2" {
+	if got := scalars(set.Select(profile.Identification{}))[0].OID; got != "1.3.2" {
 		t.Errorf("got OID %s, want that of the later file", got)
 	}
 }
@@ -122,7 +134,10 @@ tables:
         oid: 1.3.6.2
         type: gauge
         sensor: {class: warmth, name: x, status: {1: fine}}
-      - {metric: s, oid: 1.3.6.3, type: gauge, status_of: {column: w, map: {1: ok}}}
+      - {metric: s, oid: 1.3.6.3, type: gauge}
+    cells: {kind: {oid: 1.3.6.4, key: "{nowhere}"}}
+    sensors:
+      - {oid: .5, class: count, name: "{nobody}", when: ["elsewhere = 1"]}
 `,
 		"refers.yaml":  scalar("refers", "extends: [nobody]\n", "m", "1.3"),
 		"loop.yaml":    scalar("loop", "extends: [loop]\n", "m", "1.3"),
@@ -139,7 +154,10 @@ tables:
 		`bad.yaml:7: metric ok: type "gouge"`,
 		`bad.yaml:15: sensor class "warmth"`,
 		`bad.yaml:15: state "fine" of value 1`,
-		`bad.yaml:16: "w" is not a column of table t`,
+		`bad.yaml:17: "nowhere" is neither a cell`,
+		`bad.yaml:19: OID ".5"`,
+		`bad.yaml:19: "nobody" is neither a cell`,
+		`bad.yaml:19: "elsewhere" is neither a cell`,
 		`refers.yaml:2: extends "nobody"`,
 		`loop.yaml:2: profile "loop" extends itself`,
 		`unknown.yaml:3: unknown field "hass"`,
@@ -173,8 +191,8 @@ func FuzzParse(f *testing.F) {
 		}
 		plan := set.Select(profile.Identification{Has: map[string]bool{}})
 		for i := range plan.Tables {
-			if len(plan.Tables[i].Columns) == 0 || len(plan.Tables[i].Index) == 0 {
-				t.Fatalf("table %q passed without columns or index", plan.Tables[i].Name)
+			if tab := plan.Tables[i]; !tab.Scalar() && len(tab.Index) == 0 {
+				t.Fatalf("table %q passed without index", tab.Name)
 			}
 		}
 	})

@@ -258,3 +258,52 @@ func leadingNumber(text string) (float64, bool) {
 	f, err := strconv.ParseFloat(numberPattern.FindString(text), 64)
 	return f, err == nil
 }
+
+// IndexNames are the names of a table's index components; a component written
+// "name:text" is an OCTET STRING read as text.
+func (t *Table) IndexNames() []string {
+	names := make([]string, len(t.Index))
+	for i, n := range t.Index {
+		names[i] = strings.TrimSuffix(n, textIndex)
+	}
+	return names
+}
+
+const textIndex = ":text"
+
+// IndexPart returns component i of a row's index. The last takes the rest; text
+// has its length before it, except where it is last and the MIB implies it.
+func (t *Table) IndexPart(index string, i int) string {
+	for k, n := range t.Index {
+		part, last := index, k == len(t.Index)-1
+		text := strings.HasSuffix(n, textIndex)
+		switch {
+		case text:
+			part, index = cutText(index, last)
+		case !last:
+			part, index, _ = strings.Cut(index, ".")
+		}
+		if k == i {
+			return part
+		}
+	}
+	return ""
+}
+
+// cutText splits text off the beginning of an index.
+func cutText(index string, last bool) (text, rest string) {
+	numbers := strings.Split(index, ".")
+	n, err := strconv.Atoi(numbers[0])
+	if err == nil && n < len(numbers) && (!last || n == len(numbers)-1) {
+		numbers, rest = numbers[1:n+1], strings.Join(numbers[n+1:], ".")
+	}
+	b := make([]byte, 0, len(numbers))
+	for _, s := range numbers {
+		c, err := strconv.ParseUint(s, 10, 8)
+		if err != nil || c < ' ' {
+			return strings.Join(numbers, "."), rest
+		}
+		b = append(b, byte(c))
+	}
+	return strings.ToValidUTF8(string(b), "?"), rest
+}

@@ -2,6 +2,7 @@ package snmp
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/gosnmp/gosnmp"
@@ -80,18 +81,25 @@ func (t *table) derive(p *poll) {
 	if len(d.Sensors)+len(d.Processors)+len(d.Memory)+len(d.Storage) == 0 {
 		return
 	}
+	outer := 0
+	if t.outer != nil {
+		outer = t.outer.version
+	}
+	var unresolved []string
+	for index, r := range t.rows {
+		if r.seen == t.number && (r.derived == nil || r.outerWas != outer) {
+			unresolved = append(unresolved, index)
+		}
+	}
+	slices.SortFunc(unresolved, compareOID) // so that of two sensors of one name the first keeps it
+	for _, index := range unresolved {
+		r := t.rows[index]
+		r.derived, r.outerWas = t.resolve(p.device, r), outer
+	}
 	for _, r := range t.rows {
-		if r.seen != t.number {
-			continue
+		if r.seen == t.number {
+			t.emitDerived(p, r)
 		}
-		outer := 0
-		if t.outer != nil {
-			outer = t.outer.version
-		}
-		if r.derived == nil || r.outerWas != outer {
-			r.derived, r.outerWas = t.resolve(p.device, r), outer
-		}
-		t.emitDerived(p, r)
 	}
 }
 

@@ -141,7 +141,9 @@ func (p *poll) run(ctx context.Context) error {
 	if p.slow && err == nil {
 		err = p.identifyDevice(ctx)
 	}
-	p.emitIdentity()
+	if p.given > 0 {
+		p.emitIdentity()
+	}
 	if err != nil {
 		p.slowAt = time.Time{}
 		p.faults = append(p.faults, err)

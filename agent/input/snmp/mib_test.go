@@ -42,7 +42,7 @@ func TestUPS(t *testing.T) {
 		{240, "faultline_sensor_value", []string{"class", "runtime", "unit", "seconds", "sensor", "battery runtime"}},
 		{266.5, "faultline_sensor_value", []string{"class", "voltage", "unit", "volts", "sensor", "battery voltage"}},
 		{228, "faultline_sensor_value", []string{"class", "voltage", "sensor", "input 1"}},
-		{2, "faultline_sensor_status", []string{"sensor", "output source"}}, {3, "faultline_sensor_status", []string{"sensor", "battery status"}},
+		{3, "faultline_sensor_status", []string{"sensor", "output source"}}, {3, "faultline_sensor_status", []string{"sensor", "battery status"}},
 	} {
 		if v := s.value(t, want.name, want.pairs...); v < want.value-1e-9 || v > want.value+1e-9 {
 			t.Errorf("%s%v is %v, want %v", want.name, want.pairs, v, want.value)

@@ -3,7 +3,6 @@ package snmp
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/plugins/base"
@@ -22,6 +21,7 @@ type table struct {
 	staticAt map[string]int // position in static by name of label or cell
 	foreign  []foreignCell  // cells from other tables' columns, after static in a row's texts
 	labels   []string       // names of labels, sorted
+	index    []string       // names of the index components
 	fast     []fastColumn
 	fastAt   map[string]int // position in fast by OID
 
@@ -96,6 +96,7 @@ const (
 
 func newTable(def *profile.Table, all bool) *table {
 	t := &table{def: def, staticAt: map[string]int{}, fastAt: map[string]int{}, rows: map[string]*row{}}
+	t.index = def.IndexNames()
 	t.labels = slices.Sorted(maps.Keys(def.Labels))
 	for _, cells := range []map[string]*profile.Cell{def.Labels, def.Cells} {
 		for _, name := range slices.Sorted(maps.Keys(cells)) {
@@ -178,29 +179,14 @@ func (t *table) get(r *row) profile.Get {
 		if part, ok := profile.IndexPart(r.index, name); ok {
 			return part
 		}
-		if i := slices.Index(t.def.Index, name); i >= 0 {
-			return indexPart(len(t.def.Index), i, r.index)
+		if i := slices.Index(t.index, name); i >= 0 {
+			return t.def.IndexPart(r.index, i)
 		}
 		if t.outer != nil && t.outer.rows[""] != nil {
 			return t.outer.get(t.outer.rows[""])(name)
 		}
 		return ""
 	}
-}
-
-// indexPart returns component i of n of an index; the last takes the rest.
-func indexPart(n, i int, index string) string {
-	part := index
-	for k := range n {
-		part = index
-		if k < n-1 {
-			part, index, _ = strings.Cut(index, ".")
-		}
-		if k == i {
-			break
-		}
-	}
-	return part
 }
 
 // metricLabels are the labels of a raw metric's series.
@@ -223,8 +209,8 @@ func (t *table) infoLabels(r *row, col int, text string) base.Labels {
 // make joins the labels of a row with more; empty ones are left out.
 func (t *table) make(r *row, more ...base.Label) base.Labels {
 	if r.parts == nil {
-		for i, name := range t.def.Index {
-			r.parts = append(r.parts, base.Label{Name: name, Value: indexPart(len(t.def.Index), i, r.index)})
+		for i, name := range t.index {
+			r.parts = append(r.parts, base.Label{Name: name, Value: t.def.IndexPart(r.index, i)})
 		}
 		for _, name := range t.labels {
 			if text := r.static[t.staticAt[name]]; text != "" {

@@ -80,7 +80,7 @@ func (t *table) readRows(ctx context.Context, p *poll) (faults []error, lost err
 		unnamed = append(unnamed, instance{k, index, v, p.read.at})
 	})
 	faults = t.faults(cols, expected, lost)
-	if len(unnamed) > 0 && lost == nil {
+	if (len(unnamed) > 0 || p.keepAll) && lost == nil {
 		var fault error
 		if fault, lost = t.name(ctx, p, unnamed); fault != nil {
 			faults = append(faults, fault)
@@ -138,7 +138,7 @@ func (t *table) name(ctx context.Context, p *poll, of []instance) (fault, lost e
 	}
 	lost = p.read.walk(ctx, &t.slowTuning, cols, func(i int, index string, v gosnmp.SnmpPDU) {
 		r := fresh[index]
-		if r == nil && len(t.fast) == 0 {
+		if r == nil && (len(t.fast) == 0 || p.keepAll && i < len(t.labels)) {
 			r = t.newRow(index)
 			r.seen = t.number
 			fresh[index] = r
