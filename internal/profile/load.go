@@ -66,13 +66,14 @@ func parseAll(files map[string][]byte) (*Set, error) {
 	return s, nil
 }
 
-// dynamic is what stands in a profile for the device's own sysObjectID.
-const dynamic = "{sys_object_id}"
+// dynamic is what stands in a profile for the device's own sysObjectID, and for
+// that without its last number.
+const dynamic, dynamicParent = "{sys_object_id}", "{sys_object_parent}"
 
 // Parse reads and checks one profile, references to others excepted.
 func Parse(file string, text []byte) (*Profile, *ast.File, error) {
-	if bytes.Contains(text, []byte(dynamic)) {
-		p, doc, err := parse(file, bytes.ReplaceAll(text, []byte(dynamic), []byte("1.3.6.1.4.1.0")))
+	if bytes.Contains(text, []byte(dynamic)) || bytes.Contains(text, []byte(dynamicParent)) {
+		p, doc, err := parse(file, filled(text, "1.3.6.1.4.1.0.0"))
 		if err == nil {
 			p.text = text
 		}
@@ -87,11 +88,16 @@ func (p *Profile) on(id Identification) *Profile {
 	if p.text == nil || !oidPattern.MatchString(id.SysObjectID) {
 		return p
 	}
-	q, _, err := parse(p.file, bytes.ReplaceAll(p.text, []byte(dynamic), []byte(id.SysObjectID)))
+	q, _, err := parse(p.file, filled(p.text, id.SysObjectID))
 	if err != nil {
 		return p // it was fine with another number: it is fine with this one
 	}
 	return q
+}
+
+func filled(text []byte, sysObjectID string) []byte {
+	parent := sysObjectID[:max(strings.LastIndexByte(sysObjectID, '.'), 3)]
+	return []byte(strings.NewReplacer(dynamic, sysObjectID, dynamicParent, parent).Replace(string(text)))
 }
 
 func parse(file string, text []byte) (*Profile, *ast.File, error) {
