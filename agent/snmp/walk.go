@@ -1,0 +1,239 @@
+package snmp
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+)
+
+// walk is a Walk under way. A session keeps the last one for its buffers.
+type walk struct {
+	s       *Session
+	l       *Learned
+	now     time.Time
+	visit   func(column int, index []byte, v Value)
+	columns []column
+	order   []int // of columns, those with most rows first
+	picked  []int // columns of the request under way
+	ask     [][]byte
+
+	op       Op
+	reps     int
+	before   int  // l.Varbinds before a series of refusals; 0: there is none
+	silent   int  // requests in a row that were not answered
+	byNext   bool // GETBULK is not used
+	suspect  bool // GETBULK was not answered; if GETNEXT is, it does not work here
+	probing  bool // GETBULK did not work long ago: try it with little
+	bulkWell bool // GETBULK was answered well in this walk
+	idle     int  // requests in a row that led nowhere
+	out      Outcome
+}
+
+// mostKept is how much buffer a session keeps for its next walk, in bytes for
+// each column.
+const mostKept = 16 << 10
+
+// Walk reads the columns side by side and calls visit for every instance that is
+// there, row by row in each column; index is the encoded rest of the OID (see
+// AppendIndex), valid like the value until visit returns. visit must not use the
+// session.
+//
+// The error says that the device was lost, or ctx ended, before all was read:
+// Silence, Refusal or ctx's. What was visited is good either way, and what is
+// missing or in doubt is said in the Outcome. A column without rows and without
+// fault is one that the agent said is empty.
+func (s *Session) Walk(ctx context.Context, l *Learned, columns []OID, visit func(column int, index []byte, v Value)) (Outcome, error) {
+	w := s.walk
+	if w == nil {
+		w = &walk{s: s}
+		s.walk = w
+	}
+	sent, received := s.stats.Sent, s.stats.Varbinds
+	w.begin(l, columns, visit)
+	err := w.run(ctx)
+	w.end(err)
+	w.out.Requests, w.out.Varbinds = int(s.stats.Sent-sent), int(s.stats.Varbinds-received)
+	return w.out, err
+}
+
+func (w *walk) begin(l *Learned, columns []OID, visit func(int, []byte, Value)) {
+	s := w.s
+	kept := walk{s: s, columns: slices.Grow(w.columns[:0], len(columns))[:len(columns)], order: w.order[:0], picked: w.picked, ask: w.ask}
+	*w = kept
+	w.l, w.visit, w.now = l, visit, s.t.opts.Now()
+	l.begin(w.now, len(columns))
+	for i, root := range columns {
+		w.columns[i].begin(root)
+		w.order = append(w.order, i)
+	}
+	slices.SortStableFunc(w.order, func(a, b int) int { return cmp.Compare(l.Rows[b], l.Rows[a]) })
+	w.begun()
+}
+
+// begun decides whether GETBULK is used.
+func (w *walk) begun() {
+	s, l := w.s, w.l
+	if s.cfg.Version == V1 {
+		w.byNext = true
+		return
+	}
+	if !s.bulkSeen && s.nextSince.IsZero() {
+		s.nextSince = l.NextSince // known from before a restart
+	}
+	for _, since := range []time.Time{s.nextSince, l.NextSince} {
+		if !since.IsZero() {
+			w.byNext = w.byNext || !old(since, w.now)
+			w.probing = !w.byNext
+		}
+	}
+}
+
+func (w *walk) run(ctx context.Context) error {
+	for w.choose() {
+		if err := w.step(ctx); err != nil {
+			return err
+		}
+		if w.idle > 50+4*len(w.columns) {
+			for _, i := range w.picked {
+				w.columns[i].fail(errNoProgress)
+			}
+		}
+	}
+	return nil
+}
+
+// step sends one request and acts on its answer.
+func (w *walk) step(ctx context.Context) error {
+	w.ask = w.ask[:0]
+	for _, i := range w.picked {
+		w.ask = append(w.ask, w.columns[i].cursor)
+	}
+	setAsked(w.s, w.ask)
+	w.idle++
+	r, err := w.s.do(ctx, w.op, 0, w.reps)
+	if err != nil {
+		return w.unanswered(err)
+	}
+	w.silent = 0
+	if w.op == Bulk {
+		w.out.Repetitions = max(w.out.Repetitions, w.reps)
+	}
+	if r.Status != NoError {
+		w.objection(r)
+		return nil
+	}
+	w.take(r)
+	return nil
+}
+
+// end notes what was learned and makes the outcome.
+func (w *walk) end(err error) {
+	w.out.Columns = make([]ColumnOutcome, len(w.columns))
+	for i := range w.columns {
+		c := &w.columns[i]
+		o := c.outcome(err)
+		w.out.Columns[i] = o
+		if o.Whole || c.rows > 0 && c.rows > w.l.Rows[i] {
+			w.l.Rows[i] = c.rows
+		}
+		if cap(c.indexes) > mostKept {
+			c.indexes = nil
+		}
+		c.seen = nil
+	}
+	w.out.ByNext = w.byNext
+	w.visit = nil
+}
+
+// note adds a remark once.
+func (w *walk) note(text string) {
+	if !slices.Contains(w.out.Notes, text) {
+		w.out.Notes = append(w.out.Notes, text)
+	}
+}
+
+// choose picks columns and the kind of the next request; false when all is done.
+func (w *walk) choose() bool {
+	w.picked = w.picked[:0]
+	first := -1
+	for _, i := range w.order {
+		c := &w.columns[i]
+		if c.done {
+			continue
+		}
+		if c.alone {
+			first = i
+			break
+		}
+		if first < 0 || w.columns[first].lonely && !c.lonely {
+			first = i
+		}
+	}
+	if first < 0 {
+		return false
+	}
+	c := &w.columns[first]
+	w.op = Bulk
+	if w.byNext || c.next {
+		w.op = Next
+	}
+	room := w.room()
+	most, want := w.shape(first, room)
+	w.picked = append(w.picked, first)
+	if !c.alone && !c.lonely {
+		for _, i := range w.order {
+			if o := &w.columns[i]; len(w.picked) < most && i != first && !o.done && !o.lonely && o.next == c.next {
+				w.picked = append(w.picked, i)
+			}
+		}
+	}
+	w.reps = 1
+	if w.op == Bulk && !c.alone {
+		w.reps = repetitions(want, room, len(w.picked))
+	}
+	return true
+}
+
+// room is how many variable bindings the next reply may hold.
+func (w *walk) room() int {
+	n := min(w.l.Varbinds, max(replyBytes/w.l.Bytes, 1))
+	if w.probing {
+		n = min(n, 2)
+	}
+	if r := &w.s.rtt; r.proven && r.each > 0 { // half of the time-out is what a reply may take
+		n = min(n, max(int((w.s.cfg.Timeout/2-r.base)/r.each), 1))
+	}
+	return n
+}
+
+// shape returns how many columns the next request may have, and how many rows of
+// the first are still to come, one more included to see the end; 0: unknown.
+func (w *walk) shape(first, room int) (most, want int) {
+	c := &w.columns[first]
+	if w.l.Rows[first] >= 0 {
+		want = max(w.l.Rows[first]-c.rows, 1) + 1
+	}
+	if w.op == Next {
+		return min(room, w.l.Columns), want
+	}
+	rows := want
+	if w.l.Repetitions > 0 && (rows == 0 || rows > w.l.Repetitions) {
+		rows = w.l.Repetitions
+	}
+	side := min(firstColumns, w.l.Columns)
+	if rows > 0 {
+		side = min(max(room/rows, side), w.l.Columns)
+	}
+	return min(side, room), want
+}
+
+// repetitions spreads want rows evenly over as few replies as they need.
+func repetitions(want, room, columns int) int {
+	most := max(room/columns, 1)
+	if want == 0 {
+		return most
+	}
+	replies := (want + most - 1) / most
+	return (want + replies - 1) / replies
+}
