@@ -54,6 +54,8 @@ type App struct {
 	control  *control.Control
 	lost     *prometheus.CounterVec // what could not be spooled, by lane
 
+	encoders sync.Pool // of *wire.SampleEncoder
+
 	mu     sync.Mutex    // guards handed
 	handed []base.Target // what the collector handed out last
 	checks sync.WaitGroup
@@ -64,6 +66,7 @@ func New(cfg config.Config, o Options) (*App, error) {
 	a := &App{cfg: cfg, log: o.Logger, reg: prometheus.NewRegistry()}
 	a.lost = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faultline_agent_unspooled_total", Help: "Samples and events that the spool would not take."}, []string{"lane"})
 	a.reg.MustRegister(a.lost)
+	a.encoders.New = func() any { return &wire.SampleEncoder{} }
 	inputs, err := builtin()
 	if err != nil {
 		return nil, err
@@ -99,7 +102,7 @@ func Check(cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	s, err := schedule.New(schedule.Options{Inputs: inputs, Sink: func([]base.Sample, []base.Event) {}})
+	s, err := schedule.New(schedule.Options{Inputs: inputs, Sink: func(base.Batch, []base.Event) {}})
 	if err != nil {
 		return err
 	}
@@ -165,7 +168,7 @@ func (a *App) Run(ctx context.Context) error {
 }
 
 // keep is the scheduler's sink: from here on it is on disk.
-func (a *App) keep(samples []base.Sample, events []base.Event) {
+func (a *App) keep(batch base.Batch, events []base.Event) {
 	if len(events) > 0 {
 		for i := range events {
 			if events[i].Agent == "" {
@@ -175,9 +178,11 @@ func (a *App) keep(samples []base.Sample, events []base.Event) {
 		b, err := wire.EncodeEvents(events)
 		a.append(spool.Events, b, err, len(events))
 	}
-	if len(samples) > 0 {
-		b, err := wire.EncodeSamples(samples)
-		a.append(spool.Samples, b, err, len(samples))
+	if n := batch.Len(); n > 0 {
+		e := a.encoders.Get().(*wire.SampleEncoder)
+		b, err := e.Encode(batch)
+		a.encoders.Put(e)
+		a.append(spool.Samples, b, err, n)
 	}
 }
 
@@ -231,6 +236,6 @@ func (a *App) check(ctx context.Context, c wire.Check) {
 		if err := a.schedule.CheckNow(ctx, c.Targets); err != nil {
 			e.Text = err.Error()
 		}
-		a.keep(nil, []base.Event{e})
+		a.keep(base.Batch{}, []base.Event{e})
 	})
 }

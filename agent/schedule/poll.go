@@ -25,11 +25,12 @@ func (s *Scheduler) poll(ctx context.Context, j *job) {
 	}
 	up := err == nil || errors.As(err, new(input.Partial))
 	j.samples = len(b.samples)
+	given := len(b.samples) + b.inBlocks
 	added := j.series.finish(up)
 	b.own(start, took, up, added)
 	s.report(j, b, err, took)
-	if s.current(j, Status{At: start, Took: took, Up: up, Error: text(err), Samples: j.samples}) {
-		s.opts.Sink(b.samples, s.complete(j, b.events))
+	if s.current(j, Status{At: start, Took: took, Up: up, Error: text(err), Samples: given}) {
+		s.opts.Sink(base.Batch{Samples: b.samples, Blocks: b.blocks}, s.complete(j, b.events))
 	}
 	s.finished(j, up && !b.probeFailed)
 }
@@ -105,6 +106,8 @@ type batch struct {
 	job         *job
 	limit       int
 	samples     []base.Sample
+	blocks      []base.Block
+	inBlocks    int // samples in blocks
 	events      []base.Event
 	scraped     int
 	dropped     int
@@ -114,7 +117,7 @@ type batch struct {
 // Sample adds the target's labels and keeps the sample.
 func (b *batch) Sample(sm base.Sample) {
 	b.scraped++
-	if len(b.samples) >= b.limit {
+	if len(b.samples)+b.inBlocks >= b.limit {
 		b.dropped++
 		return
 	}
@@ -123,6 +126,24 @@ func (b *batch) Sample(sm base.Sample) {
 	}
 	sm.Labels = b.job.series.labels(sm.Labels)
 	b.samples = append(b.samples, sm)
+}
+
+// Block adds the target's labels to the block's rows and keeps it.
+func (b *batch) Block(bl base.Block) {
+	n := bl.Len()
+	b.scraped += n
+	if len(b.samples)+b.inBlocks+n > b.limit {
+		b.dropped += n
+		return
+	}
+	if n == 0 {
+		return
+	}
+	for i := range bl.Rows {
+		bl.Rows[i].Labels = b.job.series.row(bl.Rows[i].Labels, len(bl.Names))
+	}
+	b.blocks = append(b.blocks, bl)
+	b.inBlocks += n
 }
 
 // Event keeps the event.
@@ -139,7 +160,7 @@ func (b *batch) own(start time.Time, took time.Duration, up bool, added int) {
 	values := [...]float64{
 		serDuration: took.Seconds(),
 		serScraped:  float64(b.scraped),
-		serKept:     float64(len(b.samples)),
+		serKept:     float64(len(b.samples) + b.inBlocks),
 		serAdded:    float64(added),
 	}
 	if up {

@@ -27,7 +27,7 @@ type Options struct {
 	Inputs map[string]input.Input
 	// Sink takes what one Gather found, from any goroutine. The slices are the
 	// Sink's to keep. It should not block for long: the target's next poll waits.
-	Sink func(samples []base.Sample, events []base.Event)
+	Sink func(batch base.Batch, events []base.Event)
 
 	Interval    time.Duration // of targets that name none; default 15 s
 	Timeout     time.Duration // of targets that name none; default 9/10 of the interval, at most 10 s
@@ -212,7 +212,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	for {
 		wait, stuck := s.tick()
 		if len(stuck) > 0 {
-			s.opts.Sink(stuck, nil)
+			s.opts.Sink(base.Batch{Samples: stuck}, nil)
 		}
 		timer.Reset(wait)
 		select {

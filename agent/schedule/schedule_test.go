@@ -72,10 +72,10 @@ type store struct {
 	events  []base.Event
 }
 
-func (s *store) take(samples []base.Sample, events []base.Event) {
+func (s *store) take(batch base.Batch, events []base.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.samples = append(s.samples, samples...)
+	s.samples = append(s.samples, batch.All()...)
 	s.events = append(s.events, events...)
 }
 
@@ -487,7 +487,7 @@ func BenchmarkSample(b *testing.B) {
 		}
 		return nil
 	}}
-	s, err := schedule.New(schedule.Options{Inputs: map[string]input.Input{"fake": in}, Sink: func([]base.Sample, []base.Event) {}, Interval: time.Hour})
+	s, err := schedule.New(schedule.Options{Inputs: map[string]input.Input{"fake": in}, Sink: func(base.Batch, []base.Event) {}, Interval: time.Hour})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -33,7 +33,12 @@ func newSeriesCache(target map[string]string) *seriesCache {
 
 // labels returns from joined with the target's labels; where both have a name
 // from's value stands.
-func (c *seriesCache) labels(from base.Labels) base.Labels {
+func (c *seriesCache) labels(from base.Labels) base.Labels { return c.joined(from, 1) }
+
+// row is labels for a row of a block that stands for n series.
+func (c *seriesCache) row(from base.Labels, n int) base.Labels { return c.joined(from, n) }
+
+func (c *seriesCache) joined(from base.Labels, n int) base.Labels {
 	h := c.hash(from)
 	for s := c.byHash[h]; s != nil; s = s.next {
 		if slices.Equal(s.from, from) {
@@ -41,7 +46,7 @@ func (c *seriesCache) labels(from base.Labels) base.Labels {
 			return s.joined
 		}
 	}
-	c.added++
+	c.added += n
 	s := &series{from: from, joined: join(from, c.target), seen: c.poll, next: c.byHash[h]}
 	c.byHash[h] = s
 	return s.joined

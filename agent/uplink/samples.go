@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,8 +15,8 @@ import (
 
 // sampleItem is one record of the samples lane, decoded.
 type sampleItem struct {
-	at      spool.Range
-	samples []base.Sample
+	at    spool.Range
+	batch base.Batch
 }
 
 // sendSamples sends the next samples of a cursor. It returns how many it took
@@ -37,14 +38,14 @@ func (u *Uplink) takeSamples(c spool.Cursor) (items []sampleItem, n int) {
 			u.opt.Spool.Return(r.Range.Through(records[len(records)-1].Range))
 			break
 		}
-		samples, err := wire.DecodeSamples(r.Data)
-		n += max(len(samples), 1)
+		batch, err := wire.DecodeSamples(r.Data)
+		n += max(batch.Len(), 1)
 		if err != nil {
 			u.quarantine(r.Range, err.Error())
 			continue
 		}
 		records[i].Data = nil // not needed any more, and the request may take its time
-		items = append(items, sampleItem{r.Range, samples})
+		items = append(items, sampleItem{r.Range, batch})
 	}
 	return items, n
 }
@@ -59,17 +60,18 @@ func cursorName(c spool.Cursor) string {
 // deliverSamples writes the items in one request; refused ones are halved until
 // the one that is at fault is found. It tells whether the way is still open.
 func (u *Uplink) deliverSamples(ctx context.Context, items []sampleItem, cursor string) bool {
-	var all []base.Sample
+	all := make([]base.Batch, len(items))
 	ranges := make([]spool.Range, len(items))
+	empty := true
 	for i, it := range items {
-		ranges[i] = it.at
-		all = append(all, it.samples...)
+		ranges[i], all[i] = it.at, it.batch
+		empty = empty && it.batch.Len() == 0
 	}
 	if !u.ready(u.samples) {
 		u.takeBack(ranges)
 		return false
 	}
-	if len(all) == 0 {
+	if empty {
 		for _, r := range ranges {
 			u.ack(r)
 		}
@@ -118,19 +120,31 @@ func (u *Uplink) splitSamples(ctx context.Context, items []sampleItem, cursor, r
 }
 
 // count counts an accepted request and what of it the receiver left out.
-func (u *Uplink) count(s stored, all []base.Sample, cursor string, a link.Answer) {
+func (u *Uplink) count(s stored, all []base.Batch, cursor string, a link.Answer) {
 	u.met.samples.WithLabelValues(cursor).Add(float64(s.written))
 	if left := s.sent - s.written; left > 0 {
 		u.met.rejected.Add(float64(left))
 		u.opt.Logger.Warn("uplink: the receiver left samples out", "samples", left, "of", s.sent, "answer", a.Text())
 	}
-	newest := all[0].Time
-	for i := range all {
-		newest = max(newest, all[i].Time)
-	}
 	if cursor == "live" {
-		u.met.delay.Set(u.opt.Now().Sub(time.UnixMilli(newest)).Seconds())
+		u.met.delay.Set(u.opt.Now().Sub(time.UnixMilli(newest(all))).Seconds())
 	}
+}
+
+// newest is the time of the newest sample, in milliseconds.
+func newest(all []base.Batch) int64 {
+	at := int64(math.MinInt64)
+	for i := range all {
+		for k := range all[i].Samples {
+			at = max(at, all[i].Samples[k].Time)
+		}
+		for k := range all[i].Blocks {
+			for _, r := range all[i].Blocks[k].Rows {
+				at = max(at, r.Time)
+			}
+		}
+	}
+	return at
 }
 
 // stored is what a request held and what the receiver says it wrote.
@@ -147,13 +161,13 @@ type versionState struct {
 // write sends samples by remote write 2.0 if the receiver proves that it stores
 // that, else by 1.0. Receivers that know only 1.0 answer 204 to 2.0 and store
 // nothing; the header with the number of samples written tells them apart.
-func (u *Uplink) write(ctx context.Context, samples []base.Sample) (link.Answer, stored, error) {
+func (u *Uplink) write(ctx context.Context, all []base.Batch) (link.Answer, stored, error) {
 	v := &u.version
 	if v.old && (!u.opt.Now().Before(v.probeAt) || v.epoch != u.samples.epoch) {
 		v.old = false
 	}
 	if !v.old {
-		body := u.encoder.V2(samples, u.opt.MetricType)
+		body := u.encoder.V2Batches(all, u.opt.MetricType)
 		a, err := u.post(ctx, u.samples, body.Data, writeHeader(wire.WriteV2ContentType, wire.WriteV2Version))
 		if err != nil {
 			return a, stored{}, err
@@ -167,6 +181,10 @@ func (u *Uplink) write(ctx context.Context, samples []base.Sample) (link.Answer,
 		if !v.unproven(a.Status, written) {
 			return a, stored{body.Samples, written}, nil
 		}
+	}
+	var samples []base.Sample
+	for i := range all {
+		samples = append(samples, all[i].All()...)
 	}
 	body := u.encoder.V1(samples)
 	a, err := u.post(ctx, u.samples, body.Data, writeHeader(wire.WriteV1ContentType, wire.WriteV1Version))

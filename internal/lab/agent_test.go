@@ -22,7 +22,15 @@ import (
 type kept []base.Sample
 
 func (k *kept) Sample(s base.Sample) { *k = append(*k, s) }
-func (k *kept) Event(base.Event)     {}
+
+// Block keeps the block's samples one by one.
+func (k *kept) Block(b base.Block) {
+	for sm := range b.Samples() {
+		k.Sample(sm)
+	}
+}
+
+func (k *kept) Event(base.Event) {}
 
 // find returns the value of the one sample that has these labels.
 func (k *kept) find(t *testing.T, want map[string]string) float64 {

@@ -147,21 +147,30 @@ type asWritten struct{}
 func (v asWritten) Visit(n ast.Node) ast.Visitor {
 	switch n := n.(type) {
 	case *ast.MappingValueNode:
-		key := n.Key.String()
-		if key == "scale" || key == "offset" {
-			return nil
-		}
-		if f, ok := n.Value.(*ast.FloatNode); ok {
-			n.Value = ast.String(f.Token)
+		switch n.Key.String() {
+		case "scale", "offset":
+		case "cells", "labels": // where these words may be names
+			if m, ok := n.Value.(*ast.MappingNode); ok {
+				for _, cell := range m.Values {
+					cell.Value = written(cell.Value)
+				}
+			}
+		default:
+			n.Value = written(n.Value)
 		}
 	case *ast.SequenceNode:
 		for i := range n.Values {
-			if f, ok := n.Values[i].(*ast.FloatNode); ok {
-				n.Values[i] = ast.String(f.Token)
-			}
+			n.Values[i] = written(n.Values[i])
 		}
 	}
 	return v
+}
+
+func written(n ast.Node) ast.Node {
+	if f, ok := n.(*ast.FloatNode); ok {
+		return ast.String(f.Token)
+	}
+	return n
 }
 
 // located puts the file's name and line before an error of the YAML library.

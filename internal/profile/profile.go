@@ -46,7 +46,7 @@ var units = map[string]string{
 	"waterflow": "litres_per_minute", "pressure": "pascals", "power_factor": "ratio", "count": "count",
 	"cooling": "watts", "signal": "dbm", "snr": "decibels", "attenuation": "decibels", "loss": "percent",
 	"quality": "percent", "bitrate": "bits_per_second", "ber": "ratio", "chromatic_dispersion": "picoseconds_per_nanometre",
-	"eer": "ratio", ClassState: "state",
+	"eer": "ratio", "quality_factor": "decibels", "signal_loss": "decibels", ClassState: "state",
 }
 
 // Unit returns the unit in which sensors of the class are given, or "".

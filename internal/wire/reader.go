@@ -1,6 +1,10 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+)
 
 // reader reads numbers from b and remembers the first fault, after which every
 // read yields zero.
@@ -59,4 +63,8 @@ func (r *reader) skip(n int) {
 	if r.bad == "" {
 		r.at += n
 	}
+}
+
+func (r *reader) value() float64 {
+	return math.Float64frombits(bits.ReverseBytes64(r.uvarint("value")))
 }

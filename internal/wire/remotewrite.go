@@ -64,6 +64,7 @@ type WriteEncoder struct {
 	msg, sub []byte
 	refs     []byte
 	item     []byte
+	group    rowGroups
 }
 
 // V1 encodes the samples as prometheus.WriteRequest (remote write 1.0). Samples
@@ -85,9 +86,16 @@ func (e *WriteEncoder) V1(samples []base.Sample) WriteBody {
 	return body
 }
 
-// V2 encodes the samples as io.prometheus.write.v2.Request (remote write 2.0),
-// grouped as V1 does. typeOf may be nil; it names a metric's type where known.
+// V2 encodes loose samples as V2Batches does.
 func (e *WriteEncoder) V2(samples []base.Sample, typeOf func(name string) MetricType) WriteBody {
+	return e.V2Batches([]base.Batch{{Samples: samples}}, typeOf)
+}
+
+// V2Batches encodes the batches as io.prometheus.write.v2.Request (remote write 2.0),
+// grouped as V1 does; no series may stand both in a block and loose. typeOf may
+// be nil; it names a metric's type where known.
+func (e *WriteEncoder) V2Batches(batches []base.Batch, typeOf func(name string) MetricType) WriteBody {
+	samples, blocks := apart(batches)
 	if e.symbols == nil {
 		e.symbols = map[string]uint32{}
 	}
@@ -108,8 +116,25 @@ func (e *WriteEncoder) V2(samples []base.Sample, typeOf func(name string) Metric
 		}
 		e.msg = appendBytes(e.msg, 5, e.sub)
 	})
+	e.blocks(blocks, typeOf, &body)
 	body.Data = snappy.Encode(nil, e.msg)
 	return body
+}
+
+// apart returns the loose samples of all batches, and the blocks.
+func apart(batches []base.Batch) (samples []base.Sample, blocks []*base.Block) {
+	if len(batches) == 1 {
+		samples = batches[0].Samples
+	}
+	for i := range batches {
+		if len(batches) > 1 {
+			samples = append(samples, batches[i].Samples...)
+		}
+		for k := range batches[i].Blocks {
+			blocks = append(blocks, &batches[i].Blocks[k])
+		}
+	}
+	return samples, blocks
 }
 
 // symbol numbers a string and appends new ones to the message: fields of a

@@ -50,26 +50,7 @@ func TestWriteV2(t *testing.T) {
 		if body.Samples != 4 || body.Series != 2 {
 			t.Errorf("got %d samples in %d series, want 4 in 2", body.Samples, body.Series)
 		}
-		raw, err := snappy.Decode(nil, body.Data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var req writev2.Request
-		if err := proto.Unmarshal(raw, &req); err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, ts := range req.Timeseries {
-			var labels base.Labels
-			for i := 0; i < len(ts.LabelsRefs); i += 2 {
-				labels = append(labels, base.Label{Name: req.Symbols[ts.LabelsRefs[i]], Value: req.Symbols[ts.LabelsRefs[i+1]]})
-			}
-			line := fmt.Sprint(labels)
-			for _, s := range ts.Samples {
-				line += fmt.Sprintf(" %d=%v", s.Timestamp, s.Value)
-			}
-			got = append(got, line)
-		}
+		req, got := readV2(t, body.Data)
 		if diff := cmp.Diff(got, wantMixed); diff != "" {
 			t.Errorf("got (-), want (+):\n%s", diff)
 		}
@@ -83,6 +64,32 @@ func TestWriteV2(t *testing.T) {
 			t.Errorf("a has metadata %v, want none", req.Timeseries[0].Metadata)
 		}
 	}
+}
+
+// readV2 reads a request: a line for each series, with its samples.
+func readV2(t *testing.T, data []byte) (*writev2.Request, []string) {
+	t.Helper()
+	raw, err := snappy.Decode(nil, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var req writev2.Request
+	if err := proto.Unmarshal(raw, &req); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, ts := range req.Timeseries {
+		var labels base.Labels
+		for i := 0; i < len(ts.LabelsRefs); i += 2 {
+			labels = append(labels, base.Label{Name: req.Symbols[ts.LabelsRefs[i]], Value: req.Symbols[ts.LabelsRefs[i+1]]})
+		}
+		line := fmt.Sprint(labels)
+		for _, s := range ts.Samples {
+			line += fmt.Sprintf(" %d=%v", s.Timestamp, s.Value)
+		}
+		got = append(got, line)
+	}
+	return &req, got
 }
 
 // readV1 reads a prometheus.WriteRequest field by field.

@@ -14,7 +14,8 @@ import (
 
 // First bytes of batches: what is inside and in which version.
 const (
-	samplesV1 = 0x01
+	samplesV1 = 0x01 // loose samples
+	samplesV2 = 0x02 // loose samples and blocks
 	eventsV1  = 0x41
 )
 
@@ -43,52 +44,112 @@ var ErrTooLarge = errors.New("batch is too large")
 // and bytes each), the label pairs (count; two string numbers each), the number
 // of samples and of all their labels, and the samples (count of labels, pair
 // numbers, time as difference to the one before, value with its bytes reversed,
-// which makes round numbers short).
+// which makes round numbers short). Version 2 goes on with the number of blocks
+// and of all their rows' labels, and the blocks (count of names; their string
+// numbers; count of rows; rows as samples without a value; values row by row).
 type SampleEncoder struct {
 	strs             map[string]uint64
 	pairOf           map[base.Label]uint64
 	text, pair, body []byte
+	blocks           []byte
 }
 
-// EncodeSamples encodes one batch. Callers with many use a SampleEncoder.
+// EncodeSamples encodes one batch of loose samples. Callers with many, or with
+// blocks, use a SampleEncoder.
 func EncodeSamples(samples []base.Sample) ([]byte, error) {
 	var e SampleEncoder
-	return e.Encode(samples)
+	return e.Encode(base.Batch{Samples: samples})
 }
 
-// Encode returns the batch in memory of its own. Samples keep their order.
-func (e *SampleEncoder) Encode(samples []base.Sample) ([]byte, error) {
+// Encode returns the batch in memory of its own. Samples and rows keep their
+// order.
+func (e *SampleEncoder) Encode(b base.Batch) ([]byte, error) {
 	e.reset()
-	labels := 0
-	last := int64(0)
-	for i := range samples {
-		s := &samples[i]
-		if len(s.Labels) > MaxLabelsPerSample {
-			return nil, fmt.Errorf("encode samples: %s has %d labels, at most %d: %w", s.Labels.Name(), len(s.Labels), MaxLabelsPerSample, ErrTooLarge)
-		}
-		labels += len(s.Labels)
-		e.body = binary.AppendUvarint(e.body, uint64(len(s.Labels)))
-		for _, l := range s.Labels {
-			e.body = binary.AppendUvarint(e.body, e.pairNumber(l))
-		}
-		e.body = binary.AppendVarint(e.body, s.Time-last)
-		last = s.Time
-		e.body = binary.AppendUvarint(e.body, bits.ReverseBytes64(math.Float64bits(s.Value)))
+	labels, err := e.samples(b.Samples)
+	rowLabels, blockErr := e.blockBody(b.Blocks)
+	if err = errors.Join(err, blockErr); err != nil {
+		return nil, fmt.Errorf("encode samples: %w", err)
 	}
-	raw := make([]byte, 0, len(e.text)+len(e.pair)+len(e.body)+4*binary.MaxVarintLen64)
+	raw := make([]byte, 0, len(e.text)+len(e.pair)+len(e.body)+len(e.blocks)+6*binary.MaxVarintLen64)
 	raw = binary.AppendUvarint(raw, uint64(len(e.strs)))
 	raw = append(raw, e.text...)
 	raw = binary.AppendUvarint(raw, uint64(len(e.pairOf)))
 	raw = append(raw, e.pair...)
-	raw = binary.AppendUvarint(raw, uint64(len(samples)))
+	raw = binary.AppendUvarint(raw, uint64(len(b.Samples)))
 	raw = binary.AppendUvarint(raw, uint64(labels))
 	raw = append(raw, e.body...)
+	version := byte(samplesV1)
+	if len(b.Blocks) > 0 {
+		version = samplesV2
+		raw = binary.AppendUvarint(raw, uint64(len(b.Blocks)))
+		raw = binary.AppendUvarint(raw, uint64(rowLabels))
+		raw = append(raw, e.blocks...)
+	}
 	if len(raw) > MaxBatchBytes {
-		return nil, fmt.Errorf("encode samples: %d samples take %d bytes, at most %d, split them: %w", len(samples), len(raw), MaxBatchBytes, ErrTooLarge)
+		return nil, fmt.Errorf("encode samples: %d samples take %d bytes, at most %d, split them: %w", b.Len(), len(raw), MaxBatchBytes, ErrTooLarge)
 	}
 	out := make([]byte, 1+snappy.MaxEncodedLen(len(raw)))
-	out[0] = samplesV1
+	out[0] = version
 	return out[:1+len(snappy.Encode(out[1:], raw))], nil
+}
+
+// samples encodes loose samples and counts their labels.
+func (e *SampleEncoder) samples(samples []base.Sample) (labels int, err error) {
+	last := int64(0)
+	for i := range samples {
+		s := &samples[i]
+		if e.body, err = e.labels(e.body, s.Labels); err != nil {
+			return 0, err
+		}
+		labels += len(s.Labels)
+		e.body = binary.AppendVarint(e.body, s.Time-last)
+		last = s.Time
+		e.body = appendValue(e.body, s.Value)
+	}
+	return labels, nil
+}
+
+// blockBody encodes blocks and counts their rows' labels.
+func (e *SampleEncoder) blockBody(blocks []base.Block) (labels int, err error) {
+	for i := range blocks {
+		b := &blocks[i]
+		if !b.Whole() || len(b.Names) == 0 {
+			return 0, fmt.Errorf("block of %d rows, %d names and %d values", len(b.Rows), len(b.Names), len(b.Values))
+		}
+		e.blocks = binary.AppendUvarint(e.blocks, uint64(len(b.Names)))
+		for _, n := range b.Names {
+			e.blocks = binary.AppendUvarint(e.blocks, e.stringNumber(n))
+		}
+		e.blocks = binary.AppendUvarint(e.blocks, uint64(len(b.Rows)))
+		last := int64(0)
+		for r := range b.Rows {
+			if e.blocks, err = e.labels(e.blocks, b.Rows[r].Labels); err != nil {
+				return 0, err
+			}
+			labels += len(b.Rows[r].Labels)
+			e.blocks = binary.AppendVarint(e.blocks, b.Rows[r].Time-last)
+			last = b.Rows[r].Time
+		}
+		for _, v := range b.Values {
+			e.blocks = appendValue(e.blocks, v)
+		}
+	}
+	return labels, nil
+}
+
+func (e *SampleEncoder) labels(to []byte, ls base.Labels) ([]byte, error) {
+	if len(ls) > MaxLabelsPerSample {
+		return to, fmt.Errorf("%s has %d labels, at most %d: %w", ls.Name(), len(ls), MaxLabelsPerSample, ErrTooLarge)
+	}
+	to = binary.AppendUvarint(to, uint64(len(ls)))
+	for _, l := range ls {
+		to = binary.AppendUvarint(to, e.pairNumber(l))
+	}
+	return to, nil
+}
+
+func appendValue(to []byte, v float64) []byte {
+	return binary.AppendUvarint(to, bits.ReverseBytes64(math.Float64bits(v)))
 }
 
 func (e *SampleEncoder) reset() {
@@ -98,7 +159,7 @@ func (e *SampleEncoder) reset() {
 	}
 	clear(e.strs)
 	clear(e.pairOf)
-	e.text, e.pair, e.body = e.text[:0], e.pair[:0], e.body[:0]
+	e.text, e.pair, e.body, e.blocks = e.text[:0], e.pair[:0], e.body[:0], e.blocks[:0]
 }
 
 func (e *SampleEncoder) pairNumber(l base.Label) uint64 {
@@ -123,31 +184,35 @@ func (e *SampleEncoder) stringNumber(s string) uint64 {
 	return n
 }
 
-// DecodeSamples reads a batch written by EncodeSamples. What it allocates is
-// bounded by the batch's size; the samples share one string and one array of
-// labels and do not refer to batch.
-func DecodeSamples(batch []byte) ([]base.Sample, error) {
+// DecodeSamples reads a batch written by EncodeSamples or a SampleEncoder. What
+// it allocates is bounded by the batch's size; the samples share one string and
+// one array of labels and do not refer to batch.
+func DecodeSamples(batch []byte) (base.Batch, error) {
 	raw, err := openSamples(batch)
 	if err != nil {
-		return nil, fmt.Errorf("decode samples: %w", err)
+		return base.Batch{}, fmt.Errorf("decode samples: %w", err)
 	}
 	r := reader{b: raw}
-	pairs := readPairs(&r, readStrings(&r))
-	samples := readSamples(&r, pairs)
+	table := readStrings(&r)
+	pairs := readPairs(&r, table)
+	b := base.Batch{Samples: readSamples(&r, pairs)}
+	if batch[0] == samplesV2 && r.bad == "" {
+		b.Blocks = readBlocks(&r, table, pairs)
+	}
 	if r.bad != "" {
-		return nil, fmt.Errorf("decode samples: %s at byte %d: %w", r.bad, r.at, ErrCorrupt)
+		return base.Batch{}, fmt.Errorf("decode samples: %s at byte %d: %w", r.bad, r.at, ErrCorrupt)
 	}
 	if r.at != len(r.b) {
-		return nil, fmt.Errorf("decode samples: %d bytes left over: %w", len(r.b)-r.at, ErrCorrupt)
+		return base.Batch{}, fmt.Errorf("decode samples: %d bytes left over: %w", len(r.b)-r.at, ErrCorrupt)
 	}
-	return samples, nil
+	return b, nil
 }
 
 func openSamples(batch []byte) ([]byte, error) {
 	if len(batch) == 0 {
 		return nil, fmt.Errorf("empty: %w", ErrCorrupt)
 	}
-	if batch[0] != samplesV1 {
+	if batch[0] != samplesV1 && batch[0] != samplesV2 {
 		return nil, fmt.Errorf("first byte %#02x: %w", batch[0], ErrVersion)
 	}
 	n, err := snappy.DecodedLen(batch[1:])
@@ -208,27 +273,89 @@ func readSamples(r *reader, pairs []base.Label) []base.Sample {
 	samples := make([]base.Sample, n)
 	last := int64(0)
 	for i := range samples {
-		labels := r.count("labels of a sample", 1)
-		if labels > MaxLabelsPerSample || len(all)+labels > cap(all) {
-			r.fail("labels of a sample")
-		}
+		samples[i].Labels = readLabels(r, pairs, &all)
+		last += r.varint("time")
+		samples[i].Time = last
+		samples[i].Value = r.value()
 		if r.bad != "" {
 			return nil
 		}
-		from := len(all)
-		for range labels {
-			p := r.index("label pair", len(pairs))
-			if r.bad != "" {
-				return nil
-			}
-			all = append(all, pairs[p])
-		}
-		last += r.varint("time")
-		samples[i] = base.Sample{
-			Labels: base.Labels(all[from:len(all):len(all)]),
-			Time:   last,
-			Value:  math.Float64frombits(bits.ReverseBytes64(r.uvarint("value"))),
-		}
 	}
 	return samples
+}
+
+// readLabels reads the labels of one sample or row into the room of all.
+func readLabels(r *reader, pairs []base.Label, all *[]base.Label) base.Labels {
+	labels := r.count("labels of a sample", 1)
+	if labels > MaxLabelsPerSample || len(*all)+labels > cap(*all) {
+		r.fail("labels of a sample")
+	}
+	if r.bad != "" {
+		return nil
+	}
+	from := len(*all)
+	for range labels {
+		p := r.index("label pair", len(pairs))
+		if r.bad != "" {
+			return nil
+		}
+		*all = append(*all, pairs[p])
+	}
+	return base.Labels((*all)[from:len(*all):len(*all)])
+}
+
+func readBlocks(r *reader, table []string, pairs []base.Label) []base.Block {
+	n := r.count("blocks", 3)
+	all := make([]base.Label, 0, r.count("labels of rows", 1))
+	if r.bad != "" {
+		return nil
+	}
+	blocks := make([]base.Block, n)
+	for i := range blocks {
+		readBlock(r, table, pairs, &all, &blocks[i])
+		if r.bad != "" {
+			return nil
+		}
+	}
+	return blocks
+}
+
+func readBlock(r *reader, table []string, pairs []base.Label, all *[]base.Label, b *base.Block) {
+	names := r.count("names", 1)
+	if names == 0 {
+		r.fail("names")
+	}
+	if r.bad != "" {
+		return
+	}
+	b.Names = make([]string, names)
+	for k := range b.Names {
+		at := r.index("name", len(table))
+		if r.bad != "" {
+			return
+		}
+		b.Names[k] = table[at]
+	}
+	rows := r.count("rows", 2)
+	if r.bad != "" {
+		return
+	}
+	b.Rows = make([]base.BlockRow, rows)
+	last := int64(0)
+	for k := range b.Rows {
+		b.Rows[k].Labels = readLabels(r, pairs, all)
+		last += r.varint("time")
+		b.Rows[k].Time = last
+		if r.bad != "" {
+			return
+		}
+	}
+	if left := len(r.b) - r.at; rows > left/names {
+		r.fail("values")
+		return
+	}
+	b.Values = make([]float64, rows*names)
+	for k := range b.Values {
+		b.Values[k] = r.value()
+	}
 }

@@ -60,7 +60,7 @@ func TestSamplesRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(got, want, sameBits); diff != "" {
+			if diff := cmp.Diff(got.Samples, want, sameBits); diff != "" {
 				t.Errorf("got (-), want (+):\n%s", diff)
 			}
 		})
@@ -70,7 +70,7 @@ func TestSamplesRoundTrip(t *testing.T) {
 func TestSampleEncoderReuse(t *testing.T) {
 	var e SampleEncoder
 	for _, want := range [][]base.Sample{hostBatch(50), {sample("x", 1, 1)}, hostBatch(3)} {
-		b, err := e.Encode(want)
+		b, err := e.Encode(base.Batch{Samples: want})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestSampleEncoderReuse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(got, want, sameBits); diff != "" {
+		if diff := cmp.Diff(got.Samples, want, sameBits); diff != "" {
 			t.Errorf("got (-), want (+):\n%s", diff)
 		}
 	}
@@ -140,12 +140,17 @@ func FuzzDecodeSamples(f *testing.F) {
 		f.Add(b)
 	}
 	f.Add([]byte{samplesV1, 3, 8, 0, 0, 0})
+	withBlocks, err := new(SampleEncoder).Encode(blockBatch(3, 2))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(withBlocks)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		first, err := DecodeSamples(b)
 		if err != nil {
 			return
 		}
-		again, err := EncodeSamples(first)
+		again, err := new(SampleEncoder).Encode(first)
 		if err != nil {
 			t.Fatalf("encode what was decoded: %v", err)
 		}
@@ -162,14 +167,14 @@ func FuzzDecodeSamples(f *testing.F) {
 func BenchmarkSamples(b *testing.B) {
 	batch := hostBatch(400)
 	var e SampleEncoder
-	data, err := e.Encode(batch)
+	data, err := e.Encode(base.Batch{Samples: batch})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Run("encode", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := e.Encode(batch); err != nil {
+			if _, err := e.Encode(base.Batch{Samples: batch}); err != nil {
 				b.Fatal(err)
 			}
 		}

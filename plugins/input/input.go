@@ -15,6 +15,9 @@ type Sink interface {
 	// Sample takes one value. The target's own labels are added by the caller of
 	// Gather; a label that the input sets itself wins.
 	Sample(s base.Sample)
+	// Block takes the samples of one reading of a table. The Sink may keep and
+	// change the block's slices, but not the labels in them.
+	Block(b base.Block)
 	// Event takes one event; ID, Agent and Site may be left empty and are filled in.
 	Event(e base.Event)
 }

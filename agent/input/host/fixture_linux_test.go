@@ -48,6 +48,13 @@ func (r recorder) Sample(sm base.Sample) {
 	r[name] = sm.Value
 }
 
+// Block keeps the block's samples one by one.
+func (r recorder) Block(b base.Block) {
+	for sm := range b.Samples() {
+		r.Sample(sm)
+	}
+}
+
 func (r recorder) Event(base.Event) {}
 
 // read runs one collector over a fixture.

@@ -25,7 +25,15 @@ import (
 type sink struct{ samples []base.Sample }
 
 func (s *sink) Sample(sm base.Sample) { s.samples = append(s.samples, sm) }
-func (s *sink) Event(base.Event)      {}
+
+// Block keeps the block's samples one by one.
+func (s *sink) Block(b base.Block) {
+	for sm := range b.Samples() {
+		s.Sample(sm)
+	}
+}
+
+func (s *sink) Event(base.Event) {}
 
 func (s *sink) find(name string, pairs ...string) []base.Sample {
 	var found []base.Sample
@@ -271,7 +279,15 @@ func TestCheckTarget(t *testing.T) {
 type discard struct{ n int }
 
 func (d *discard) Sample(base.Sample) { d.n++ }
-func (d *discard) Event(base.Event)   {}
+
+// Block keeps the block's samples one by one.
+func (d *discard) Block(b base.Block) {
+	for sm := range b.Samples() {
+		d.Sample(sm)
+	}
+}
+
+func (d *discard) Event(base.Event) {}
 
 func BenchmarkGather(b *testing.B) {
 	in := host.New(host.Options{})

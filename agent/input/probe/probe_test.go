@@ -21,7 +21,15 @@ import (
 type sink struct{ samples []base.Sample }
 
 func (s *sink) Sample(sm base.Sample) { s.samples = append(s.samples, sm) }
-func (s *sink) Event(base.Event)      {}
+
+// Block keeps the block's samples one by one.
+func (s *sink) Block(b base.Block) {
+	for sm := range b.Samples() {
+		s.Sample(sm)
+	}
+}
+
+func (s *sink) Event(base.Event) {}
 
 // value returns the value of a series, or false when it is not there.
 func (s *sink) value(name string, label ...string) (float64, bool) {

@@ -133,6 +133,13 @@ func (s *sink) Sample(sm base.Sample) {
 	s.samples = append(s.samples, sm)
 }
 
+// Block keeps the block's samples one by one.
+func (s *sink) Block(b base.Block) {
+	for sm := range b.Samples() {
+		s.Sample(sm)
+	}
+}
+
 func (s *sink) Event(e base.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -115,6 +115,9 @@ type nothing struct{}
 // Sample drops the sample.
 func (nothing) Sample(base.Sample) {}
 
+// Block drops the block.
+func (nothing) Block(base.Block) {}
+
 // Event drops the event.
 func (nothing) Event(base.Event) {}
 

@@ -1,0 +1,225 @@
+package wire
+
+import (
+	"math"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/faultline/faultline/plugins/base"
+)
+
+// rowGroups are the rows of many blocks, those with the same labels together,
+// so that each series stands once in a request.
+type rowGroups struct {
+	at   map[string]int // number of a row's first entry, by the encoded labels
+	rows []blockRow
+	last []int // by number of a group's first entry: its last entry
+}
+
+// blockRow is one row of one block, and the next of the same labels.
+type blockRow struct {
+	block *base.Block
+	row   int
+	names []columnName
+	refs  []byte // label references, without the metric's name
+	name  int    // position in refs where the name belongs
+	first bool   // of its group
+	next  int    // entry of the same labels, or -1
+}
+
+// columnName is a metric's name in a request.
+type columnName struct {
+	symbol uint64
+	typ    MetricType
+}
+
+// columnNames numbers a block's metric names.
+func (e *WriteEncoder) columnNames(b *base.Block, typeOf func(string) MetricType) []columnName {
+	names := make([]columnName, len(b.Names))
+	for i, n := range b.Names {
+		names[i].symbol = uint64(e.symbol(n))
+		if typeOf != nil {
+			names[i].typ = typeOf(n)
+		}
+	}
+	return names
+}
+
+// blocks encodes blocks; the rows' labels are encoded once for all columns.
+func (e *WriteEncoder) blocks(blocks []*base.Block, typeOf func(string) MetricType, body *WriteBody) {
+	g := &e.group
+	if g.at == nil {
+		g.at = map[string]int{}
+	}
+	clear(g.at)
+	clear(g.rows)
+	g.rows, g.last = g.rows[:0], g.last[:0]
+	e.refs = e.refs[:0]
+	for _, b := range blocks {
+		names := e.columnNames(b, typeOf)
+		for r := range b.Rows {
+			e.addRow(b, r, names)
+		}
+	}
+	metric := uint64(e.symbol(base.MetricName))
+	for i := range g.rows {
+		if g.rows[i].first {
+			e.rowSeries(i, metric, body)
+		}
+	}
+}
+
+// addRow encodes a row's labels and finds the rows of the same.
+func (e *WriteEncoder) addRow(b *base.Block, r int, names []columnName) {
+	g := &e.group
+	row := blockRow{block: b, row: r, names: names, first: true, next: -1}
+	from, name := len(e.refs), -1
+	for _, l := range b.Rows[r].Labels {
+		if name < 0 && l.Name > base.MetricName {
+			name = len(e.refs) - from
+		}
+		e.refs = protowire.AppendVarint(e.refs, uint64(e.symbol(l.Name)))
+		e.refs = protowire.AppendVarint(e.refs, uint64(e.symbol(l.Value)))
+	}
+	row.refs = e.refs[from:len(e.refs):len(e.refs)]
+	row.name = name
+	if name < 0 {
+		row.name = len(row.refs)
+	}
+	n := len(g.rows)
+	if first, ok := g.at[string(row.refs)]; ok {
+		row.first = false
+		g.rows[g.last[first]].next = n
+		g.last[first] = n
+	} else {
+		g.at[string(row.refs)] = n
+	}
+	g.rows = append(g.rows, row)
+	g.last = append(g.last, n)
+}
+
+// rowSeries encodes the series of one group of rows.
+func (e *WriteEncoder) rowSeries(at int, metric uint64, body *WriteBody) {
+	g := &e.group
+	row := &g.rows[at]
+	for c, name := range row.block.Names {
+		e.sub = e.sub[:0]
+		kept := 0
+		if row.next < 0 {
+			if v := row.block.Values[row.row*len(row.block.Names)+c]; !base.IsMissing(v) {
+				e.cell(v, row.block.Rows[row.row].Time)
+				kept = 1
+			}
+		} else {
+			kept = e.cells(at, c, name)
+		}
+		if kept > 0 {
+			e.series(row, metric, row.names[c])
+			body.Series++
+			body.Samples += kept
+		}
+	}
+	if row.next >= 0 {
+		e.otherNames(at, metric, body)
+	}
+}
+
+// cells encodes the samples of one column of a group of rows, by time; of two at
+// the same time the later remains.
+func (e *WriteEncoder) cells(at, c int, name string) int {
+	type cell struct {
+		time  int64
+		value float64
+	}
+	var found []cell
+	for i := at; i >= 0; i = e.group.rows[i].next {
+		r := &e.group.rows[i]
+		k := c
+		if k >= len(r.block.Names) || r.block.Names[k] != name {
+			k = slices.Index(r.block.Names, name)
+		}
+		if k < 0 {
+			continue
+		}
+		if v := r.block.Values[r.row*len(r.block.Names)+k]; !base.IsMissing(v) {
+			found = append(found, cell{r.block.Rows[r.row].Time, v})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b cell) int {
+		switch {
+		case a.time < b.time:
+			return -1
+		case a.time > b.time:
+			return 1
+		}
+		return 0
+	})
+	kept := 0
+	for i, f := range found {
+		if i+1 < len(found) && found[i+1].time == f.time {
+			continue
+		}
+		e.cell(f.value, f.time)
+		kept++
+	}
+	return kept
+}
+
+// otherNames encodes what later rows of a group have and the first has not: the
+// device showed other columns, or another table has rows of the same labels.
+func (e *WriteEncoder) otherNames(at int, metric uint64, body *WriteBody) {
+	done := map[string]bool{}
+	for _, n := range e.group.rows[at].block.Names {
+		done[n] = true
+	}
+	for i := e.group.rows[at].next; i >= 0; i = e.group.rows[i].next {
+		for c, name := range e.group.rows[i].block.Names {
+			if done[name] {
+				continue
+			}
+			done[name] = true
+			e.sub = e.sub[:0]
+			if kept := e.cells(i, c, name); kept > 0 {
+				e.series(&e.group.rows[at], metric, e.group.rows[i].names[c])
+				body.Series++
+				body.Samples += kept
+			}
+		}
+	}
+}
+
+// cell appends one sample to the series under way.
+func (e *WriteEncoder) cell(v float64, at int64) {
+	e.sub = protowire.AppendTag(e.sub, 2, protowire.BytesType)
+	e.sub = protowire.AppendVarint(e.sub, uint64(1+8+1+protowire.SizeVarint(uint64(at))))
+	e.sub = protowire.AppendTag(e.sub, 1, protowire.Fixed64Type)
+	e.sub = protowire.AppendFixed64(e.sub, math.Float64bits(v))
+	e.sub = protowire.AppendTag(e.sub, 2, protowire.VarintType)
+	e.sub = protowire.AppendVarint(e.sub, uint64(at))
+}
+
+// series appends the series of which e.sub holds the samples to the message.
+func (e *WriteEncoder) series(row *blockRow, metric uint64, name columnName) {
+	value, t := name.symbol, name.typ
+	refs := len(row.refs) + protowire.SizeVarint(metric) + protowire.SizeVarint(value)
+	size := 1 + protowire.SizeBytes(refs) + len(e.sub)
+	if t != TypeUnknown {
+		size += 4
+	}
+	e.msg = protowire.AppendTag(e.msg, 5, protowire.BytesType)
+	e.msg = protowire.AppendVarint(e.msg, uint64(size))
+	e.msg = protowire.AppendTag(e.msg, 1, protowire.BytesType)
+	e.msg = protowire.AppendVarint(e.msg, uint64(refs))
+	e.msg = append(e.msg, row.refs[:row.name]...)
+	e.msg = protowire.AppendVarint(e.msg, metric)
+	e.msg = protowire.AppendVarint(e.msg, value)
+	e.msg = append(e.msg, row.refs[row.name:]...)
+	e.msg = append(e.msg, e.sub...)
+	if t != TypeUnknown {
+		e.msg = protowire.AppendTag(e.msg, 5, protowire.BytesType)
+		e.msg = protowire.AppendVarint(e.msg, 2)
+		e.msg = protowire.AppendTag(e.msg, 1, protowire.VarintType)
+		e.msg = protowire.AppendVarint(e.msg, uint64(t))
+	}
+}
