@@ -27,7 +27,7 @@ const (
 	firstColumns  = 10
 	mostColumns   = 40
 	firstBytes    = 24               // of a variable binding, where nothing is known
-	replyBytes    = 1300             // aimed at in one reply, so that it stays one packet on the line
+	replyBytes    = 1380             // aimed at in one reply, so that it stays one packet on the line
 	relearn       = 10 * time.Minute // until what did not work is tried again
 )
 

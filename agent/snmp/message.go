@@ -203,6 +203,20 @@ type Varbinds struct {
 
 // Next steps to the next variable binding and tells whether there is one.
 func (v *Varbinds) Next() bool {
+	b := v.rest
+	if len(b) > 5 && b[0] == tagSequence && b[1] < 0x80 && int(b[1])+2 <= len(b) && b[2] == ObjectID && b[3] < 0x80 { // as nearly all are: no long lengths
+		end, value := int(b[1])+2, int(b[3])+4
+		if value+2 <= end && value > 4 && b[value-1] < 0x80 && b[value+1] < 0x80 && value+2+int(b[value+1]) <= end {
+			v.Bad, v.OID, v.Value = false, b[4:value:value], Value{b[value], b[value+2 : value+2+int(b[value+1])]}
+			v.rest = b[end:]
+			return true
+		}
+	}
+	return v.any()
+}
+
+// any is Next for whatever may come.
+func (v *Varbinds) any() bool {
 	v.Bad, v.OID, v.Value = false, nil, Value{}
 	if len(v.rest) == 0 {
 		return false

@@ -53,65 +53,78 @@ const undecodable Status = -1
 // place takes what stands at a position of column i; false says that it cannot be
 // the answer for that column.
 func (w *walk) place(i int, c *column, oid []byte, v Value) bool {
-	switch {
-	case v.Type == EndOfMIBView || v.Type == NoSuchObject || v.Type == NoSuchInstance:
+	if v.Type >= NoSuchObject && v.Type <= EndOfMIBView {
 		c.ended = true
-	case bytes.Equal(oid, c.cursor):
+		return true
+	}
+	if !under(oid, c.root) {
+		return w.outside(c, oid)
+	}
+	if c.expects != nil && !bytes.Equal(oid, c.expects) {
+		return false
+	}
+	index := oid[len(c.root):]
+	if order := compare(index, c.index()); order <= 0 || c.seen != nil {
+		switch {
+		case order == 0:
+			c.stuck = true
+			return true
+		case w.repeated(c, index):
+			return true
+		}
+	}
+	if c.rows >= w.s.cfg.MaxRows {
+		c.fail(TooManyError{c.rows})
+		return true
+	}
+	c.accept(oid)
+	w.hand(i, index, v)
+	return true
+}
+
+// outside acts on an OID that is not below the column's root; false says that it
+// cannot be the answer for the column.
+func (w *walk) outside(c *column, oid []byte) bool {
+	switch order := compare(oid, c.cursor); {
+	case order == 0:
 		c.stuck = true
-	case under(oid, c.root):
-		if c.expects != nil && !bytes.Equal(oid, c.expects) {
-			return false
-		}
-		if w.repeated(c, oid) {
-			return true
-		}
-		if c.rows >= w.s.cfg.MaxRows {
-			c.fail(TooManyError{c.rows})
-			return true
-		}
-		c.accept(oid)
-		w.hand(i, oid[len(c.root):], v)
-	case compare(oid, c.cursor) > 0:
+		return true
+	case order > 0:
 		c.ended = true
 		return w.plausible(oid)
-	default:
-		if w.owner(oid) != nil {
-			return false
-		}
-		w.note("the end leads back to the beginning")
-		c.ended = true
+	case w.owner(oid) != nil:
+		return false
 	}
+	w.note("the end leads back to the beginning")
+	c.ended = true
 	return true
 }
 
 // hand gives an instance to visit.
 func (w *walk) hand(i int, index []byte, v Value) {
-	if v.hollow() {
-		w.s.stats.Bad++
-		w.note("numbers without digits")
+	if len(v.Raw) == 0 && v.Absent() {
+		if v.hollow() {
+			w.s.stats.Bad++
+			w.note("numbers without digits")
+		}
+		return
 	}
-	if !v.Absent() {
-		w.visit(i, index, v)
-	}
+	w.visit(i, index, v)
 }
 
-// repeated tells whether the row is not to be taken: it was there before. One
-// that is new but out of order is taken.
-func (w *walk) repeated(c *column, oid []byte) bool {
-	if c.seen == nil && compare(oid, c.cursor) > 0 {
-		return false
-	}
-	index := oid[len(c.root):]
+// repeated tells whether a row of a column that is out of order is not to be
+// taken: it was there before, or there are too many.
+func (w *walk) repeated(c *column, index []byte) bool {
 	switch {
 	case c.known(index):
 		c.fail(LoopError{string(AppendIndex(nil, index)), c.rows})
-		return true
 	case len(c.seen) >= mostUnsorted:
 		c.fail(TooManyError{c.rows})
-		return true
+	default:
+		w.note("rows out of order")
+		return false
 	}
-	w.note("rows out of order")
-	return false
+	return true
 }
 
 // owner returns the column asked that the OID lies below, or nil.

@@ -20,6 +20,9 @@ type walk struct {
 
 	op       Op
 	reps     int
+	side     int // columns at once, as decided for the first column sideOf and sideRoom
+	sideOf   int
+	sideRoom int
 	before   int  // l.Varbinds before a series of refusals; 0: there is none
 	silent   int  // requests in a row that were not answered
 	byNext   bool // GETBULK is not used
@@ -61,6 +64,7 @@ func (w *walk) begin(l *Learned, columns []OID, visit func(int, []byte, Value)) 
 	s := w.s
 	kept := walk{s: s, columns: slices.Grow(w.columns[:0], len(columns))[:len(columns)], order: w.order[:0], picked: w.picked, ask: w.ask}
 	*w = kept
+	w.sideOf = -1
 	w.l, w.visit, w.now = l, visit, s.t.opts.Now()
 	l.begin(w.now, len(columns))
 	for i, root := range columns {
@@ -151,89 +155,4 @@ func (w *walk) note(text string) {
 	if !slices.Contains(w.out.Notes, text) {
 		w.out.Notes = append(w.out.Notes, text)
 	}
-}
-
-// choose picks columns and the kind of the next request; false when all is done.
-func (w *walk) choose() bool {
-	w.picked = w.picked[:0]
-	first := -1
-	for _, i := range w.order {
-		c := &w.columns[i]
-		if c.done {
-			continue
-		}
-		if c.alone {
-			first = i
-			break
-		}
-		if first < 0 || w.columns[first].lonely && !c.lonely {
-			first = i
-		}
-	}
-	if first < 0 {
-		return false
-	}
-	c := &w.columns[first]
-	w.op = Bulk
-	if w.byNext || c.next {
-		w.op = Next
-	}
-	room := w.room()
-	most, want := w.shape(first, room)
-	w.picked = append(w.picked, first)
-	if !c.alone && !c.lonely {
-		for _, i := range w.order {
-			if o := &w.columns[i]; len(w.picked) < most && i != first && !o.done && !o.lonely && o.next == c.next {
-				w.picked = append(w.picked, i)
-			}
-		}
-	}
-	w.reps = 1
-	if w.op == Bulk && !c.alone {
-		w.reps = repetitions(want, room, len(w.picked))
-	}
-	return true
-}
-
-// room is how many variable bindings the next reply may hold.
-func (w *walk) room() int {
-	n := min(w.l.Varbinds, max(replyBytes/w.l.Bytes, 1))
-	if w.probing {
-		n = min(n, 2)
-	}
-	if r := &w.s.rtt; r.proven && r.each > 0 { // half of the time-out is what a reply may take
-		n = min(n, max(int((w.s.cfg.Timeout/2-r.base)/r.each), 1))
-	}
-	return n
-}
-
-// shape returns how many columns the next request may have, and how many rows of
-// the first are still to come, one more included to see the end; 0: unknown.
-func (w *walk) shape(first, room int) (most, want int) {
-	c := &w.columns[first]
-	if w.l.Rows[first] >= 0 {
-		want = max(w.l.Rows[first]-c.rows, 1) + 1
-	}
-	if w.op == Next {
-		return min(room, w.l.Columns), want
-	}
-	rows := want
-	if w.l.Repetitions > 0 && (rows == 0 || rows > w.l.Repetitions) {
-		rows = w.l.Repetitions
-	}
-	side := min(firstColumns, w.l.Columns)
-	if rows > 0 {
-		side = min(max(room/rows, side), w.l.Columns)
-	}
-	return min(side, room), want
-}
-
-// repetitions spreads want rows evenly over as few replies as they need.
-func repetitions(want, room, columns int) int {
-	most := max(room/columns, 1)
-	if want == 0 {
-		return most
-	}
-	replies := (want + most - 1) / most
-	return (want + replies - 1) / replies
 }
