@@ -6,6 +6,8 @@ import (
 	"net"
 	"strconv"
 	"time"
+
+	"github.com/faultline/faultline/internal/secret"
 )
 
 // Defaults of Config.
@@ -19,7 +21,9 @@ const (
 type Config struct {
 	Address   string // host, or host:port, or [host]:port; a name is looked up again when the device is silent
 	Version   Version
-	Community string // of versions 1 and 2c
+	Community secret.String // of versions 1 and 2c
+	User      User          // of version 3
+	Context   string        // contextName of version 3
 
 	Timeout   time.Duration // that one reply may take; default DefaultTimeout
 	Retries   int           // tries after the first
@@ -42,6 +46,10 @@ func (c *Config) validate() (host string, port uint16, err error) {
 	case V1, V2c:
 		if c.Community == "" {
 			return "", 0, fmt.Errorf("version %s needs a community", c.Version)
+		}
+	case V3:
+		if err := c.User.validate(); err != nil {
+			return "", 0, err
 		}
 	default:
 		return "", 0, fmt.Errorf("version %s: want 1, 2c or 3", c.Version)

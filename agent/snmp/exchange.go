@@ -38,7 +38,7 @@ func (s *Session) exchange(ctx context.Context, q pdu, n int) (*Reply, error) {
 		case v == repeat:
 			s.t.end(&s.p, true)
 			if repeats++; repeats > mostRepeats {
-				return nil, fmt.Errorf("%s: the agent's state changes with every answer", s.p.target)
+				return nil, fmt.Errorf("%s: the engine's clock or identity changes with every answer", s.p.target)
 			}
 		case last:
 			return nil, s.silence(try+1, begin)
@@ -111,7 +111,7 @@ func (s *Session) answered(tries int) {
 // silence ends a request that was not answered and makes its error.
 func (s *Session) silence(tries int, begin time.Time) error {
 	s.t.mu.Lock()
-	e := Silence{Address: s.p.target, Tries: tries, After: time.Since(begin), Elsewhere: s.p.elsewhere}
+	e := Silence{Address: s.p.target, Tries: tries, After: time.Since(begin), Elsewhere: s.p.elsewhere, Unheard: s.codec.hint()}
 	s.t.mu.Unlock()
 	s.t.end(&s.p, false)
 	return e

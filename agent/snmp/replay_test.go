@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/agent/snmp"
+	"github.com/faultline/faultline/internal/secret"
 )
 
 // scratch is removed when the tests are over.
@@ -205,7 +206,7 @@ func TestBrokenAgents(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			addr := replay(t, tt.flags...)
-			s := open(t, transport(t), snmp.Config{Address: addr, Community: name, Timeout: time.Second, Retries: 1})
+			s := open(t, transport(t), snmp.Config{Address: addr, Community: secret.String(name), Timeout: time.Second, Retries: 1})
 			hello(t, s)
 			var l snmp.Learned
 			for round := range 2 {

@@ -56,6 +56,8 @@ type codec interface {
 	// decode reads an answer to one of the tries into r. It may change the
 	// datagram. An error ends the request.
 	decode(datagram []byte, r *Reply) (verdict, error)
+	// hint says why what came since the last answer was none, or "".
+	hint() string
 }
 
 // verdict is what becomes of a datagram.
@@ -85,6 +87,8 @@ func (c community) decode(datagram []byte, r *Reply) (verdict, error) {
 	return taken, nil
 }
 
+func (c community) hint() string { return "" }
+
 // Open makes a Session. It sends nothing; ctx bounds looking up a name.
 func (t *Transport) Open(ctx context.Context, c Config) (*Session, error) {
 	host, port, err := c.validate()
@@ -93,7 +97,11 @@ func (t *Transport) Open(ctx context.Context, c Config) (*Session, error) {
 	}
 	s := &Session{t: t, cfg: c, host: host, port: port}
 	s.p = pending{wake: make(chan signal, 2), any: c.AnySource, place: -1}
-	s.codec = community{c.Version, c.Community}
+	if c.Version == V3 {
+		s.codec = newEngine(t, c, func() netip.AddrPort { return s.p.target })
+	} else {
+		s.codec = community{c.Version, c.Community.Reveal()}
+	}
 	if err := s.look(ctx); err != nil {
 		return nil, err
 	}
@@ -101,7 +109,12 @@ func (t *Transport) Open(ctx context.Context, c Config) (*Session, error) {
 }
 
 // Close forgets the session. No request may be under way.
-func (s *Session) Close() { s.t.leave(&s.p) }
+func (s *Session) Close() {
+	s.t.leave(&s.p)
+	if e, ok := s.codec.(*engine); ok {
+		e.leave()
+	}
+}
 
 // Version returns the version of the protocol that is spoken.
 func (s *Session) Version() Version { return s.cfg.Version }
@@ -183,7 +196,9 @@ func (s *Session) do(ctx context.Context, op Op, nonRepeaters, repetitions int) 
 		n = nonRepeaters + (s.asked-nonRepeaters)*repetitions
 	}
 	r, err := s.exchange(ctx, q, n)
-	s.silent = Silent(err)
+	if s.silent = Silent(err); s.silent {
+		err = s.doubtPrivacy(ctx, err)
+	}
 	if err != nil {
 		return nil, err
 	}

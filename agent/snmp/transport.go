@@ -36,6 +36,9 @@ type Transport struct {
 	timer   *time.Timer
 	ringing time.Time // when timer goes off, zero: it does not
 	counts  Counts
+
+	passwords map[[32]byte][]byte // keys by a hash of protocol and password
+	engines   map[*engine]string  // their IDs
 }
 
 // asked is one try of a request.
@@ -90,7 +93,7 @@ func NewTransport(o Options) *Transport {
 	if o.ReceiveBuffer <= 0 {
 		o.ReceiveBuffer = 4 << 20
 	}
-	t := &Transport{opts: o, asked: map[uint32]asked{}}
+	t := &Transport{opts: o, asked: map[uint32]asked{}, passwords: map[[32]byte][]byte{}, engines: map[*engine]string{}}
 	t.timer = time.AfterFunc(time.Hour, t.ring)
 	t.timer.Stop()
 	return t
