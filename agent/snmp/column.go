@@ -33,6 +33,7 @@ type column struct {
 	ended   bool
 	moved   bool
 	stuck   bool
+	gap     bool   // something that cannot be decoded at all came before the next row
 	got     int    // varbinds of this column
 	expects []byte // what the next row has to be, as another column's end told
 }
@@ -48,6 +49,9 @@ func (c *column) index() []byte { return c.cursor[len(c.root):] }
 // accept takes a row.
 func (c *column) accept(oid []byte) {
 	index := oid[len(c.root):]
+	if c.gap {
+		c.skipped, c.status, c.gap = append(c.skipped, "the row before "+string(AppendIndex(nil, index))), undecodable, false
+	}
 	c.cursor = append(c.cursor[:0], oid...)
 	c.indexes = append(append(c.indexes, byte(len(index)>>8), byte(len(index))), index...)
 	c.rows++

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"syscall"
 	"time"
 )
 
@@ -56,13 +57,16 @@ type Silence struct {
 	After     time.Duration  // since the first try
 	Elsewhere netip.AddrPort // from where an answer came that AnySource would have taken, if any
 	Unheard   string         // why what came was not taken for an answer, "" where nothing came
-	Cause     error          // why nothing could be sent, or nil
+	Cause     error          // why nothing could be sent, or what ICMP said of it; nil: nothing
 }
 
 // Error says how long was waited and, where something else came, what.
 func (s Silence) Error() string {
 	if s.Cause != nil {
-		return fmt.Sprintf("send to %s: %v", s.Address, s.Cause)
+		if errors.Is(s.Cause, syscall.ECONNREFUSED) {
+			return fmt.Sprintf("no agent listens at %s: %v", s.Address, s.Cause)
+		}
+		return fmt.Sprintf("cannot reach %s: %v", s.Address, s.Cause)
 	}
 	text := fmt.Sprintf("no answer from %s after %d tries in %v", s.Address, s.Tries, s.After.Round(time.Millisecond))
 	if s.Elsewhere.IsValid() {

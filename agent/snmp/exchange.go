@@ -63,12 +63,24 @@ func (s *Session) send(q pdu, wait time.Duration, n int) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", q.op, err)
 	}
-	if _, err := s.conn.WriteToUDPAddrPort(s.out, s.p.target); err != nil {
+	if err := s.write(); err != nil {
 		return Silence{Address: s.p.target, Cause: err}
 	}
 	s.stats.Sent++
 	s.stats.BytesSent += uint64(len(s.out))
 	return nil
+}
+
+// write sends the message. An error may be about what was sent to another device
+// before; then it is not the next time.
+func (s *Session) write() (err error) {
+	for range 3 {
+		if _, err = s.conn.WriteToUDPAddrPort(s.out, s.p.target); err == nil || !unreachable(err) {
+			return err
+		}
+		readICMP(s.conn, s.t.refuse)
+	}
+	return err
 }
 
 // await waits for an answer to any try of the request. With an error, a verdict
@@ -80,9 +92,9 @@ func (s *Session) await(ctx context.Context) (verdict, error) {
 			switch {
 			case sig == transportClosed:
 				return nothing, ErrClosed
-			case sig == timedOut && s.t.claimedNow(&s.p):
+			case sig != answered && s.t.claimedNow(&s.p):
 				continue
-			case sig == timedOut:
+			case sig != answered:
 				return nothing, nil
 			}
 		case <-ctx.Done():
@@ -111,7 +123,7 @@ func (s *Session) answered(tries int) {
 // silence ends a request that was not answered and makes its error.
 func (s *Session) silence(tries int, begin time.Time) error {
 	s.t.mu.Lock()
-	e := Silence{Address: s.p.target, Tries: tries, After: time.Since(begin), Elsewhere: s.p.elsewhere, Unheard: s.codec.hint()}
+	e := Silence{Address: s.p.target, Tries: tries, After: time.Since(begin), Elsewhere: s.p.elsewhere, Unheard: s.codec.hint(), Cause: s.p.cause}
 	s.t.mu.Unlock()
 	s.t.end(&s.p, false)
 	return e

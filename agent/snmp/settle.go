@@ -20,12 +20,14 @@ func (w *walk) settle(k int, odd bool) {
 	case odd:
 		w.note("answers leave out variable bindings")
 		w.l.narrow(1, w.now)
+	case k == 0 && w.op == Bulk:
 	case k < n:
 		w.note("answers hold fewer columns than asked")
 		w.l.narrow(k, w.now)
 	case moved:
 		w.wellAnswered(k)
 	}
+	w.empty = k == 0
 	for _, i := range w.picked {
 		w.still(&w.columns[i], believe)
 	}
@@ -96,10 +98,10 @@ func (w *walk) still(c *column, believe bool) {
 				w.stopBulk("GETBULK is answered with an error")
 			}
 		}
+	case w.op == Bulk && (len(w.picked) == 1 || w.empty):
+		w.bulkUseless(c)
 	case len(w.picked) > 1:
 		c.alone = true // ask again where position cannot deceive
-	case w.op == Bulk:
-		w.bulkUseless(c)
 	case c.got == 0:
 		c.fail(errLeftOut)
 	case c.stuck:
@@ -109,7 +111,7 @@ func (w *walk) still(c *column, believe bool) {
 	}
 }
 
-// bulkUseless acts on a GETBULK that did not bring its only column forward.
+// bulkUseless acts on a GETBULK that did not bring a column forward.
 func (w *walk) bulkUseless(c *column) {
 	if !w.s.bulkSeen {
 		w.stopBulk("GETBULK is answered with nothing new")
@@ -122,7 +124,7 @@ func (w *walk) bulkUseless(c *column) {
 // never answered a GETBULK.
 func (w *walk) stopBulk(why string) {
 	w.note(why)
-	w.byNext, w.suspect, w.l.NextSince = true, false, w.now
+	w.byNext, w.suspect, w.probing, w.l.NextSince = true, false, false, w.now
 	if !w.s.bulkSeen {
 		w.s.nextSince = w.now
 	}

@@ -9,7 +9,7 @@ func (w *walk) take(r *Reply) {
 	n := len(w.picked)
 	for _, i := range w.picked {
 		c := &w.columns[i]
-		c.ended, c.moved, c.stuck, c.got, c.expects = false, false, false, 0, nil
+		c.ended, c.moved, c.stuck, c.gap, c.got, c.expects = false, false, false, false, 0, nil
 	}
 	k, odd := 0, false
 	vb := r.Varbinds()
@@ -36,15 +36,16 @@ func (w *walk) take(r *Reply) {
 }
 
 // bad counts an instance that cannot be decoded. Where its OID is known the walk
-// goes on behind it.
+// goes on behind it; where not, and a row follows in the same reply, it is lost.
 func (w *walk) bad(c *column, oid []byte) {
 	w.s.stats.Bad++
 	w.note("values that cannot be decoded")
-	if under(oid, c.root) && compare(oid, c.cursor) > 0 {
-		c.skipped = append(c.skipped, string(AppendIndex(nil, oid[len(c.root):])))
-		c.status = undecodable
-		c.cursor, c.moved = append(c.cursor[:0], oid...), true
+	if !under(oid, c.root) || compare(oid, c.cursor) <= 0 {
+		c.gap = true
+		return
 	}
+	c.skipped, c.status = append(c.skipped, string(AppendIndex(nil, oid[len(c.root):]))), undecodable
+	c.cursor, c.moved = append(c.cursor[:0], oid...), true
 }
 
 // undecodable stands in a SkippedError for a value that came but makes no sense.

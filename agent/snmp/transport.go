@@ -27,6 +27,7 @@ type Counts struct {
 type Transport struct {
 	opts    Options
 	readers sync.WaitGroup
+	done    chan struct{} // closed by Close
 
 	mu      sync.Mutex // guards the fields below
 	sockets [2]*net.UDPConn
@@ -41,47 +42,6 @@ type Transport struct {
 	engines   map[*engine]string  // their IDs
 }
 
-// asked is one try of a request.
-type asked struct {
-	p     *pending
-	round uint32 // of p; an older one is over
-	sent  time.Time
-}
-
-// pending is what one Session waits for.
-type pending struct {
-	wake   chan signal // capacity 2: a time-out and an answer may cross
-	target netip.AddrPort
-	any    bool // an answer from anywhere will do
-
-	// The Transport's mu guards these.
-	round     uint32
-	claimed   bool // an answer came and will be signalled
-	deadline  time.Time
-	place     int // in the heap; -1: not there
-	ids       []uint32
-	past      []uint32 // ids of rounds that are over, kept to know late answers
-	elsewhere netip.AddrPort
-	late      uint64        // answers to what was over
-	strays    uint64        // answers from another address
-	lateRTT   time.Duration // the longest of late answers; 0: none
-
-	// The reader writes these between claiming and signalling.
-	datagram []byte
-	at       time.Time
-	from     netip.AddrPort
-	rtt      time.Duration
-}
-
-// signal is what ends a wait.
-type signal uint8
-
-const (
-	answered signal = iota
-	timedOut
-	transportClosed
-)
-
 // keptPast is how many ids of the past each Session keeps to know late answers.
 const keptPast = 8
 
@@ -93,7 +53,7 @@ func NewTransport(o Options) *Transport {
 	if o.ReceiveBuffer <= 0 {
 		o.ReceiveBuffer = 4 << 20
 	}
-	t := &Transport{opts: o, asked: map[uint32]asked{}, passwords: map[[32]byte][]byte{}, engines: map[*engine]string{}}
+	t := &Transport{opts: o, done: make(chan struct{}), asked: map[uint32]asked{}, passwords: map[[32]byte][]byte{}, engines: map[*engine]string{}}
 	t.timer = time.AfterFunc(time.Hour, t.ring)
 	t.timer.Stop()
 	return t
@@ -106,6 +66,7 @@ func (t *Transport) Close() error {
 	var errs []error
 	if !t.closed {
 		t.closed = true
+		close(t.done)
 		t.timer.Stop()
 		for _, c := range t.sockets {
 			if c != nil {
@@ -149,6 +110,7 @@ func (t *Transport) socket(a netip.Addr) (*net.UDPConn, error) {
 		return nil, fmt.Errorf("open %s socket: %w", network, err)
 	}
 	_ = c.SetReadBuffer(t.opts.ReceiveBuffer) // what the kernel gives will do
+	hearICMP(c, family == 1)
 	t.sockets[family] = c
 	t.readers.Add(1)
 	go t.read(c)
@@ -161,11 +123,17 @@ func (t *Transport) read(c *net.UDPConn) {
 	buf := make([]byte, 1<<16)
 	for {
 		n, from, err := c.ReadFromUDPAddrPort(buf)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err == nil {
+		switch {
+		case err == nil:
 			t.sort(buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+		case unreachable(err):
+			readICMP(c, t.refuse)
+		default: // closed, or out of memory for a moment
+			select {
+			case <-t.done:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
 		}
 	}
 }
@@ -174,7 +142,7 @@ func (t *Transport) read(c *net.UDPConn) {
 func (t *Transport) sort(datagram []byte, from netip.AddrPort) {
 	now := time.Now()
 	id, ok := peek(datagram)
-	p := t.claim(id, ok, from, now)
+	p := t.claim(id, ok, from, now, datagram)
 	if p == nil {
 		return
 	}
@@ -184,7 +152,7 @@ func (t *Transport) sort(datagram []byte, from netip.AddrPort) {
 }
 
 // claim returns who waits for the id, if the datagram is its answer.
-func (t *Transport) claim(id uint32, ok bool, from netip.AddrPort, now time.Time) *pending {
+func (t *Transport) claim(id uint32, ok bool, from netip.AddrPort, now time.Time, datagram []byte) *pending {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a, known := t.asked[id]
@@ -196,21 +164,43 @@ func (t *Transport) claim(id uint32, ok bool, from netip.AddrPort, now time.Time
 		t.counts.Unknown++
 		return nil
 	}
-	p := a.p
+	p, rtt := a.p, now.Sub(a.sent)
 	if from != p.target {
 		if p.strays++; !p.any {
 			p.elsewhere = from
 			return nil
 		}
 	}
-	if a.round != p.round || p.claimed {
+	switch {
+	case a.round != p.round || p.claimed && len(p.spare.datagram) > 0:
 		p.late++
-		p.lateRTT = max(p.lateRTT, now.Sub(a.sent))
+		p.lateRTT = max(p.lateRTT, rtt)
+		return nil
+	case p.claimed: // the one that came first may turn out to be no answer
+		p.spare = arrival{append(p.spare.datagram[:0], datagram...), t.opts.Now(), from, rtt}
 		return nil
 	}
-	p.claimed, p.rtt = true, now.Sub(a.sent)
+	p.claimed, p.rtt = true, rtt
 	t.waiting.remove(p)
 	return p
+}
+
+// refuse ends the tries that wait for an answer from an address of which ICMP says
+// that it cannot be reached.
+func (t *Transport) refuse(to netip.AddrPort, cause error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var hit []*pending
+	for _, p := range t.waiting {
+		if p.target == to {
+			hit = append(hit, p)
+		}
+	}
+	for _, p := range hit {
+		t.waiting.remove(p)
+		p.cause = cause
+		p.wake <- refused
+	}
 }
 
 // ask registers one more try and returns its id, and the longest round trip of
@@ -221,7 +211,7 @@ func (t *Transport) ask(p *pending, now, deadline time.Time) (id uint32, late ti
 	if t.closed {
 		return 0, 0, ErrClosed
 	}
-	late, p.lateRTT = p.lateRTT, 0
+	late, p.lateRTT, p.cause = p.lateRTT, 0, nil
 	for taken := true; taken; { // four bytes long in BER, never 0
 		id = rand.Uint32()&0x7fffffff | 1<<24
 		_, taken = t.asked[id]
@@ -236,12 +226,17 @@ func (t *Transport) ask(p *pending, now, deadline time.Time) (id uint32, late ti
 func (t *Transport) again(p *pending) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p.claimed = false
-	if t.closed {
+	switch {
+	case t.closed:
+		p.claimed = false
 		p.wake <- transportClosed
-		return
+	case len(p.spare.datagram) > 0:
+		p.arrival, p.spare = p.spare, arrival{datagram: p.datagram[:0]}
+		p.wake <- answered
+	default:
+		p.claimed = false
+		t.waitLocked(p, p.deadline)
 	}
-	t.waitLocked(p, p.deadline)
 }
 
 func (t *Transport) waitLocked(p *pending, deadline time.Time) {
@@ -300,6 +295,10 @@ func (t *Transport) end(p *pending, taken bool) {
 		for <-p.wake != answered {
 		}
 		t.mu.Lock()
+	}
+	if len(p.spare.datagram) > 0 {
+		p.late++
+		p.spare.datagram = p.spare.datagram[:0]
 	}
 	p.claimed, p.elsewhere = false, netip.AddrPort{}
 	p.round++

@@ -17,7 +17,7 @@ func (w *walk) unanswered(err error) error {
 	n := len(w.picked) * w.reps
 	switch {
 	case w.op == Bulk && !w.bulkWell && (w.silent > 1 || n <= 2):
-		w.byNext, w.suspect = true, true
+		w.byNext, w.suspect, w.probing = true, true, false
 	case w.silent > 1:
 		w.l.Varbinds = 1
 	default:
@@ -79,8 +79,12 @@ func (w *walk) tooBig() {
 // bulkRefused acts on an error that a GETBULK was answered with: where GETBULK has
 // worked it may be one instance, which GETNEXT will find.
 func (w *walk) bulkRefused(s Status) {
-	if !w.s.bulkSeen || w.probing {
+	switch {
+	case w.probing:
 		w.stopBulk("GETBULK is answered with " + s.String())
+		return
+	case !w.s.bulkSeen: // perhaps all of it, perhaps one instance: a little one will tell
+		w.probing = true
 		return
 	}
 	for _, i := range w.picked {
@@ -94,7 +98,7 @@ func (w *walk) bulkRefused(s Status) {
 // is taken to be the next number.
 func (w *walk) skip(c *column, why Status) {
 	w.revive()
-	c.status, c.next = why, why != TooBig
+	c.status, c.next = why, false
 	first := !c.lonely
 	c.lonely, c.alone = true, true
 	at, sure := w.beyond(c)

@@ -29,6 +29,7 @@ type walk struct {
 	suspect  bool // GETBULK was not answered; if GETNEXT is, it does not work here
 	probing  bool // GETBULK did not work long ago: try it with little
 	bulkWell bool // GETBULK was answered well in this walk
+	empty    bool // the last reply held nothing
 	idle     int  // requests in a row that led nowhere
 	out      Outcome
 }
