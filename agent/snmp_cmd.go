@@ -65,7 +65,7 @@ func (f *snmpFlags) profiles() (*profile.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return profile.Load(shipped)
+	return profile.Open(shipped)
 }
 
 // newInput makes the reader of devices.

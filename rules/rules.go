@@ -8,6 +8,8 @@ import (
 	"io/fs"
 )
 
+//go:generate go run ../internal/profile/mkindex profiles
+
 //go:embed alerts calendars diagnosis processes profiles routes
 var files embed.FS
 

@@ -116,7 +116,7 @@ func builtin() (map[string]input.Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	profiles, err := profile.Load(shipped)
+	profiles, err := profile.Open(shipped)
 	if err != nil {
 		return nil, err
 	}

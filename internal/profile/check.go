@@ -209,9 +209,6 @@ func (c *checker) cell(at string, t *Table, name string, cell *Cell, kind string
 	c.oid(at, cell.OID)
 	c.format(at, cell.Format)
 	c.names(at, t, cell.Key.names())
-	if cell.Key != nil && t.Scalar() {
-		c.fault(at, "a key belongs to a table's cell")
-	}
 	cell.match = c.regexp(at, cell.Match, true)
 }
 

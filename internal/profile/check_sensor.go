@@ -138,12 +138,12 @@ func (t *Table) knows(name string) bool {
 // checkReferences checks what one profile says of others.
 func (s *Set) checkReferences(p *Profile, c *checker) []error {
 	for i, n := range p.Extends {
-		if s.profiles[n] == nil {
+		if s.heads[n] == nil {
 			c.fault(fmt.Sprintf("$.extends[%d]", i), "extends %q: no such profile", n)
 		}
 	}
 	for i, n := range p.Replaces {
-		if s.profiles[n] == nil {
+		if s.heads[n] == nil {
 			c.fault(fmt.Sprintf("$.replaces[%d]", i), "replaces %q: no such profile", n)
 		}
 	}
@@ -154,7 +154,7 @@ func (s *Set) checkReferences(p *Profile, c *checker) []error {
 }
 
 func (s *Set) reaches(from, to string, seen map[string]bool) bool {
-	p := s.profiles[from]
+	p := s.heads[from]
 	if p == nil || seen[from] {
 		return false
 	}

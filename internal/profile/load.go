@@ -14,12 +14,6 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// Set is every profile of an installation, checked. It is immutable.
-type Set struct {
-	profiles map[string]*Profile
-	names    []string // sorted
-}
-
 // Load reads every *.yaml file at the root of the file systems; a file of a
 // later one replaces the file of the same name of an earlier one. All faults
 // are reported, each with its file and line; on any fault the Set is nil.
@@ -40,7 +34,7 @@ func Load(systems ...fs.FS) (*Set, error) {
 }
 
 func parseAll(files map[string][]byte) (*Set, error) {
-	s := &Set{profiles: map[string]*Profile{}}
+	s := newSet()
 	var faults []error
 	docs := map[string]*ast.File{}
 	for _, name := range sortedKeys(files) {
@@ -49,16 +43,15 @@ func parseAll(files map[string][]byte) (*Set, error) {
 			faults = append(faults, err)
 			continue
 		}
-		if twin := s.profiles[p.Name]; twin != nil {
+		if twin := s.heads[p.Name]; twin != nil {
 			faults = append(faults, fmt.Errorf("%s:%d: profile %q is also in %s", name, line(doc, "$.profile"), p.Name, twin.file))
 			continue
 		}
-		s.profiles[p.Name], docs[p.Name] = p, doc
-		s.names = append(s.names, p.Name)
+		s.add(p)
+		s.bodies[p.Name], docs[p.Name] = p, doc
 	}
-	slices.Sort(s.names)
 	for _, name := range s.names {
-		faults = append(faults, s.checkReferences(s.profiles[name], &checker{file: s.profiles[name].file, doc: docs[name]})...)
+		faults = append(faults, s.checkReferences(s.heads[name], &checker{file: s.heads[name].file, doc: docs[name]})...)
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -184,6 +177,9 @@ func located(file string, err error) error {
 
 // line returns the line of the node at a YAML path, or of its nearest parent.
 func line(doc *ast.File, at string) int {
+	if doc == nil {
+		return 1
+	}
 	for at != "$" && at != "" {
 		if p, err := yaml.PathString(at); err == nil {
 			if n, err := p.FilterFile(doc); err == nil && n != nil && n.GetToken() != nil {

@@ -12,6 +12,7 @@ type Plan struct {
 	Own      string   // the profile chosen for the device itself, or ""
 	Class    string   // what kind of device it is, or ""
 	Identity []Named
+	Faults   []error  // profiles that could not be read
 	Tables   []*Table // what stands outside tables is a table of one row (Scalar)
 }
 
@@ -21,18 +22,12 @@ type Named struct {
 	Profile string
 }
 
-// Names returns the names of all profiles, sorted.
-func (s *Set) Names() []string { return slices.Clone(s.names) }
-
-// Profile returns the profile of that name, or nil.
-func (s *Set) Profile(name string) *Profile { return s.profiles[name] }
-
 // Probes returns the subtrees whose presence decides about the profiles of a
 // device, sorted.
 func (s *Set) Probes(id Identification) []string {
 	var oids []string
 	for _, n := range s.names {
-		m := s.profiles[n].Match
+		m := s.heads[n].Match
 		for i := range m {
 			if m[i].named(id) >= 0 {
 				oids = append(oids, m[i].Has...)
@@ -46,26 +41,72 @@ func (s *Set) Probes(id Identification) []string {
 // Select returns the plan for a device: its own profile (the one with the
 // longest fitting sysObjectID; sysDescr and instances decide between equals)
 // with all that it extends, then every layer that fits and is not replaced.
-// Where two define the same table, metric or sensor, the former wins.
+// Where two define the same table, metric or sensor, the former wins. Devices of
+// a kind share one plan.
 func (s *Set) Select(id Identification) *Plan {
-	b := &planner{set: s, id: id, plan: &Plan{}, taken: map[string]bool{}, replaced: map[string]bool{}, tables: map[string]bool{}, things: map[string]string{}}
-	if own := s.own(id); own != nil {
-		b.plan.Own = own.Name
-		b.take(own)
+	c := &choice{set: s, taken: map[string]bool{}, replaced: map[string]bool{}}
+	own := ""
+	if p := s.own(id); p != nil {
+		own = p.Name
+		c.take(p)
 	}
 	for _, n := range s.names {
-		if p := s.profiles[n]; p.Layer() && !b.replaced[n] && p.Match.fits(id) > 0 {
-			b.take(p)
+		if p := s.heads[n]; p.Layer() && !c.replaced[n] && p.Match.fits(id) > 0 {
+			c.take(p)
 		}
 	}
+	key := own + " " + strings.Join(c.names, " ")
+	s.mu.Lock()
+	plan := s.plans[key]
+	s.mu.Unlock()
+	if plan != nil {
+		return plan
+	}
+	b := &planner{plan: &Plan{Profiles: c.names, Own: own}, tables: map[string]bool{}, things: map[string]string{}}
+	shared := true
+	for _, n := range c.names {
+		p, err := s.body(n)
+		if err != nil {
+			b.plan.Faults = append(b.plan.Faults, err)
+			continue
+		}
+		shared = shared && p.text == nil
+		b.add(p.on(id))
+	}
+	if shared && b.plan.Faults == nil {
+		s.mu.Lock()
+		s.plans[key] = b.plan
+		s.mu.Unlock()
+	}
 	return b.plan
+}
+
+// choice is which profiles are taken together, in their order.
+type choice struct {
+	set             *Set
+	names           []string
+	taken, replaced map[string]bool
+}
+
+func (c *choice) take(p *Profile) {
+	if p == nil || c.taken[p.Name] {
+		return
+	}
+	c.taken[p.Name] = true
+	c.names = append(c.names, p.Name)
+	for _, n := range p.Replaces {
+		c.replaced[n] = true
+	}
+	for _, n := range p.Extends {
+		c.take(c.set.heads[n])
+	}
 }
 
 func (s *Set) own(id Identification) *Profile {
 	var best *Profile
 	score := 0
 	for _, n := range s.names {
-		p := s.profiles[n]
+		p := s.heads[n]
 		if p.Layer() {
 			continue
 		}
@@ -132,37 +173,22 @@ func under(oid, prefix string) bool {
 }
 
 type planner struct {
-	set             *Set
-	id              Identification
-	plan            *Plan
-	taken, replaced map[string]bool
-	tables          map[string]bool
-	things          map[string]string // profile by metric, or class and OID of a sensor
+	plan   *Plan
+	tables map[string]bool
+	things map[string]string // profile by metric, or class and OID of a sensor
 }
 
-func (b *planner) take(p *Profile) {
-	if b.taken[p.Name] {
-		return
-	}
-	b.taken[p.Name] = true
-	b.plan.Profiles = append(b.plan.Profiles, p.Name)
+func (b *planner) add(p *Profile) {
 	if b.plan.Class == "" {
 		b.plan.Class = p.Class
 	}
-	p = p.on(b.id)
 	b.plan.Identity = append(b.plan.Identity, Named{&p.Identity, p.Name})
-	for _, n := range p.Replaces {
-		b.replaced[n] = true
-	}
 	b.table(p, p.scalars)
 	for i := range p.Tables {
 		if t := &p.Tables[i]; !b.tables[t.Name] {
 			b.tables[t.Name] = true
 			b.table(p, t)
 		}
-	}
-	for _, n := range p.Extends {
-		b.take(b.set.profiles[n])
 	}
 }
 

@@ -30,13 +30,7 @@ func (p *Profile) absolute() {
 }
 
 func (t *Table) absolute() {
-	for _, cells := range []map[string]*Cell{t.Labels, t.Cells} {
-		for _, c := range cells {
-			if c != nil {
-				root(t.Entry, &c.OID)
-			}
-		}
-	}
+	t.Labels, t.Cells = rootedCells(t.Entry, t.Labels), rootedCells(t.Entry, t.Cells)
 	for i := range t.Columns {
 		v := &t.Columns[i]
 		root(t.Entry, &v.OID)
@@ -79,6 +73,25 @@ func root(base string, oid *string) {
 	if *oid != "" && (*oid)[0] == '.' {
 		*oid = base + *oid
 	}
+}
+
+// rootedCells returns the cells with whole OIDs; a YAML alias may stand in several
+// tables, so what was read is not changed.
+func rootedCells(base string, cells map[string]*Cell) map[string]*Cell {
+	if cells == nil {
+		return nil
+	}
+	out := make(map[string]*Cell, len(cells))
+	for name, c := range cells {
+		if c == nil {
+			out[name] = nil
+			continue
+		}
+		own := *c
+		root(base, &own.OID)
+		out[name] = &own
+	}
+	return out
 }
 
 func rooted(base string, oids []string) {

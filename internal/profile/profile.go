@@ -102,10 +102,10 @@ func (m *Match) UnmarshalYAML(decode func(any) error) error {
 
 // Alternative is conditions that must all hold.
 type Alternative struct {
-	Always      bool     `yaml:"always"`
-	SysObjectID []string `yaml:"sys_object_id"` // prefixes; the longest match among profiles wins
-	SysDescr    string   `yaml:"sys_descr"`     // regular expression
-	Has         []string `yaml:"has"`           // subtrees; one instance under any of them is enough
+	Always      bool     `yaml:"always" json:"always,omitempty"`
+	SysObjectID []string `yaml:"sys_object_id" json:"sys_object_id,omitempty"` // prefixes; the longest match among profiles wins
+	SysDescr    string   `yaml:"sys_descr" json:"sys_descr,omitempty"`         // regular expression
+	Has         []string `yaml:"has" json:"has,omitempty"`                     // subtrees; one instance under any of them is enough
 
 	descr *regexp.Regexp
 }

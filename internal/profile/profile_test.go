@@ -1,7 +1,9 @@
 package profile_test
 
 import (
+	"bytes"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -32,8 +34,46 @@ func TestEmbeddedProfilesLoad(t *testing.T) {
 		}
 	}
 	plan := set.Select(profile.Identification{Has: map[string]bool{"1.3.6.1.2.1.33.1.2": true}})
-	if d := cmp.Diff([]string{"system", "ups-mib"}, plan.Profiles); d != "" {
-		t.Errorf("plan of a UPS (-want +got):\n%s", d)
+	if !slices.Contains(plan.Profiles, "ups-mib") || !slices.Contains(plan.Profiles, "system") || slices.Contains(plan.Profiles, "printer-mib") || plan.Class != "ups" {
+		t.Errorf("plan of a UPS: class %q, %v", plan.Class, plan.Profiles)
+	}
+}
+
+// TestIndex: the index says of the shipped profiles what they say themselves, so
+// that opening it comes to the same as loading all.
+func TestIndex(t *testing.T) {
+	whole, err := profile.Load(embedded(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := whole.Index()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := fs.ReadFile(embedded(t), profile.IndexFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want, got) {
+		t.Fatal("profiles/index.json is older than the profiles: go generate ./rules")
+	}
+	set, err := profile.Open(embedded(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []profile.Identification{
+		{}, {SysObjectID: "1.3.6.1.4.1.9.1.1208", SysDescr: "Cisco IOS Software"}, {SysObjectID: "1.3.6.1.4.1.2011.2.23.291", Has: map[string]bool{"1.3.6.1.2.1.99.1.1.1": true}},
+	} {
+		if d := cmp.Diff(set.Probes(id), whole.Probes(id)); d != "" {
+			t.Errorf("probes of %v (-open +load):\n%s", id, d)
+		}
+		a, b := set.Select(id), whole.Select(id)
+		if d := cmp.Diff(a.Profiles, b.Profiles); d != "" || len(a.Tables) != len(b.Tables) || a.Faults != nil {
+			t.Errorf("plan of %v: %d and %d tables, faults %v (-open +load):\n%s", id, len(a.Tables), len(b.Tables), a.Faults, d)
+		}
+		if set.Select(id) != a {
+			t.Errorf("two devices like %v do not share their plan", id)
+		}
 	}
 }
 

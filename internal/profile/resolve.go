@@ -257,10 +257,21 @@ var conversions = map[string]func(float64) float64{
 	"minutes":        func(f float64) float64 { return f * 60 },
 	"hours":          func(f float64) float64 { return f * 3600 },
 	"ticks":          func(f float64) float64 { return f / 100 },
-	"milliwatts_dbm": func(f float64) float64 { return 10 * math.Log10(f) },
-	"microwatts_dbm": func(f float64) float64 { return 10 * math.Log10(f/1e3) },
-	"watts_dbm":      func(f float64) float64 { return 10 * math.Log10(f*1e3) },
+	"milliwatts_dbm": dbm,
+	"microwatts_dbm": func(f float64) float64 { return dbm(f / 1e3) },
+	"watts_dbm":      func(f float64) float64 { return dbm(f * 1e3) },
 	"none":           func(f float64) float64 { return f },
+}
+
+// dark is what no light at all reads as, in dBm: below what a receiver can see.
+const dark = -60
+
+// dbm is milliwatts in dBm; less than nothing is no value.
+func dbm(milliwatts float64) float64 {
+	if milliwatts == 0 {
+		return dark
+	}
+	return max(10*math.Log10(milliwatts), dark)
 }
 
 // Number returns a reference's number in a row; of a column the caller gives

@@ -1,54 +1,13 @@
 package snmp
 
 import (
-	"math"
 	"slices"
 	"time"
 
-	"github.com/gosnmp/gosnmp"
-
+	protocol "github.com/faultline/faultline/agent/snmp"
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/plugins/base"
 )
-
-// valueOf keeps a varbind's value.
-func valueOf(v gosnmp.SnmpPDU) value {
-	switch x := v.Value.(type) {
-	case int:
-		return value{kind: kindSigned, number: uint64(x)}
-	case int64:
-		return value{kind: kindSigned, number: uint64(x)}
-	case uint:
-		return value{kind: kindUnsigned, number: uint64(x)}
-	case uint32:
-		return value{kind: kindUnsigned, number: uint64(x)}
-	case uint64:
-		return value{kind: kindUnsigned, number: x}
-	case float32:
-		return value{kind: kindFloat, number: math.Float64bits(float64(x))}
-	case float64:
-		return value{kind: kindFloat, number: math.Float64bits(x)}
-	}
-	if b, ok := v.Value.([]byte); ok {
-		return value{kind: kindText, text: string(b)}
-	}
-	return value{kind: kindText, text: text(v, "")}
-}
-
-// raw is the value as profiles read it; false when there is none.
-func (v value) raw() (profile.Raw, bool) {
-	switch v.kind {
-	case kindSigned:
-		return profile.Raw{Number: float64(int64(v.number))}, true
-	case kindUnsigned:
-		return profile.Raw{Number: float64(v.number)}, true
-	case kindFloat:
-		return profile.Raw{Number: math.Float64frombits(v.number)}, true
-	case kindText:
-		return profile.Raw{Text: clean([]byte(v.text)), Octets: v.text, IsText: true}, true
-	}
-	return profile.Raw{}, false
-}
 
 // derived is what a row means beyond its raw metrics.
 type derived struct {
@@ -91,7 +50,7 @@ func (t *table) derive(p *poll) {
 			unresolved = append(unresolved, index)
 		}
 	}
-	slices.SortFunc(unresolved, compareOID) // so that of two sensors of one name the first keeps it
+	slices.SortFunc(unresolved, compareKeys) // so that of two sensors of one name the first keeps it
 	for _, index := range unresolved {
 		r := t.rows[index]
 		r.derived, r.outerWas = t.resolve(p.device, r), outer
@@ -205,7 +164,7 @@ func (t *table) usage(p *rowPool, r *row) (profile.Usage, bool) {
 		}
 		of := r
 		if ref.Key != nil {
-			if of = t.rows[ref.Key.Expand(get)]; of == nil || of.seen != t.number {
+			if of = t.rowAt(ref.Key.Expand(get)); of == nil || of.seen != t.number {
 				return 0, false
 			}
 		}
@@ -271,10 +230,13 @@ func (d *device) named(metric, label, name, owner string) base.Labels {
 // unique returns the name, with its owner where another has it already.
 func (d *device) unique(kind, name, owner string) string {
 	key := kind + "\x00" + name
-	if o, taken := d.sensors[key]; taken && o != owner {
+	if o, taken := d.names[key]; taken && o != owner {
 		name += " " + owner
 		key = kind + "\x00" + name
 	}
-	d.sensors[key] = owner
+	d.names[key] = owner
 	return name
 }
+
+// compareKeys orders encoded indexes as the protocol does.
+func compareKeys(a, b string) int { return protocol.OID(a).Compare(protocol.OID(b)) }

@@ -128,7 +128,7 @@ func (in *Input) Describe(ctx context.Context, t base.Target) (*Description, err
 	if err != nil {
 		return nil, err
 	}
-	d := newDevice(c, t, in.opts)
+	d := newDevice(c, t, &in.opts, in.net)
 	d.keepAll = true
 	defer d.close()
 	start := in.opts.Now()
@@ -158,10 +158,11 @@ func (d *device) describe() *Description {
 		SysObjectID: d.id.SysObjectID, SysName: d.id.SysName, SysDescr: d.id.SysDescr, Profile: d.plan.Own, Layers: d.plan.Profiles,
 	}, Problems: d.problems}
 	if d.session != nil {
-		desc.Cost = Cost{Packets: d.session.sent, Varbinds: d.session.pdus}
+		st := d.session.Stats()
+		desc.Cost = Cost{Packets: int(st.Sent), Varbinds: int(st.Varbinds)}
 	}
 	for _, t := range d.tables {
-		if t.def.Name == "ifTable" {
+		if t.def.Name == ifTable {
 			desc.Interfaces = t.interfaces()
 		}
 		for _, r := range t.ordered() {
@@ -174,8 +175,8 @@ func (d *device) describe() *Description {
 // ordered are the rows seen last, in the order of the device.
 func (t *table) ordered() []*row {
 	var rows []*row
-	for _, index := range slices.SortedFunc(maps.Keys(t.rows), compareOID) {
-		if r := t.rows[index]; r.seen == t.number {
+	for _, key := range slices.SortedFunc(maps.Keys(t.rows), compareKeys) {
+		if r := t.rows[key]; r.seen == t.number {
 			rows = append(rows, r)
 		}
 	}

@@ -10,22 +10,23 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gosnmp/gosnmp"
-
+	protocol "github.com/faultline/faultline/agent/snmp"
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/plugins/input"
 )
 
 const (
-	oidUpTime   = "1.3.6.1.2.1.1.3.0"
-	oidObjectID = "1.3.6.1.2.1.1.2.0"
-	oidDescr    = "1.3.6.1.2.1.1.1.0"
-	oidName     = "1.3.6.1.2.1.1.5.0"
-
 	slowEvery     = 5 * time.Minute  // names, serials and other things that seldom change
 	identifyFirst = 30 * time.Second // a device just started may not show all of itself yet
 	identifyEvery = 10 * time.Minute
+)
+
+var (
+	oidUpTime   = protocol.MustParseOID("1.3.6.1.2.1.1.3.0")
+	oidObjectID = protocol.MustParseOID("1.3.6.1.2.1.1.2.0")
+	oidDescr    = protocol.MustParseOID("1.3.6.1.2.1.1.1.0")
+	oidName     = protocol.MustParseOID("1.3.6.1.2.1.1.5.0")
 )
 
 // device is what is known of one target between polls.
@@ -33,82 +34,71 @@ type device struct {
 	address string
 	options map[string]string
 	cfg     config
-	opts    Options
+	opts    *Options
+	net     *protocol.Transport
+	layouts *sync.Map // *layout by *profile.Table
 	used    time.Time // guarded by the Input's mu
 
 	mu sync.Mutex // held during a poll; guards the fields below
 
-	session  *session
+	session  *protocol.Session
 	id       profile.Identification
 	facts    identity
 	plan     *profile.Plan
 	identify time.Time // when to look again which profiles fit
 	slowAt   time.Time // when to read slow things again
 	upTime   float64   // sysUpTime at the last poll, in ticks
+	restarts uint32    // how often it fell: counters began anew
 	tables   []*table
 	problems []Problem         // of the last poll
 	keepAll  bool              // keep every value after the poll, to describe the device
-	sensors  map[string]string // owner of each sensor's name
+	names    map[string]string // owner of each sensor's, pool's and processor's name
 	series   map[string]base.Labels
+	learned  memory
 }
 
-func newDevice(c config, t base.Target, o Options) *device {
+func newDevice(c config, t base.Target, o *Options, net *protocol.Transport) *device {
 	return &device{
-		address: t.Address, options: maps.Clone(t.Options), cfg: c, opts: o,
-		id: profile.Identification{Has: map[string]bool{}}, sensors: map[string]string{}, series: map[string]base.Labels{},
+		address: t.Address, options: maps.Clone(t.Options), cfg: c, opts: o, net: net,
+		id: profile.Identification{Has: map[string]bool{}}, names: map[string]string{}, series: map[string]base.Labels{},
+		learned: memory{},
 	}
 }
 
-// close drops the client; the next poll makes another, which finds the device
+// close drops the session; the next poll makes another, which finds the device
 // at its present address and engine.
 func (d *device) close() {
 	if d.session != nil {
-		d.session.close()
+		d.session.Close()
 		d.session = nil
 	}
 }
 
-// poll reads the device once. An SNMPv3 client whose peer has become another
-// engine is not told so in a way that it trusts, so it begins anew once.
+// poll reads the device once.
 func (d *device) poll(ctx context.Context, sink input.Sink) error {
-	reused := d.session != nil
-	err := d.attempt(ctx, sink)
-	if reused && d.session == nil && d.cfg.version == gosnmp.Version3 && !errors.Is(err, gosnmp.ErrMaxRetriesExceeded) && ctx.Err() == nil {
-		err = d.attempt(ctx, sink)
+	start := d.opts.Now()
+	if d.session == nil {
+		s, err := d.net.Open(ctx, d.cfg.Config)
+		if err != nil {
+			return fmt.Errorf("snmp %s: %w", d.address, err)
+		}
+		d.session = s
 	}
+	d.problems = nil
+	p := &poll{device: d, sink: sink, before: d.session.Stats()}
+	err := p.run(ctx)
+	p.meta(start, err)
 	if err != nil {
 		return fmt.Errorf("snmp %s: %w", d.address, err)
 	}
 	return nil
 }
 
-// attempt reads the device with the open session, or a new one, and closes it
-// when the device did not answer.
-func (d *device) attempt(ctx context.Context, sink input.Sink) error {
-	start := d.opts.Now()
-	if d.session == nil {
-		s, err := open(ctx, d.cfg)
-		if err != nil {
-			return err
-		}
-		d.session = s
-	}
-	d.session.begin(ctx)
-	d.problems = nil
-	p := &poll{device: d, sink: sink, read: &reader{session: d.session, v1: d.cfg.version == gosnmp.Version1, now: d.opts.Now}}
-	err := p.run(ctx)
-	p.meta(start, err)
-	if err != nil && !errors.As(err, new(input.Partial)) {
-		d.close()
-	}
-	return err
-}
-
 // poll is one reading of one device.
 type poll struct {
 	*device
 	sink   input.Sink
-	read   *reader
+	before protocol.Stats
 	walkAt time.Time // when the first walk began
 	slow   bool      // slow things are read in this poll
 	given  int       // samples handed over
@@ -131,13 +121,7 @@ func (p *poll) run(ctx context.Context) error {
 		p.slowAt = now.Add(slowEvery)
 	}
 	p.walkAt = now
-	var err error
-	for _, t := range p.tables {
-		t.polled = false
-	}
-	for i := 0; i < len(p.tables) && err == nil; i++ {
-		err = p.tables[i].poll(ctx, p)
-	}
+	err := p.readTables(ctx)
 	if p.slow && err == nil {
 		err = p.identifyDevice(ctx)
 	}
@@ -149,12 +133,30 @@ func (p *poll) run(ctx context.Context) error {
 		p.faults = append(p.faults, err)
 	}
 	if p.given == 0 && err == nil { // it answers, and shows nothing at all
-		return refusal{reasonAuthorization}
+		return protocol.Refusal{Reason: protocol.NotAuthorized}
 	}
 	if err := joined(p.faults); err != nil {
 		return input.Partial{Err: err}
 	}
 	return nil
+}
+
+func (p *poll) readTables(ctx context.Context) error {
+	for _, t := range p.tables {
+		t.polled = false
+	}
+	var lost error
+	for _, t := range p.tables {
+		if lost = t.poll(ctx, p); lost != nil {
+			break
+		}
+	}
+	for _, t := range p.tables { // when it is known which tables have rows
+		if t.polled {
+			t.derive(p)
+		}
+	}
+	return lost
 }
 
 // joined makes one line of faults.
@@ -180,29 +182,26 @@ func joined(faults []error) error {
 func (p *poll) hello(ctx context.Context) error {
 	up := -1.0
 	var object string
-	fault := p.read.get(ctx, opGet, []string{oidUpTime, oidObjectID}, func(i int, v gosnmp.SnmpPDU) {
+	faults, err := p.session.Get(ctx, []protocol.OID{oidUpTime, oidObjectID}, func(i int, v protocol.Value) {
 		if i == 0 {
 			up, _ = number(v)
 		} else {
 			object = text(v, "")
 		}
 	})
-	var s silence
-	if errors.As(fault, &s) {
-		return s.cause
-	}
-	if errors.As(fault, new(refusal)) || ctx.Err() != nil {
-		return fault
+	if err != nil {
+		return err
 	}
 	if up < 0 {
-		p.faults = append(p.faults, errors.Join(errors.New("sysUpTime is not there"), fault))
+		p.faults = append(p.faults, errors.Join(errors.New("sysUpTime is not there"), faultOf(faults)))
 		up = p.upTime
 	}
 	if object != p.id.SysObjectID && p.id.SysObjectID != "" {
 		p.id.Has, p.plan = map[string]bool{}, nil
 	}
 	if up < p.upTime && !wrapped(p.upTime, up) {
-		p.sink.Event(base.Event{Kind: base.EventRestart, At: p.read.at, Text: fmt.Sprintf("sysUpTime fell from %.0f s to %.0f s", p.upTime/100, up/100),
+		p.restarts++
+		p.sink.Event(base.Event{Kind: base.EventRestart, At: p.session.At(), Text: fmt.Sprintf("sysUpTime fell from %.0f s to %.0f s", p.upTime/100, up/100),
 			Attrs: map[string]string{"uptime_seconds": fmt.Sprintf("%.2f", up/100)}})
 		p.identify, p.slowAt = time.Time{}, time.Time{}
 	}
@@ -216,30 +215,30 @@ func wrapped(before, now float64) bool {
 	return before > full-hour && now < hour
 }
 
+// faultOf makes one error of single objects' faults, or nil.
+func faultOf(faults []protocol.Fault) error {
+	all := make([]error, len(faults))
+	for i, f := range faults {
+		all[i] = f
+	}
+	return errors.Join(all...)
+}
+
 // choose finds the profiles that fit. A layer that was there once stays until
 // the device is another one: going missing is a fault, not another device.
 func (p *poll) choose(ctx context.Context, now time.Time) error {
-	err := p.read.get(ctx, opGet, []string{oidDescr, oidName}, func(i int, v gosnmp.SnmpPDU) {
+	_, err := p.session.Get(ctx, []protocol.OID{oidDescr, oidName}, func(i int, v protocol.Value) {
 		if i == 0 {
 			p.id.SysDescr = text(v, "")
 		} else {
 			p.id.SysName = text(v, "")
 		}
 	})
-	if silent(err) || ctx.Err() != nil {
+	if err != nil {
 		return fmt.Errorf("sysDescr: %w", err)
 	}
-	probes := p.opts.Profiles.Probes(p.id)
-	err = p.read.get(ctx, opNext, probes, func(i int, v gosnmp.SnmpPDU) {
-		if _, ok := below(strings.TrimPrefix(v.Name, "."), probes[i]); ok {
-			p.id.Has[probes[i]] = true
-		}
-	})
-	if silent(err) || ctx.Err() != nil {
-		return fmt.Errorf("finding profiles: %w", err)
-	}
-	if err != nil {
-		p.faults = append(p.faults, fmt.Errorf("finding profiles: %w", err))
+	if err := p.probe(ctx); err != nil {
+		return err
 	}
 	wait := identifyEvery
 	if p.plan == nil {
@@ -253,20 +252,43 @@ func (p *poll) choose(ctx context.Context, now time.Time) error {
 	for _, t := range p.tables {
 		t.expected = 0
 		for k := range t.fast {
-			if t.fast[k].state == notThere {
-				t.fast[k].state = notAsked
+			if t.state[k] == notThere {
+				t.state[k] = notAsked
 			}
 		}
 	}
 	return nil
 }
 
-// adopt takes a plan; tables that were in the last one keep what was learned.
-func (d *device) adopt(plan *profile.Plan) {
-	old := map[string]*table{}
-	for _, t := range d.tables {
-		old[t.def.Name] = t
+// probe finds out which subtrees that decide about profiles the device has.
+func (p *poll) probe(ctx context.Context) error {
+	probes := p.opts.Profiles.Probes(p.id)
+	oids := parsedOIDs(probes)
+	faults, err := p.session.Next(ctx, oids, func(i int, oid []byte, v protocol.Value) {
+		if protocol.OID(oid).Below(oids[i]) {
+			p.id.Has[probes[i]] = true
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("finding profiles: %w", err)
 	}
+	if fault := faultOf(faults); fault != nil {
+		p.faults = append(p.faults, fmt.Errorf("finding profiles: %w", fault))
+	}
+	return nil
+}
+
+// parsedOIDs encodes OIDs of profiles, which were checked when these were loaded.
+func parsedOIDs(texts []string) []protocol.OID {
+	oids := make([]protocol.OID, len(texts))
+	for i, t := range texts {
+		oids[i] = protocol.MustParseOID(t)
+	}
+	return oids
+}
+
+// adopt takes a plan.
+func (d *device) adopt(plan *profile.Plan) {
 	d.plan, d.slowAt = plan, time.Time{}
 	d.tables = nil
 	scalars := map[string]*table{}
@@ -274,10 +296,8 @@ func (d *device) adopt(plan *profile.Plan) {
 		if def.Optional && !slices.Contains(d.cfg.tables, def.Name) {
 			continue
 		}
-		t := newTable(def, d.keepAll)
-		if o := old[t.def.Name]; o != nil {
-			t.tuning, t.slowTuning = o.tuning, o.slowTuning
-		}
+		t := newTable(d.layout(def))
+		t.learned = d.learned.of(def.Name)
 		if def.Scalar() {
 			scalars[def.Name] = t
 		} else {
@@ -287,62 +307,20 @@ func (d *device) adopt(plan *profile.Plan) {
 	}
 }
 
+// layout returns how a table is read.
+func (d *device) layout(def *profile.Table) *layout {
+	if d.keepAll || d.layouts == nil {
+		return newLayout(def, d.keepAll)
+	}
+	if l, ok := d.layouts.Load(def); ok {
+		return l.(*layout)
+	}
+	l, _ := d.layouts.LoadOrStore(def, newLayout(def, false))
+	return l.(*layout)
+}
+
 // sample hands over one value.
 func (p *poll) sample(ls base.Labels, value float64, at time.Time) {
 	p.given++
 	p.sink.Sample(base.Sample{Labels: ls, Time: at.UnixMilli(), Value: value})
-}
-
-// own returns the labels of a series about the polling itself, made once.
-func (d *device) own(name, label, value string) base.Labels {
-	key := name + "\x00" + value
-	ls, ok := d.series[key]
-	if !ok {
-		ls = base.LabelsFrom(name, map[string]string{label: value})
-		d.series[key] = ls
-	}
-	return ls
-}
-
-// meta says what the poll cost, which tables it could read, and whether the
-// device refused us.
-func (p *poll) meta(start time.Time, err error) {
-	now := p.opts.Now()
-	module := "unknown"
-	if p.plan != nil {
-		if module = p.plan.Own; module == "" {
-			module = "generic"
-		}
-	}
-	var walk float64
-	if !p.walkAt.IsZero() {
-		walk = now.Sub(p.walkAt).Seconds()
-	}
-	for name, v := range map[string]float64{
-		"snmp_scrape_duration_seconds":      now.Sub(start).Seconds(),
-		"snmp_scrape_walk_duration_seconds": walk,
-		"snmp_scrape_packets_sent":          float64(p.session.sent),
-		"snmp_scrape_packets_retried":       float64(p.session.retried),
-		"snmp_scrape_pdus_returned":         float64(p.session.pdus),
-	} {
-		p.sample(p.own(name, "module", module), v, now)
-	}
-	var refused refusal
-	if errors.As(err, &refused) || p.cfg.version == gosnmp.Version3 && (err == nil || errors.As(err, new(input.Partial))) {
-		for _, r := range reasons {
-			p.sample(p.own("faultline_snmp_auth_failure", "reason", r), truth(r == refused.reason), now)
-		}
-	}
-	for _, t := range p.tables {
-		if t.polled && !t.def.Scalar() {
-			p.sample(p.own("faultline_snmp_table_success", "table", t.def.Name), truth(t.ok), now)
-		}
-	}
-}
-
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }

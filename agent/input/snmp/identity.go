@@ -1,14 +1,14 @@
 package snmp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/gosnmp/gosnmp"
-
+	protocol "github.com/faultline/faultline/agent/snmp"
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/plugins/base"
 )
@@ -65,7 +65,7 @@ func (p *poll) replaced(old identity) {
 		}
 	}
 	if len(what) > 0 {
-		p.sink.Event(base.Event{Kind: base.EventChange, At: p.read.at, Text: strings.Join(what, ", "), Attrs: attrs})
+		p.sink.Event(base.Event{Kind: base.EventChange, At: p.session.At(), Text: strings.Join(what, ", "), Attrs: attrs})
 	}
 }
 
@@ -89,11 +89,8 @@ func (p *poll) scalarTexts(ctx context.Context) (map[string]string, error) {
 	}
 	oids := slices.Sorted(maps.Keys(wanted))
 	texts := map[string]string{}
-	err := p.read.get(ctx, opGet, oids, func(i int, v gosnmp.SnmpPDU) { texts[oids[i]] = text(v, "") })
-	if silent(err) || ctx.Err() != nil {
-		return nil, err
-	}
-	return texts, nil
+	_, err := p.session.Get(ctx, parsedOIDs(oids), func(i int, v protocol.Value) { texts[oids[i]] = text(v, "") })
+	return texts, err
 }
 
 func (p *poll) identityText(ctx context.Context, texts map[string]string, of func(*profile.Identity) profile.Sources) (string, error) {
@@ -138,7 +135,7 @@ func (p *poll) columnText(ctx context.Context, s *profile.Source) (string, error
 	if err != nil {
 		return "", err
 	}
-	for _, index := range slices.SortedFunc(maps.Keys(texts), compareOID) {
+	for _, index := range slices.SortedFunc(maps.Keys(texts), compareDotted) {
 		fits := true
 		for oid, values := range s.When {
 			other, _, err := p.column(ctx, oid, "")
@@ -155,4 +152,17 @@ func (p *poll) columnText(ctx context.Context, s *profile.Source) (string, error
 		}
 	}
 	return "", nil
+}
+
+// compareDotted orders dotted indexes as the protocol does.
+func compareDotted(a, b string) int {
+	for a != "" && b != "" {
+		var x, y string
+		x, a, _ = strings.Cut(a, ".")
+		y, b, _ = strings.Cut(b, ".")
+		if c := cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y)); c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(len(a), len(b))
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	protocol "github.com/faultline/faultline/agent/snmp"
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/plugins/input"
@@ -29,6 +30,9 @@ type Options struct {
 // learned about the device.
 type Input struct {
 	opts Options
+	net  *protocol.Transport
+
+	layouts sync.Map // *layout by *profile.Table
 
 	mu      sync.Mutex
 	devices map[string]*device // by target id
@@ -43,7 +47,7 @@ func New(o Options) (*Input, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Input{opts: o, devices: map[string]*device{}, swept: o.Now()}, nil
+	return &Input{opts: o, net: protocol.NewTransport(protocol.Options{Now: o.Now}), devices: map[string]*device{}, swept: o.Now()}, nil
 }
 
 // Name is "snmp".
@@ -75,7 +79,7 @@ func (in *Input) Close() error {
 		d.close()
 		delete(in.devices, id)
 	}
-	return nil
+	return in.net.Close()
 }
 
 // device returns the state of the target's device; new settings start anew.
@@ -90,7 +94,8 @@ func (in *Input) device(t base.Target) (*device, error) {
 		if err != nil {
 			return nil, err
 		}
-		d = newDevice(c, t, in.opts)
+		d = newDevice(c, t, &in.opts, in.net)
+		d.layouts = &in.layouts
 		in.devices[t.ID] = d
 	}
 	d.used = now

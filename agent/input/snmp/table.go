@@ -4,41 +4,53 @@ import (
 	"maps"
 	"slices"
 
+	protocol "github.com/faultline/faultline/agent/snmp"
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/plugins/base"
 )
 
-// table is one table of a device, or the scalars of one profile (one row): what
-// was learned about reading it, and its rows with their names and the labels of
-// their series, which are made once.
-type table struct {
-	def        *profile.Table
-	outer      *table // of the same profile's scalars; nil in that itself
-	tuning     tuning // of the columns read at every poll
-	slowTuning tuning // of those read seldom
-
+// layout is how one table of a profile is read; devices share it.
+type layout struct {
+	def      *profile.Table
 	static   []staticColumn
 	staticAt map[string]int // position in static by name of label or cell
 	foreign  []foreignCell  // cells from other tables' columns, after static in a row's texts
 	labels   []string       // names of labels, sorted
 	index    []string       // names of the index components
 	fast     []fastColumn
+	fastOIDs []protocol.OID
 	fastAt   map[string]int // position in fast by OID
+	numbers  []string       // metric names of the block's columns
+	counters int            // how many of them count up in 32 bits at times
+}
 
-	rows     map[string]*row
-	number   uint64 // of the poll under way
-	expected int    // rows there were
-	version  int    // grows when the texts of a row of scalars change
-	polled   bool   // read in the poll under way
-	ok       bool   // the last reading was whole
+// table is one table of a device, or the scalars of one profile (one row): what
+// was learned about reading it, and its rows with their names and the labels of
+// their series, which are made once.
+type table struct {
+	*layout
+	outer   *table // of the same profile's scalars; nil in that itself
+	learned *tableMemory
+
+	rows     map[string]*row // by encoded index
+	number   uint64          // of the poll under way
+	expected int             // rows there were
+	version  int             // grows when the texts of a row change
+	polled   bool            // read in the poll under way
+	ok       bool            // the last reading was whole
+	block    base.Block      // of the poll under way
+	guess    []*row          // by position in fast: the row that likely comes next
+	last     []*row          // by position in fast: the row that came last
+	state    []uint8         // of scalars, by position in fast: notAsked, there, notThere
 }
 
 // staticColumn is read seldom: a label, a cell, or a column marked slow.
 type staticColumn struct {
-	oid    string
+	oid    protocol.OID
 	format string
 	cell   *profile.Cell // nil: a slow column
 	column int           // position in def.Columns, or -1
+	number int           // position in numbers, or -1
 }
 
 // foreignCell is a cell of which the instance has another index than the row.
@@ -50,9 +62,16 @@ type foreignCell struct {
 // fastColumn is read at every poll.
 type fastColumn struct {
 	oid     string
-	metrics []int // positions in def.Columns
-	kept    bool  // sensors or pools need the value after the walk
-	state   int   // of a scalar: notAsked, there, notThere
+	metrics []fastMetric
+	kept    bool // sensors or pools need the value after the walk
+}
+
+// fastMetric is a raw metric of a column.
+type fastMetric struct {
+	column int // position in def.Columns
+	number int // position in numbers; -1: no plain number
+	count  int // from 1: position in a row's counters; 0: it is none
+	scale  float64
 }
 
 // Whether a scalar exists, as far as known.
@@ -64,67 +83,91 @@ const (
 
 // row is one row of a table.
 type row struct {
-	index  string
+	key    string   // encoded index
+	index  string   // dotted
+	shown  string   // what the series show in place of index; "": index
 	static []string // texts of static and foreign cells
 	seen   uint64   // number of the last poll that saw it
 	named  bool     // its labels were read
+	byName bool     // found by its labels, not by a value
+	next   *row     // that came after it last time
+	place  int      // in the block of the poll under way
 
-	values []value // by position in table.fast; nil where none is kept
-	at     int64   // when the last value was read, ms
+	values   []value   // by position in table.fast; nil where none is kept
+	counters []counter // by fastMetric.count
+	counts   epoch     // since when the counters count on
+	at       int64     // when the last value was read, ms
 
-	parts    []base.Label // of the index and the labels; nil: to be made
-	series   []base.Labels
-	texts    []string // of infos: the text that the series was made for
+	labels   base.Labels // of the index and the labels
+	infos    []infoSeries
 	derived  *derived
 	outerWas int // version of the outer table for which derived was made
 }
 
-// value is a raw value as it was read last.
-type value struct {
-	kind   uint8  // 0 none, else as below
-	number uint64 // integers exactly, else the bits of a float
+// infoSeries are the labels of an info's series, and the text they were made for.
+type infoSeries struct {
 	text   string
+	labels base.Labels
 }
 
-// Kinds of a value.
-const (
-	kindSigned = iota + 1
-	kindUnsigned
-	kindFloat
-	kindText
-)
+func newTable(l *layout) *table {
+	return &table{layout: l, rows: map[string]*row{}, guess: make([]*row, len(l.fast)), last: make([]*row, len(l.fast)), state: make([]uint8, len(l.fast))}
+}
 
-func newTable(def *profile.Table, all bool) *table {
-	t := &table{def: def, staticAt: map[string]int{}, fastAt: map[string]int{}, rows: map[string]*row{}}
+// newLayout works out how a table is read; all keeps every value.
+func newLayout(def *profile.Table, all bool) *layout {
+	t := &layout{def: def, staticAt: map[string]int{}, fastAt: map[string]int{}}
 	t.index = def.IndexNames()
 	t.labels = slices.Sorted(maps.Keys(def.Labels))
 	for _, cells := range []map[string]*profile.Cell{def.Labels, def.Cells} {
 		for _, name := range slices.Sorted(maps.Keys(cells)) {
 			if c := cells[name]; c.Key == nil {
 				t.staticAt[name] = len(t.static)
-				t.static = append(t.static, staticColumn{c.OID, c.Format, c, -1})
+				t.static = append(t.static, staticColumn{protocol.MustParseOID(c.OID), c.Format, c, -1, -1})
 			} else {
 				t.foreign = append(t.foreign, foreignCell{name, c})
 			}
 		}
 	}
-	for i, c := range def.Columns {
-		if c.Slow {
-			t.static = append(t.static, staticColumn{c.OID, c.Format, nil, i})
-		} else {
-			k := t.column(c.OID, all)
-			t.fast[k].metrics = append(t.fast[k].metrics, i)
-		}
+	for i := range def.Columns {
+		t.metric(i, all)
 	}
 	for i, f := range t.foreign {
 		t.staticAt[f.name] = len(t.static) + i
 	}
 	t.needs()
+	for k := range t.fast {
+		t.fastOIDs = append(t.fastOIDs, protocol.MustParseOID(t.fast[k].oid))
+	}
 	return t
 }
 
+// metric adds one raw metric.
+func (t *layout) metric(i int, all bool) {
+	c := &t.def.Columns[i]
+	number := -1
+	if c.Type == profile.Gauge || c.Type == profile.Counter {
+		number = len(t.numbers)
+		t.numbers = append(t.numbers, c.Metric)
+	}
+	if c.Slow {
+		t.static = append(t.static, staticColumn{protocol.MustParseOID(c.OID), c.Format, nil, i, number})
+		return
+	}
+	m := fastMetric{column: i, number: number, scale: 1}
+	if c.Scale != 0 {
+		m.scale = c.Scale
+	}
+	if c.Type == profile.Counter {
+		t.counters++
+		m.count = t.counters
+	}
+	k := t.column(c.OID, all)
+	t.fast[k].metrics = append(t.fast[k].metrics, m)
+}
+
 // needs notes the columns that sensors, processors and pools are made of.
-func (t *table) needs() {
+func (t *layout) needs() {
 	for _, sensors := range [][]profile.Sensor{t.def.Sensors, t.def.Processors} {
 		for i := range sensors {
 			t.column(sensors[i].OID, true)
@@ -145,7 +188,7 @@ func (t *table) needs() {
 }
 
 // column returns the position of a column read at every poll.
-func (t *table) column(oid string, kept bool) int {
+func (t *layout) column(oid string, kept bool) int {
 	k, ok := t.fastAt[oid]
 	if !ok {
 		k = len(t.fast)
@@ -156,16 +199,14 @@ func (t *table) column(oid string, kept bool) int {
 	return k
 }
 
-func (t *table) newRow(index string) *row {
-	r := &row{index: index, static: make([]string, len(t.static)+len(t.foreign))}
-	for k := range t.fast {
-		if t.fast[k].kept {
-			r.values = make([]value, len(t.fast))
-			break
-		}
+func (t *table) newRow(key string) *row {
+	r := &row{key: key, index: string(protocol.AppendIndex(nil, key)), static: make([]string, len(t.static)+len(t.foreign))}
+	if slices.ContainsFunc(t.fast, func(f fastColumn) bool { return f.kept }) {
+		r.values = make([]value, len(t.fast))
 	}
-	n := len(t.def.Columns)
-	r.series, r.texts = make([]base.Labels, n), make([]string, n)
+	if t.counters > 0 {
+		r.counters = make([]counter, t.counters)
+	}
 	return r
 }
 
@@ -189,42 +230,35 @@ func (t *table) get(r *row) profile.Get {
 	}
 }
 
-// metricLabels are the labels of a raw metric's series.
-func (t *table) metricLabels(r *row, col int) base.Labels {
-	if r.series[col] == nil {
-		r.series[col] = t.make(r, base.Label{Name: base.MetricName, Value: t.def.Columns[col].Metric})
-	}
-	return r.series[col]
-}
-
-func (t *table) infoLabels(r *row, col int, text string) base.Labels {
-	if r.series[col] == nil || r.texts[col] != text {
-		def := &t.def.Columns[col]
-		r.texts[col] = text
-		r.series[col] = t.make(r, base.Label{Name: base.MetricName, Value: def.Metric}, base.Label{Name: def.InfoLabel(), Value: text})
-	}
-	return r.series[col]
-}
-
-// make joins the labels of a row with more; empty ones are left out.
-func (t *table) make(r *row, more ...base.Label) base.Labels {
-	if r.parts == nil {
+// labelsOf are the labels of all series of a row, without the metric's name.
+func (t *table) labelsOf(r *row) base.Labels {
+	if r.labels == nil {
+		r.labels = make(base.Labels, 0, len(t.index)+len(t.labels))
+		index := r.index
+		if r.shown != "" {
+			index = r.shown
+		}
 		for i, name := range t.index {
-			r.parts = append(r.parts, base.Label{Name: name, Value: t.def.IndexPart(r.index, i)})
+			if part := t.def.IndexPart(index, i); part != "" {
+				r.labels = append(r.labels, base.Label{Name: name, Value: part})
+			}
 		}
 		for _, name := range t.labels {
 			if text := r.static[t.staticAt[name]]; text != "" {
-				r.parts = append(r.parts, base.Label{Name: name, Value: text})
+				r.labels = append(r.labels, base.Label{Name: name, Value: text})
 			}
 		}
+		r.labels.Sort()
 	}
-	ls := make(base.Labels, 0, len(r.parts)+len(more))
-	ls = append(ls, r.parts...)
-	for _, l := range more {
-		if l.Value != "" {
-			ls = append(ls, l)
+	return r.labels
+}
+
+// rowAt finds a row by its dotted index.
+func (t *table) rowAt(index string) *row {
+	for _, r := range t.rows {
+		if r.index == index {
+			return r
 		}
 	}
-	ls.Sort()
-	return ls
+	return nil
 }

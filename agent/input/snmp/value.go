@@ -2,70 +2,106 @@ package snmp
 
 import (
 	"encoding/binary"
-	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/gosnmp/gosnmp"
 	"golang.org/x/text/encoding/simplifiedchinese"
+
+	protocol "github.com/faultline/faultline/agent/snmp"
+	"github.com/faultline/faultline/internal/profile"
 )
 
-// absent tells whether a varbind says that there is nothing.
-func absent(v gosnmp.SnmpPDU) bool {
+// number returns a value as a number; text that is a number counts, since some
+// agents send measurements so.
+func number(v protocol.Value) (float64, bool) {
+	if f, ok := v.Float64(); ok {
+		return f, true
+	}
+	if v.Type != protocol.OctetString || len(v.Raw) == 0 || len(v.Raw) > 40 {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimRight(string(v.Raw), "\x00")), 64)
+	return f, err == nil
+}
+
+// text returns a value for a label: numbers in decimal, OIDs without a leading
+// dot, octets as clean UTF-8.
+func text(v protocol.Value, format string) string {
 	switch v.Type {
-	case gosnmp.NoSuchObject, gosnmp.NoSuchInstance, gosnmp.EndOfMibView, gosnmp.Null:
-		return true
-	}
-	return v.Value == nil
-}
-
-// number returns a varbind's value as a number; text that is a number counts,
-// since some agents send measurements so.
-func number(v gosnmp.SnmpPDU) (float64, bool) {
-	switch x := v.Value.(type) {
-	case int:
-		return float64(x), true
-	case int64:
-		return float64(x), true
-	case uint:
-		return float64(x), true
-	case uint32:
-		return float64(x), true
-	case uint64:
-		return float64(x), true
-	case float32:
-		return float64(x), true
-	case float64:
-		return x, true
-	case []byte:
-		f, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimRight(string(x), "\x00")), 64)
-		return f, err == nil
-	}
-	return 0, false
-}
-
-// text returns a varbind's value for a label: numbers in decimal, OIDs without
-// the leading dot, octets as clean UTF-8.
-func text(v gosnmp.SnmpPDU, format string) string {
-	switch x := v.Value.(type) {
-	case []byte:
-		if format == "mac" {
-			return mac(x)
+	case protocol.ObjectID:
+		return v.OID().String()
+	case protocol.IPAddress:
+		if ip := v.IP(); ip.IsValid() {
+			return ip.String()
 		}
-		return clean(x)
-	case string: // OID, IP address
-		return strings.TrimPrefix(x, ".")
-	case nil:
 		return ""
-	case float32, float64:
-		f, _ := number(v)
-		return strconv.FormatFloat(f, 'g', -1, 64)
-	default:
-		return fmt.Sprint(x)
 	}
+	if i, ok := v.Int64(); ok {
+		return strconv.FormatInt(i, 10)
+	}
+	if u, ok := v.Uint64(); ok {
+		return strconv.FormatUint(u, 10)
+	}
+	if f, ok := v.Float64(); ok {
+		return strconv.FormatFloat(f, 'g', -1, 64)
+	}
+	if format == "mac" {
+		return mac(v.Bytes())
+	}
+	return clean(v.Bytes())
+}
+
+// value is a raw value as it was read last.
+type value struct {
+	kind   uint8  // 0 none, else as below
+	number uint64 // integers exactly, else the bits of a float
+	text   string // octets as they came
+}
+
+// Kinds of a value.
+const (
+	kindSigned = iota + 1
+	kindUnsigned
+	kindFloat
+	kindText
+)
+
+// valueOf keeps a value.
+func valueOf(v protocol.Value) value {
+	if v.Type == protocol.Integer {
+		if i, ok := v.Int64(); ok {
+			return value{kind: kindSigned, number: uint64(i)}
+		}
+	}
+	if u, ok := v.Uint64(); ok {
+		return value{kind: kindUnsigned, number: u}
+	}
+	if f, ok := v.Float64(); ok {
+		return value{kind: kindFloat, number: math.Float64bits(f)}
+	}
+	if b := v.Bytes(); b != nil {
+		return value{kind: kindText, text: string(b)}
+	}
+	return value{kind: kindText, text: text(v, "")}
+}
+
+// raw is the value as profiles read it; false when there is none.
+func (v value) raw() (profile.Raw, bool) {
+	switch v.kind {
+	case kindSigned:
+		return profile.Raw{Number: float64(int64(v.number))}, true
+	case kindUnsigned:
+		return profile.Raw{Number: float64(v.number)}, true
+	case kindFloat:
+		return profile.Raw{Number: math.Float64frombits(v.number)}, true
+	case kindText:
+		return profile.Raw{Text: clean([]byte(v.text)), Octets: v.text, IsText: true}, true
+	}
+	return profile.Raw{}, false
 }
 
 func mac(b []byte) string {
@@ -121,9 +157,9 @@ func decoded(s string) string {
 
 // clockOffset reads a DateAndTime (RFC 2579) that names its zone and returns by
 // how many seconds it is ahead of now.
-func clockOffset(v gosnmp.SnmpPDU, now time.Time) (float64, bool) {
-	b, ok := v.Value.([]byte)
-	if !ok || len(b) < 11 || (b[8] != '+' && b[8] != '-') {
+func clockOffset(v protocol.Value, now time.Time) (float64, bool) {
+	b := v.Bytes()
+	if len(b) < 11 || (b[8] != '+' && b[8] != '-') {
 		return 0, false
 	}
 	zone := int(b[9])*3600 + int(b[10])*60

@@ -1,0 +1,89 @@
+package snmp
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/faultline/faultline/plugins/base"
+)
+
+// ifTable is the table of which the rows are known by their names, because
+// devices number interfaces anew when they start or cards are changed.
+const ifTable = "ifTable"
+
+// renumbered gives every interface the number that its series had before, and
+// tells when the device has changed it. Series therefore go on.
+func (t *table) renumbered(p *poll, fresh map[string]*row) {
+	if t.def.Name != ifTable || p.keepAll {
+		return
+	}
+	owners := map[string]int{}
+	for _, r := range fresh {
+		owners[t.identity(r)]++
+	}
+	var moved []string
+	taken := map[string]string{}
+	for _, r := range fresh {
+		id := t.identity(r)
+		if id == "" || owners[id] > 1 { // not unique: its number is all that tells it
+			continue
+		}
+		was, known := t.learned.Interfaces[id]
+		switch {
+		case !known:
+			if t.learned.Interfaces == nil {
+				t.learned.Interfaces = map[string]Numbers{}
+			}
+			was = Numbers{Shown: t.free(r.index, id), Now: r.index}
+		case was.Now != r.index:
+			moved = append(moved, fmt.Sprintf("%s from %s to %s", id, was.Now, r.index))
+			was.Now = r.index
+		}
+		t.learned.Interfaces[id] = was
+		taken[was.Shown] = id
+		r.shown = was.Shown
+	}
+	if len(moved) == 0 {
+		return
+	}
+	slices.Sort(moved)
+	text := strings.Join(moved[:min(len(moved), 8)], ", ")
+	if len(moved) > 8 {
+		text += fmt.Sprintf(" and %d more", len(moved)-8)
+	}
+	p.sink.Event(base.Event{Kind: base.EventChange, At: p.session.At(), Text: "interfaces were renumbered: " + text,
+		Attrs: map[string]string{"what": "ifIndex", "count": strconv.Itoa(len(moved))}})
+}
+
+// free is the number that a new interface's series show: its own, unless
+// another's series have that.
+func (t *table) free(index, id string) string {
+	for other, n := range t.learned.Interfaces {
+		if n.Shown == index && other != id {
+			return index + "-" + id
+		}
+	}
+	return index
+}
+
+// identity is what an interface is known by: ifName, else ifDescr, else ifAlias
+// with its address.
+func (t *table) identity(r *row) string {
+	for _, name := range []string{"ifName", "ifDescr"} {
+		if text := r.static[t.staticAt[name]]; text != "" {
+			return text
+		}
+	}
+	alias, mac := r.static[t.staticAt["ifAlias"]], ""
+	for i := range t.static {
+		if s := &t.static[i]; s.cell == nil && t.def.Columns[s.column].Metric == "ifPhysAddress" {
+			mac = r.static[i]
+		}
+	}
+	if alias == "" || mac == "" {
+		return ""
+	}
+	return alias + " " + mac
+}
