@@ -53,7 +53,7 @@ func inputs(t *testing.T) map[string]input.Input {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := profile.Load(dir)
+	set, err := profile.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ func (p *Profile) absolute() {
 		Memory: p.Memory, Storage: p.Storage, MayBeEmpty: true,
 	}
 	p.scalars.absolute()
+	p.Cells = p.scalars.Cells
 	for i := range p.Tables {
 		p.Tables[i].Outer = p.scalars
 		p.Tables[i].absolute()

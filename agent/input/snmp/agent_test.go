@@ -103,7 +103,7 @@ func profiles(t testing.TB) *profile.Set {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := profile.Load(sub)
+	set, err := profile.Open(sub)
 	if err != nil {
 		t.Fatal(err)
 	}

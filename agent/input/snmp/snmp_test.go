@@ -184,8 +184,9 @@ func TestDeadDeviceIsCheap(t *testing.T) {
 	}
 	defer c.Close()
 	tg := base.Target{ID: "a", Address: c.LocalAddr().String(), Options: map[string]string{"community": "public", "request_timeout": "200ms"}}
+	in := newInput(t)
 	begin := time.Now()
-	s, err := gather(t, newInput(t), tg)
+	s, err := gather(t, in, tg)
 	if took := time.Since(begin); err == nil || took < 390*time.Millisecond || took > 700*time.Millisecond {
 		t.Errorf("took %v with error %v, want 2 × 200ms and an error", took, err)
 	}
@@ -193,8 +194,9 @@ func TestDeadDeviceIsCheap(t *testing.T) {
 		t.Errorf("packets sent: %v", s.find("snmp_scrape_packets_sent"))
 	}
 	c.Close() // now the port refuses
+	in = newInput(t)
 	begin = time.Now()
-	if _, err = gather(t, newInput(t), tg); err == nil || time.Since(begin) > 150*time.Millisecond {
+	if _, err = gather(t, in, tg); err == nil || time.Since(begin) > 150*time.Millisecond {
 		t.Errorf("a closed port took %v, error %v", time.Since(begin), err)
 	}
 }
@@ -251,10 +253,10 @@ func TestCheckTarget(t *testing.T) {
 		{"bad port", "h:99999", "port", map[string]string{"community": "x"}},
 		{"no community", "h", "needs a community", nil},
 		{"version", "h", "want 1, 2c or 3", map[string]string{"version": "4"}},
-		{"no user", "h", "needs a user", map[string]string{"version": "3"}},
+		{"no user", "h", "want 1 to 32 bytes", map[string]string{"version": "3"}},
 		{"algorithm", "h", `auth_protocol "SHA3"`, map[string]string{"version": "3", "user": "u", "auth_protocol": "SHA3", "auth_password": "long enough"}},
 		{"short", "h", "at least 8", map[string]string{"version": "3", "user": "u", "auth_protocol": "SHA", "auth_password": "hidden"}},
-		{"privacy alone", "h", "needs an auth_protocol", map[string]string{"version": "3", "user": "u", "priv_protocol": "AES", "priv_password": "long enough"}},
+		{"privacy alone", "h", "privacy needs authentication", map[string]string{"version": "3", "user": "u", "priv_protocol": "AES", "priv_password": "long enough"}},
 		{"typo", "h", `option "comunity"`, map[string]string{"comunity": "x"}},
 		{"retries", "h", "retries", map[string]string{"community": "x", "retries": "-1"}},
 		{"timeout", "h", "request_timeout", map[string]string{"community": "x", "request_timeout": "1"}},

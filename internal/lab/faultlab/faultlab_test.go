@@ -52,7 +52,7 @@ func TestTargets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	profiles, err := profile.Load(dir)
+	profiles, err := profile.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
