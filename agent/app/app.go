@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -48,6 +49,7 @@ type App struct {
 	log      *slog.Logger
 	reg      *prometheus.Registry
 	data     *os.File // lock on the data directory
+	inputs   map[string]input.Input
 	spool    *spool.Spool
 	schedule *schedule.Scheduler
 	uplink   *uplink.Uplink
@@ -67,10 +69,11 @@ func New(cfg config.Config, o Options) (*App, error) {
 	a.lost = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faultline_agent_unspooled_total", Help: "Samples and events that the spool would not take."}, []string{"lane"})
 	a.reg.MustRegister(a.lost)
 	a.encoders.New = func() any { return &wire.SampleEncoder{} }
-	inputs, err := builtin()
+	inputs, err := builtin(cfg, o.Logger)
 	if err != nil {
 		return nil, err
 	}
+	a.inputs = inputs
 	client, err := newLink(cfg, o.Version)
 	if err != nil {
 		return nil, err
@@ -98,7 +101,7 @@ func New(cfg config.Config, o Options) (*App, error) {
 
 // Check reports what would keep the agent from running with this configuration.
 func Check(cfg config.Config) error {
-	inputs, err := builtin()
+	inputs, err := builtin(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -111,7 +114,7 @@ func Check(cfg config.Config) error {
 }
 
 // builtin are the inputs compiled in.
-func builtin() (map[string]input.Input, error) {
+func builtin(cfg config.Config, log *slog.Logger) (map[string]input.Input, error) {
 	shipped, err := fs.Sub(rules.FS(), "profiles")
 	if err != nil {
 		return nil, err
@@ -120,7 +123,12 @@ func builtin() (map[string]input.Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := snmp.New(snmp.Options{Profiles: profiles})
+	if cfg.Profiles != "" {
+		if profiles, err = profiles.With(os.DirFS(cfg.Profiles)); err != nil {
+			return nil, err
+		}
+	}
+	s, err := snmp.New(snmp.Options{Profiles: profiles, State: filepath.Join(cfg.Data, "snmp.json"), Logger: log})
 	if err != nil {
 		return nil, err
 	}
@@ -161,6 +169,13 @@ func (a *App) Run(ctx context.Context) error {
 	a.log.Info("agent runs", "agent", a.cfg.Agent, "collector", a.cfg.Collector.URL)
 	err := g.Wait()
 	a.checks.Wait()
+	for name, in := range a.inputs {
+		if c, ok := in.(io.Closer); ok {
+			if cerr := c.Close(); cerr != nil {
+				a.log.Warn("close input", "input", name, "err", cerr)
+			}
+		}
+	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}

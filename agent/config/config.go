@@ -25,6 +25,7 @@ type Config struct {
 	Timeout     time.Duration `yaml:"timeout"`     // of one measurement
 	Concurrency int           `yaml:"concurrency"` // measurements at once
 	Listen      string        `yaml:"listen"`      // status and own metrics, loopback; "" is none
+	Profiles    string        `yaml:"profiles"` // directory of device profiles that stand beside, or in place of, the shipped ones
 	Collector   Collector     `yaml:"collector"`
 	Spool       Spool         `yaml:"spool"`
 	Targets     []base.Target `yaml:"targets"`

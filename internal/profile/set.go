@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/goccy/go-yaml/ast"
 )
 
 // Set is every profile of an installation. It may be used from any goroutine.
@@ -111,6 +114,52 @@ func Open(dir fs.FS) (*Set, error) {
 		return nil, fmt.Errorf("open profiles: %w", err)
 	}
 	return s, nil
+}
+
+// With returns the set with the profiles of a directory added; one that has the
+// name of another takes its place. All faults are reported.
+func (s *Set) With(dir fs.FS) (*Set, error) {
+	files, err := fs.Glob(dir, "*.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("load profiles: %w", err)
+	}
+	out := newSet()
+	out.files = s.files
+	for _, n := range s.names {
+		out.add(s.heads[n])
+	}
+	s.mu.Lock()
+	maps.Copy(out.bodies, s.bodies)
+	s.mu.Unlock()
+	var faults []error
+	docs, own := map[string]*ast.File{}, map[string]string{}
+	for _, file := range files {
+		text, err := fs.ReadFile(dir, file)
+		if err != nil {
+			return nil, fmt.Errorf("load profile %s: %w", file, err)
+		}
+		p, doc, err := Parse(file, text)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		if own[p.Name] != "" {
+			faults = append(faults, fmt.Errorf("%s:%d: profile %q is also in %s", file, line(doc, "$.profile"), p.Name, own[p.Name]))
+			continue
+		}
+		own[p.Name], docs[p.Name] = file, doc
+		if out.heads[p.Name] == nil {
+			out.add(p)
+		}
+		out.heads[p.Name], out.bodies[p.Name] = p, p
+	}
+	for name, doc := range docs {
+		faults = append(faults, out.checkReferences(out.heads[name], &checker{file: own[name], doc: doc})...)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // body returns a profile whole, read at the first time.

@@ -55,6 +55,7 @@ type device struct {
 	names    map[string]string // owner of each sensor's, pool's and processor's name
 	series   map[string]base.Labels
 	learned  memory
+	keptAt   time.Time // when learned was last written down
 }
 
 func newDevice(c config, t base.Target, o *Options, net *protocol.Transport) *device {

@@ -1,6 +1,14 @@
 package snmp
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
 	protocol "github.com/faultline/faultline/agent/snmp"
 )
 
@@ -34,3 +42,90 @@ func (m memory) of(table string) *tableMemory {
 
 // column returns what is known of a column that is read by itself.
 func (m memory) column(oid string) *protocol.Learned { return &m.of(oid).Slow }
+
+// state is the file in which what was learned about all devices is kept. A lost
+// file costs some packets, and series of renumbered interfaces.
+type state struct {
+	path string
+
+	mu      sync.Mutex
+	devices map[string]json.RawMessage // memory by target id
+	changed bool
+}
+
+// openState reads the file; one that cannot be read counts as empty, and the
+// error says why.
+func openState(path string) (*state, error) {
+	s := &state{path: path, devices: map[string]json.RawMessage{}}
+	if path == "" {
+		return s, nil
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &s.devices)
+	}
+	if err != nil {
+		s.devices = map[string]json.RawMessage{}
+		return s, fmt.Errorf("what was learned about devices: %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// device returns what is known of a target.
+func (s *state) device(id string) memory {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := memory{}
+	if raw := s.devices[id]; raw != nil && json.Unmarshal(raw, &m) != nil {
+		return memory{}
+	}
+	for name, t := range m {
+		if t == nil {
+			delete(m, name)
+		}
+	}
+	return m
+}
+
+// keep notes what is known of a target. The caller holds the device.
+func (s *state) keep(id string, m memory) {
+	if s.path == "" {
+		return
+	}
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return // it holds plain numbers and texts
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.devices[id], s.changed = raw, true
+}
+
+// write writes the file when something changed.
+func (s *state) write() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.path == "" || !s.changed {
+		return nil
+	}
+	b, err := json.Marshal(s.devices)
+	if err != nil {
+		return fmt.Errorf("what was learned about devices: %w", err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(s.path), ".snmp-*")
+	if err != nil {
+		return fmt.Errorf("what was learned about devices: %w", err)
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), s.path)
+	}
+	if err != nil {
+		return fmt.Errorf("what was learned about devices: %w", errors.Join(err, os.Remove(f.Name())))
+	}
+	s.changed = false
+	return nil
+}

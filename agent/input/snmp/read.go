@@ -73,6 +73,9 @@ func (t *table) readRows(ctx context.Context, p *poll) (faults []error, lost err
 		fault, lost := t.name(ctx, p, nil)
 		return []error{fault}, lost
 	}
+	if t.empty && !p.slow && !t.def.MayBeEmpty {
+		return nil, nil // looked at again with the slow things
+	}
 	var unnamed []instance
 	expected := t.expected
 	out, lost := p.session.Walk(ctx, &t.learned.Fast, t.fastOIDs, func(k int, key []byte, v protocol.Value) {
@@ -84,6 +87,7 @@ func (t *table) readRows(ctx context.Context, p *poll) (faults []error, lost err
 		unnamed = append(unnamed, instance{k, string(key), v, p.session.At()})
 	})
 	clear(t.last)
+	t.empty = lost == nil && out.Whole() && out.Rows() == 0
 	faults = t.faults(out, expected, lost)
 	if (len(unnamed) > 0 || p.keepAll) && lost == nil {
 		var fault error

@@ -7,6 +7,7 @@ package snmp
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"sync"
 	"time"
@@ -20,10 +21,15 @@ import (
 // idle is for how long the state of a device that is not polled is kept.
 const idle = 30 * time.Minute
 
+// keepEvery is how often what was learned is written down.
+const keepEvery = 10 * time.Minute
+
 // Options are the settings of an Input.
 type Options struct {
 	Profiles *profile.Set     // required
+	State    string           // file in which what was learned about devices is kept; "": it is not
 	Now      func() time.Time // default time.Now
+	Logger   *slog.Logger     // default: discard
 }
 
 // Input reads SNMP devices. Each target keeps one open client and what was
@@ -33,6 +39,7 @@ type Input struct {
 	net  *protocol.Transport
 
 	layouts sync.Map // *layout by *profile.Table
+	state   *state
 
 	mu      sync.Mutex
 	devices map[string]*device // by target id
@@ -47,7 +54,14 @@ func New(o Options) (*Input, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Input{opts: o, net: protocol.NewTransport(protocol.Options{Now: o.Now}), devices: map[string]*device{}, swept: o.Now()}, nil
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	kept, err := openState(o.State)
+	if err != nil {
+		o.Logger.Warn("start without it", "err", err)
+	}
+	return &Input{opts: o, state: kept, net: protocol.NewTransport(protocol.Options{Now: o.Now}), devices: map[string]*device{}, swept: o.Now()}, nil
 }
 
 // Name is "snmp".
@@ -68,7 +82,12 @@ func (in *Input) Gather(ctx context.Context, t base.Target, sink input.Sink) err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.poll(ctx, sink)
+	err = d.poll(ctx, sink)
+	if now := in.opts.Now(); now.Sub(d.keptAt) > keepEvery {
+		d.keptAt = now
+		in.state.keep(t.ID, d.learned)
+	}
+	return err
 }
 
 // Close closes the clients of all devices. No Gather may be under way.
@@ -76,10 +95,11 @@ func (in *Input) Close() error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for id, d := range in.devices {
+		in.state.keep(id, d.learned)
 		d.close()
 		delete(in.devices, id)
 	}
-	return in.net.Close()
+	return errors.Join(in.state.write(), in.net.Close())
 }
 
 // device returns the state of the target's device; new settings start anew.
@@ -95,7 +115,7 @@ func (in *Input) device(t base.Target) (*device, error) {
 			return nil, err
 		}
 		d = newDevice(c, t, &in.opts, in.net)
-		d.layouts = &in.layouts
+		d.layouts, d.learned = &in.layouts, in.state.device(t.ID)
 		in.devices[t.ID] = d
 	}
 	d.used = now
@@ -107,6 +127,9 @@ func (in *Input) sweepLocked(now time.Time) {
 		return
 	}
 	in.swept = now
+	if err := in.state.write(); err != nil {
+		in.opts.Logger.Warn("it is tried again", "err", err)
+	}
 	for id, d := range in.devices {
 		if now.Sub(d.used) > idle && d.mu.TryLock() {
 			d.close()

@@ -36,6 +36,7 @@ type table struct {
 	number   uint64          // of the poll under way
 	expected int             // rows there were
 	version  int             // grows when the texts of a row change
+	empty    bool            // the device said that there are no rows
 	polled   bool            // read in the poll under way
 	ok       bool            // the last reading was whole
 	block    base.Block      // of the poll under way
