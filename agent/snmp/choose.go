@@ -9,7 +9,7 @@ func (w *walk) choose() bool {
 		if c.done {
 			continue
 		}
-		if c.alone {
+		if c.alone || c.probe {
 			first = i
 			break
 		}
@@ -21,14 +21,18 @@ func (w *walk) choose() bool {
 		return false
 	}
 	c := &w.columns[first]
-	w.op = Bulk
-	if w.byNext || c.next {
+	switch {
+	case c.probe:
+		w.op = Get
+	case w.byNext || c.next:
 		w.op = Next
+	default:
+		w.op = Bulk
 	}
 	room := w.room()
 	most, want := w.shape(first, room)
 	w.picked = append(w.picked, first)
-	if !c.alone && !c.lonely {
+	if !c.alone && !c.lonely && !c.probe {
 		for _, i := range w.order {
 			if o := &w.columns[i]; len(w.picked) < most && i != first && !o.done && !o.lonely && o.next == c.next {
 				w.picked = append(w.picked, i)
@@ -48,7 +52,7 @@ func (w *walk) room() int {
 	if w.probing {
 		n = min(n, 2)
 	}
-	if r := &w.s.rtt; r.proven && r.each > 0 { // half of the time-out is what a reply may take
+	if r := &w.s.rtt; r.known && r.each > 0 { // half of the time-out is what a reply may take
 		n = min(n, max(int((w.s.cfg.Timeout/2-r.base)/r.each), 1))
 	}
 	return n
@@ -62,10 +66,10 @@ func (w *walk) shape(first, room int) (most, want int) {
 		want = max(w.l.Rows[first]-c.rows, 1) + 1
 	}
 	most = min(room, w.l.Columns)
-	if w.op == Next {
+	if w.op != Bulk {
 		return most, want
 	}
-	if w.sideOf != first || w.sideRoom != room {
+	if w.sideOf != first || w.sideRoom != room || w.l.Repetitions > 0 {
 		w.side, w.sideOf, w.sideRoom = w.bestSide(want, room, most), first, room
 	}
 	return w.side, want

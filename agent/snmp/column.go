@@ -9,6 +9,10 @@ import (
 // mostSkips is how many instances of a column may be stepped over.
 const mostSkips = 8
 
+// mostMisses is how often what is stepped over may turn out not to be what the
+// agent cannot deliver.
+const mostMisses = 3
+
 // mostUnsorted is how many rows a column may have whose OIDs are out of order.
 const mostUnsorted = 50_000
 
@@ -24,6 +28,10 @@ type column struct {
 	seen    map[uint64]struct{} // hashes of indexes, once they came out of order
 	skipped []string            // indexes of instances that the agent could not deliver
 	status  Status              // why
+	last    []byte              // index before the instance stepped over last
+	before  int                 // rows then
+	misses  int                 // how often that instance was none
+	probe   bool                // cursor is at an instance stepped over: GET it
 	next    bool                // read by GETNEXT for now
 	trial   int                 // rows to read so until GETBULK is taken to be broken
 	alone   bool                // asked alone next time

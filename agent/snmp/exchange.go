@@ -71,10 +71,10 @@ func (s *Session) send(q pdu, wait time.Duration, n int) error {
 	return nil
 }
 
-// write sends the message. An error may be about what was sent to another device
-// before; then it is not the next time.
+// write sends the message. An error may be about what was sent to other devices
+// before; then it is gone once they have been told.
 func (s *Session) write() (err error) {
-	for range 3 {
+	for range 100 {
 		if _, err = s.conn.WriteToUDPAddrPort(s.out, s.p.target); err == nil || !unreachable(err) {
 			return err
 		}

@@ -52,6 +52,7 @@ type fake struct {
 	entries []entry
 	edit    func(q request, a *answer) // nil: as the protocol says
 	from    netip.AddrPort             // who asked last
+	raw     func(b []byte) []byte      // answers instead, if not nil
 	asked   atomic.Int32
 	widest  atomic.Int32 // most variable bindings asked for at once
 }
@@ -104,6 +105,13 @@ func (f *fake) serve() {
 		n, from, err := f.conn.ReadFromUDPAddrPort(buf)
 		if err != nil {
 			return
+		}
+		f.mu.Lock()
+		raw := f.raw
+		f.mu.Unlock()
+		if raw != nil {
+			f.conn.WriteToUDPAddrPort(raw(buf[:n]), from)
+			continue
 		}
 		q, community, ok := parseRequest(buf[:n])
 		if !ok {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"os"
@@ -107,17 +108,9 @@ func freePort(t testing.TB) int {
 // recorded returns the indexes of a column in a recording, in order.
 func recorded(t testing.TB, name string, column snmp.OID) []string {
 	t.Helper()
-	f, err := os.Open(filepath.Join(recordings(t), name+".snmprec"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	prefix := column.String() + "."
 	var found []snmp.OID
-	sc := bufio.NewScanner(f)
-	sc.Buffer(nil, 1<<20)
-	for sc.Scan() {
-		oid, _, _ := strings.Cut(sc.Text(), "|")
+	for _, oid := range instances(t, name) {
 		if strings.HasPrefix(oid, prefix) {
 			found = append(found, snmp.MustParseOID(oid))
 		}
@@ -129,6 +122,69 @@ func recorded(t testing.TB, name string, column snmp.OID) []string {
 	}
 	return indexes
 }
+
+// recordedAll counts the rows of columns in a recording.
+func recordedAll(t testing.TB, name string, columns []snmp.OID) []int {
+	t.Helper()
+	at := map[string]int{}
+	for i, c := range columns {
+		at[c.String()] = i
+	}
+	seen := map[string]bool{}
+	counts := make([]int, len(columns))
+	for _, oid := range instances(t, name) {
+		if seen[oid] {
+			continue
+		}
+		seen[oid] = true
+		for p := strings.LastIndexByte(oid, '.'); p > 0; p = strings.LastIndexByte(oid[:p], '.') {
+			if i, ok := at[oid[:p]]; ok {
+				counts[i]++
+			}
+		}
+	}
+	return counts
+}
+
+// instances returns the OIDs of a recording that can be replayed, as they stand.
+func instances(t testing.TB, name string) []string {
+	t.Helper()
+	f, err := os.Open(filepath.Join(recordings(t), name+".snmprec"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var oids []string
+	sc := bufio.NewScanner(f)
+	sc.Buffer(nil, 1<<20)
+	for sc.Scan() {
+		parts := strings.SplitN(sc.Text(), "|", 3)
+		usable := len(parts) == 3
+		if usable && strings.HasSuffix(parts[1], "x") {
+			_, err := hex.DecodeString(strings.TrimSpace(parts[2]))
+			usable = err == nil
+		}
+		if usable {
+			oids = append(oids, strings.TrimPrefix(parts[0], "."))
+		}
+	}
+	return oids
+}
+
+// names returns the names of all recordings.
+func names(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(recordings(t), "*.snmprec"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range files {
+		files[i] = strings.TrimSuffix(filepath.Base(f), ".snmprec")
+	}
+	return files
+}
+
+func secretOf(s string) secret.String { return secret.String(s) }
 
 func transport(t testing.TB) *snmp.Transport {
 	t.Helper()

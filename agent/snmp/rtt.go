@@ -34,12 +34,10 @@ func (r *rtt) sample(d time.Duration, n int) {
 	}
 	off := d - r.expect(n)
 	r.spread += (max(off, -off) - r.spread) / 4
+	r.base = min(r.base, d)
+	r.each = min(r.each, d/time.Duration(n)) // it cannot be more
 	if n < manyVarbinds {
-		r.base += (d - time.Duration(n)*r.each - r.base) / 8
-		if d < r.base {
-			r.base = d
-		}
-		r.base = max(r.base, 0)
+		r.base = max(r.base+(d-time.Duration(n)*r.each-r.base)/8, 0)
 		return
 	}
 	each := max(d-r.base, 0) / time.Duration(n)

@@ -43,6 +43,9 @@ func (w *walk) wellAnswered(k int) {
 		if w.suspect {
 			w.stopBulk("GETBULK is not answered")
 		}
+		if w.byNext && 4*n >= 3*w.l.Varbinds {
+			w.l.grow()
+		}
 		return
 	}
 	if w.probing {
@@ -61,7 +64,7 @@ func (w *walk) wellAnswered(k int) {
 		if 4*asked >= 3*w.l.Varbinds {
 			w.l.grow()
 		}
-	case w.anyEnded():
+	case w.allEnded(): // it may stop there
 	case k%n == 0:
 		w.l.Repetitions = k / n
 	default: // as much as fits the agent's messages
@@ -78,13 +81,13 @@ func (w *walk) anyAlone() bool {
 	return false
 }
 
-func (w *walk) anyEnded() bool {
+func (w *walk) allEnded() bool {
 	for _, i := range w.picked {
-		if w.columns[i].ended {
-			return true
+		if !w.columns[i].ended {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // still sees to a column that the reply did not bring forward.
@@ -93,6 +96,7 @@ func (w *walk) still(c *column, believe bool) {
 	case c.done:
 	case c.moved:
 		c.alone = c.ended && !believe
+		c.next = c.next && !c.lonely
 		if c.trial > 0 && w.op == Next {
 			if c.trial--; c.trial == 0 {
 				w.stopBulk("GETBULK is answered with an error")
@@ -124,6 +128,9 @@ func (w *walk) bulkUseless(c *column) {
 // never answered a GETBULK.
 func (w *walk) stopBulk(why string) {
 	w.note(why)
+	if w.before > 0 { // it was not for being too much
+		w.l.Varbinds, w.before = w.before, 0
+	}
 	w.byNext, w.suspect, w.probing, w.l.NextSince = true, false, false, w.now
 	if !w.s.bulkSeen {
 		w.s.nextSince = w.now

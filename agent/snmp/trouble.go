@@ -1,6 +1,8 @@
 package snmp
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 )
 
@@ -15,7 +17,12 @@ func (w *walk) unanswered(err error) error {
 		return err
 	}
 	n := len(w.picked) * w.reps
+	if w.before == 0 {
+		w.before = w.l.Varbinds
+	}
 	switch {
+	case w.op == Get:
+		w.columns[w.picked[0]].probe = false
 	case w.op == Bulk && !w.bulkWell && (w.silent > 1 || n <= 2):
 		w.byNext, w.suspect, w.probing = true, true, false
 	case w.silent > 1:
@@ -98,21 +105,46 @@ func (w *walk) bulkRefused(s Status) {
 // is taken to be the next number.
 func (w *walk) skip(c *column, why Status) {
 	w.revive()
-	c.status, c.next = why, false
 	first := !c.lonely
-	c.lonely, c.alone = true, true
+	c.status, c.next = why, !first && c.rows == c.before // several in a row: GETBULK will not do
+	c.lonely, c.alone, c.before = true, true, c.rows
 	at, sure := w.beyond(c)
 	switch {
 	case first && !sure && w.othersOpen(c):
 		c.alone = false // asked last, when the others are known
-	case at == nil:
+	case at == nil && len(c.skipped) == 0:
 		c.fail(fmt.Errorf("%w after %d rows", why, c.rows))
-	case len(c.skipped) >= mostSkips:
+	case at == nil || len(c.skipped) >= mostSkips:
 		c.fail(fmt.Errorf("%w; given up after %d rows", SkippedError{c.skipped, why}, c.rows))
 	default:
 		c.skipped = append(c.skipped, string(AppendIndex(nil, at)))
+		c.last = append(c.last[:0], c.index()...)
 		c.cursor = append(append(c.cursor[:0], c.root...), at...)
+		c.probe = sure
 		w.idle = 0
+	}
+}
+
+// probed acts on the answer to a GET of an instance that was stepped over. It may
+// be there after all. It may also not belong to the column: then it is unknown
+// what was stepped over.
+func (w *walk) probed(r *Reply) {
+	i := w.picked[0]
+	c := &w.columns[i]
+	c.probe = false
+	vb := r.Varbinds()
+	there := r.Status == NoError && vb.Next() && !vb.Bad && bytes.Equal(vb.OID, c.cursor)
+	exception := there && vb.Value.Type >= NoSuchObject && vb.Value.Type <= EndOfMIBView
+	switch {
+	case r.Status == NoSuchName || exception:
+		c.skipped[len(c.skipped)-1] = "something after " + cmp.Or(string(AppendIndex(nil, c.last)), "the beginning")
+		if c.misses++; c.misses >= mostMisses {
+			c.fail(fmt.Errorf("%w; given up after %d rows", SkippedError{c.skipped, c.status}, c.rows))
+		}
+	case there:
+		c.skipped = c.skipped[:len(c.skipped)-1]
+		c.accept(vb.OID)
+		w.hand(i, c.index(), vb.Value)
 	}
 }
 

@@ -99,13 +99,20 @@ func (w *walk) run(ctx context.Context) error {
 		if err := w.step(ctx); err != nil {
 			return err
 		}
-		if w.idle > 50+4*len(w.columns) {
-			for _, i := range w.picked {
-				w.columns[i].fail(errNoProgress)
-			}
-		}
+		w.giveUp()
 	}
 	return nil
+}
+
+// giveUp ends columns whose requests have led nowhere for long. It bounds a walk
+// whatever an agent answers.
+func (w *walk) giveUp() {
+	if w.idle <= 50+4*len(w.columns) {
+		return
+	}
+	for _, i := range w.picked {
+		w.columns[i].fail(errNoProgress)
+	}
 }
 
 // step sends one request and acts on its answer.
@@ -124,12 +131,20 @@ func (w *walk) step(ctx context.Context) error {
 	if w.op == Bulk {
 		w.out.Repetitions = max(w.out.Repetitions, w.reps)
 	}
-	if r.Status != NoError {
-		w.objection(r)
-		return nil
-	}
-	w.take(r)
+	w.answered(r)
 	return nil
+}
+
+// answered acts on an answer.
+func (w *walk) answered(r *Reply) {
+	switch {
+	case w.op == Get:
+		w.probed(r)
+	case r.Status != NoError:
+		w.objection(r)
+	default:
+		w.take(r)
+	}
 }
 
 // end notes what was learned and makes the outcome.
