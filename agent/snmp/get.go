@@ -54,19 +54,23 @@ type getter struct {
 }
 
 func (g *getter) run(ctx context.Context) error {
-	if g.s.getMost == 0 {
-		g.s.getMost = firstGet
+	s := g.s
+	if s.getMost == 0 {
+		s.getMost = firstGet
+	}
+	if now := s.t.opts.Now(); s.getTop == 0 || old(s.getTopAt, now) {
+		s.getTop = mostGet
 	}
 	g.todo = make([]int, len(g.oids))
 	for i := range g.todo {
 		g.todo[i] = i
 	}
 	for len(g.todo) > 0 {
-		g.part, g.ask = g.todo[:min(g.s.getMost, len(g.todo))], g.ask[:0]
+		g.part, g.ask = g.todo[:min(s.getMost, len(g.todo))], g.ask[:0]
 		for _, i := range g.part {
 			g.ask = append(g.ask, g.oids[i])
 		}
-		r, err := g.s.Do(ctx, g.op, g.ask, 0, 0)
+		r, err := s.Do(ctx, g.op, g.ask, 0, 0)
 		if err != nil {
 			if err := g.unanswered(err); err != nil {
 				return err
@@ -85,8 +89,16 @@ func (g *getter) unanswered(err error) error {
 	if g.silent++; !Silent(err) || g.silent > 1 || n < 4 {
 		return err
 	}
-	g.s.getMost = n / 4
+	g.less(n / 4)
 	return nil
+}
+
+// less asks for at most n objects at once from now on, and not again for as many
+// as now for a while.
+func (g *getter) less(n int) {
+	s := g.s
+	s.getTop, s.getTopAt = max(len(g.part)-1, 1), s.t.opts.Now()
+	s.getMost = max(n, 1)
 }
 
 // answered takes a reply to the part, and takes off the list what is settled.
@@ -95,7 +107,7 @@ func (g *getter) answered(r *Reply) {
 	switch {
 	case r.Status == NoError:
 		if n == g.s.getMost {
-			g.s.getMost = min(n+4, mostGet)
+			g.s.getMost = min(n+4, g.s.getTop)
 		}
 		g.deliver(r)
 		g.todo = g.todo[n:]
@@ -103,7 +115,7 @@ func (g *getter) answered(r *Reply) {
 		g.fault(g.part[0], r.Status)
 		g.todo = g.todo[1:]
 	case r.Status == TooBig || bad < 0 || bad >= n:
-		g.s.getMost = max(n/2, 1)
+		g.less(n / 2)
 	default:
 		g.fault(g.part[bad], r.Status)
 		g.todo = append(g.todo[:bad], g.todo[bad+1:]...)

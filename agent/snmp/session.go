@@ -44,7 +44,9 @@ type Session struct {
 	list   []byte // content of its variable bindings
 	asked  int    // OIDs in list
 
-	getMost   int       // OIDs that the agent takes in a GET, learned
+	getMost   int       // OIDs that the agent takes in a GET, learned; 0: nothing is
+	getTop    int       // getMost does not grow beyond
+	getTopAt  time.Time // when that was found
 	bulkSeen  bool      // the agent has answered a GETBULK well
 	nextSince time.Time // since when GETBULK is known not to work at all; zero: it is not
 }
