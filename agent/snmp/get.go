@@ -51,6 +51,7 @@ type getter struct {
 	part   []int // the beginning of todo, being asked
 	ask    []OID
 	silent int
+	before int // getMost before a series of refusals; 0: there is none
 }
 
 func (g *getter) run(ctx context.Context) error {
@@ -114,7 +115,13 @@ func (g *getter) answered(r *Reply) {
 	case n == 1:
 		g.fault(g.part[0], r.Status)
 		g.todo = g.todo[1:]
+		if g.before > 0 { // it was not for asking too much
+			g.s.getMost, g.s.getTop, g.before = g.before, mostGet, 0
+		}
 	case r.Status == TooBig || bad < 0 || bad >= n:
+		if g.before == 0 {
+			g.before = g.s.getMost
+		}
 		g.less(n / 2)
 	default:
 		g.fault(g.part[bad], r.Status)
