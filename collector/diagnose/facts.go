@@ -33,6 +33,7 @@ type symptomFacts struct {
 	Cooling    bool `expr:"cooling"`
 	Door       bool `expr:"door"`
 	Leak       bool `expr:"leak"`
+	Part       bool `expr:"part"`
 	Full       bool `expr:"full"`
 	Busy       bool `expr:"busy"`
 	Skewed     bool `expr:"skewed"`
@@ -223,6 +224,8 @@ func (f *symptomFacts) set(symptom string) {
 		f.Door = true
 	case "leak":
 		f.Leak = true
+	case "part":
+		f.Part = true
 	case "full":
 		f.Full = true
 	case "busy":

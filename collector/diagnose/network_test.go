@@ -27,6 +27,7 @@ type fault struct {
 	Lossy   string        `yaml:"lossy"`
 	Slow    string        `yaml:"slow"`
 	Guessed string        `yaml:"guessed"`
+	Part    string        `yaml:"part"` // DEVICE:SENSOR that the device reports as failed
 }
 
 func (w *world) active(at time.Time) []fault {

@@ -279,8 +279,8 @@ func (w *world) walk(m *maker, device string, at time.Time) {
 				}
 			}
 		}
-		m.put("faultline_sensor_value", temp, "class", "temperature", "sensor", "room")
-		m.put("faultline_sensor_status", alarm, "class", "state", "sensor", "air conditioner alarm")
+		m.put("faultline_sensor_value", temp, "class", "temperature", "place", "room", "sensor", "room")
+		m.put("faultline_sensor_status", alarm, "class", "state", "place", "room", "sensor", "air conditioner alarm")
 	}
 	guesses := 0.0
 	for _, f := range w.faults {
@@ -289,6 +289,15 @@ func (w *world) walk(m *maker, device string, at time.Time) {
 		}
 	}
 	m.put("snmpInBadCommunityNames", guesses)
+	if d.Kind == "router" || d.Kind == "switch" {
+		fan := 1.0
+		for _, f := range w.active(at) {
+			if f.Part == device+":fan 2" {
+				fan = 3
+			}
+		}
+		m.put("faultline_sensor_status", fan, "class", "state", "sensor", "fan 2")
+	}
 }
 
 // errors is the port's error counter.

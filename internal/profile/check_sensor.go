@@ -42,6 +42,9 @@ func (c *checker) sensor(at string, t *Table, s *Sensor, classed bool) {
 			cells = append(cells, name)
 		}
 	}
+	if s.Place != "" && s.Place != PlaceRoom && s.Place != PlaceDevice {
+		c.fault(at+".place", "place %q: want room or device", s.Place)
+	}
 	c.names(at, t, cells)
 	c.names(at, t, s.Name.names())
 	c.conditions(at, t, s.When)

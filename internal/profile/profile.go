@@ -214,6 +214,7 @@ type Sensor struct {
 	OID    string    `yaml:"oid"`
 	Class  string    `yaml:"class"`
 	Name   *Template `yaml:"name"`
+	Place  string    `yaml:"place"` // room: it measures the room, not the device; default by the class of the device
 	Scale  float64   `yaml:"scale"` // 0 is 1
 	Offset float64   `yaml:"offset"`
 	When   []*Cond   `yaml:"when"`

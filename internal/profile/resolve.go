@@ -118,6 +118,32 @@ func (n *Number) in(get Get) int {
 	return k
 }
 
+// Places of a sensor.
+const (
+	PlaceRoom   = "room"
+	PlaceDevice = "device"
+)
+
+// Place tells what the sensor measures: the room or the device. deviceClass
+// decides where the profile does not say.
+func (r *Resolved) Place(deviceClass string) string {
+	switch {
+	case r.def.Place != "":
+		return r.def.Place
+	case deviceClass == "environment" || deviceClass == "cooling":
+		return PlaceRoom
+	}
+	return PlaceDevice
+}
+
+// Unit is the unit of the values.
+func (r *Resolved) Unit() string {
+	if r.truth {
+		return "truth"
+	}
+	return Unit(r.Class)
+}
+
 // Read returns the sensor's value in its class's unit; false when the raw value
 // is none.
 func (r *Resolved) Read(raw Raw) (float64, bool) {

@@ -67,7 +67,7 @@ func (t *table) resolve(dev *device, r *row) *derived {
 	d := &derived{}
 	for i := range t.def.Sensors {
 		if s, ok := t.rowSensor(r, &t.def.Sensors[i], get); ok {
-			s.value, s.status = dev.sensorLabels(s.oid, s.Class, s.Name)
+			s.value, s.status = dev.sensorLabels(&s)
 			d.sensors = append(d.sensors, s)
 		}
 	}
@@ -216,9 +216,11 @@ func (t *table) emitPool(p *poll, r *row, pool *rowPool, at time.Time) {
 // sensorLabels names a sensor: the labels of its value and of its status. A
 // name that another sensor of the class has already gets the owner's OID, so
 // that two sensors never share a series.
-func (d *device) sensorLabels(owner, class, name string) (value, status base.Labels) {
-	name = d.unique(class, name, owner)
-	m := map[string]string{"class": class, "sensor": name, "unit": profile.Unit(class)}
+func (d *device) sensorLabels(s *rowSensor) (value, status base.Labels) {
+	m := map[string]string{"class": s.Class, "sensor": d.unique(s.Class, s.Name, s.oid), "unit": s.Unit()}
+	if place := s.Place(d.plan.Class); place == profile.PlaceRoom {
+		m["place"] = place
+	}
 	return base.LabelsFrom("faultline_sensor_value", m), base.LabelsFrom("faultline_sensor_status", m)
 }
 
