@@ -49,6 +49,7 @@ func (c *checker) profile(p *Profile) {
 		c.oid("$.base", p.Base)
 	}
 	c.objects("$", p.scalars)
+	c.notifications(p)
 	tables := map[string]bool{}
 	for i := range p.Tables {
 		at := fmt.Sprintf("$.tables[%d]", i)

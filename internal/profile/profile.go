@@ -73,6 +73,8 @@ type Profile struct {
 	Storage    []Pool           `yaml:"storage"`
 	Tables     []Table          `yaml:"tables"`
 
+	Notifications []Notification `yaml:"notifications"`
+
 	file    string
 	text    []byte // kept where OIDs depend on the device
 	scalars *Table // what stands outside tables, as a table of one row
