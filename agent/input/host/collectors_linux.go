@@ -7,6 +7,7 @@ func collectors(o Options, sys system) []collector {
 	return []collector{
 		{"arp", l.arp},
 		{"bonding", l.bonding},
+		{"cgroup", l.cgroup},
 		{"conntrack", l.conntrack},
 		{"cpu", cpuTimes(sys)},
 		{"diskstats", l.diskstats},

@@ -85,6 +85,22 @@ func TestCollectors(t *testing.T) {
 			"node_hwmon_sensor_label{chip=coretemp,label=Package id 0,sensor=temp1}": 1, "node_hwmon_fan_rpm{chip=coretemp,sensor=fan2}": 1200,
 			"node_hwmon_in_volts{chip=coretemp,sensor=in0}": 12.1, "node_hwmon_power_average_watt{chip=coretemp,sensor=power1}": 35,
 		}},
+		{"a container's share of version 2", map[string]string{
+			"self/cgroup": "0::/lxc/web/init.scope\n", "fs/cgroup/lxc/web/init.scope/cpu.max": "max 100000\n", "fs/cgroup/lxc/web/cpu.max": "50000 100000\n",
+			"fs/cgroup/lxc/web/cpu.stat": "usage_usec 2500000\nthrottled_usec 1000000\n", "fs/cgroup/lxc/web/cgroup.procs": "1\n7\n",
+		}, func(l *linux) func(context.Context, *emitter) error { return l.cgroup }, recorder{
+			"faultline_cgroup_cpu_limit_cores": 0.5, "faultline_cgroup_cpu_seconds_total": 2.5, "faultline_cgroup_cpu_throttled_seconds_total": 1,
+		}},
+		{"a container's share of version 1", map[string]string{
+			"self/cgroup": "5:cpuset:/c/x\n4:cpu,cpuacct:/c/x\n", "fs/cgroup/cpu/c/x/cpu.cfs_quota_us": "150000\n", "fs/cgroup/cpu/c/x/cpu.cfs_period_us": "100000\n",
+			"fs/cgroup/cpu/c/x/cgroup.procs": "3\n4\n", "fs/cgroup/cpu/c/x/cpu.stat": "nr_throttled 3\nthrottled_time 2000000000\n", "fs/cgroup/cpuacct/c/x/cpuacct.usage": "7000000000\n",
+		}, func(l *linux) func(context.Context, *emitter) error { return l.cgroup }, recorder{
+			"faultline_cgroup_cpu_limit_cores": 1.5, "faultline_cgroup_cpu_seconds_total": 7, "faultline_cgroup_cpu_throttled_seconds_total": 2,
+		}},
+		{"a bound of the agent alone is none", map[string]string{
+			"self/cgroup": "0::/system.slice/agent.service\n", "fs/cgroup/system.slice/agent.service/cpu.max": "20000 100000\n",
+			"fs/cgroup/system.slice/agent.service/cpu.stat": "usage_usec 1\n", "fs/cgroup/system.slice/agent.service/cgroup.procs": "9\n",
+		}, func(l *linux) func(context.Context, *emitter) error { return l.cgroup }, recorder{}},
 		{"mdadm", map[string]string{
 			"block/md0/md/raid_disks": "2\n", "block/md0/md/array_state": "clean\n", "block/md0/md/sync_action": "recover\n",
 			"block/md0/md/dev-sda1/state": "in_sync\n", "block/md0/md/dev-sdb1/state": "faulty\n", "block/md0/md/dev-sdc1/state": "spare\n",
