@@ -9,9 +9,10 @@ import (
 	protocol "github.com/faultline/faultline/agent/snmp"
 )
 
-// name reads the static columns for the rows of the instances. Rows whose
-// labels could not be read are left out: a wrong name is worse than none. The
-// first error is about the columns, the second says that the device was lost.
+// name reads the static columns: for the rows of the instances or, where there
+// are none, for all rows that they show. Rows whose labels could not be read are
+// left out: a wrong name is worse than none. The first error is about the
+// columns, the second says that the device was lost.
 func (t *table) name(ctx context.Context, p *poll, of []instance) (fault, lost error) {
 	fresh := map[string]*row{}
 	for _, in := range of {
@@ -27,13 +28,13 @@ func (t *table) name(ctx context.Context, p *poll, of []instance) (fault, lost e
 	if len(oids) > 0 {
 		out, lost = p.session.Walk(ctx, &t.learned.Slow, oids, func(i int, key []byte, v protocol.Value) {
 			r := fresh[string(key)]
-			if r == nil && (len(t.fast) == 0 || p.keepAll && i < len(t.labels)) {
+			if r == nil && of == nil {
 				r = t.newRow(string(key))
-				r.byName = true
 				fresh[string(key)] = r
 			}
 			if r != nil {
 				r.static[i] = t.static[i].text(v)
+				r.byName = r.byName || i < len(t.labels) || len(t.fast) == 0
 			}
 		})
 	}
@@ -43,24 +44,25 @@ func (t *table) name(ctx context.Context, p *poll, of []instance) (fault, lost e
 		f, lost = t.readForeign(ctx, p, fresh)
 		faults = append(faults, f)
 	}
-	if lost == nil {
-		t.renumbered(p, fresh)
+	if lost != nil {
+		return errors.Join(faults...), lost
 	}
+	t.renumbered(p, fresh)
 	left := 0
 	for key, r := range fresh {
-		if r.named && lost == nil {
+		if r.named {
 			t.replace(p, key, r)
 		} else if t.rows[key] == nil {
 			left++
 		}
 	}
-	if p.slow && lost == nil {
+	if of == nil {
 		t.forget()
 	}
-	if left > 0 && lost == nil {
+	if left > 0 {
 		faults = append(faults, fmt.Errorf("%d rows left out: their names could not be read", left))
 	}
-	return errors.Join(faults...), lost
+	return errors.Join(faults...), nil
 }
 
 // unnamed tells what went wrong with static columns, and marks the rows of which
@@ -153,20 +155,24 @@ func (p *poll) column(ctx context.Context, oid, format string) (texts map[string
 func (t *table) replace(p *poll, key string, r *row) {
 	old := t.rows[key]
 	if old != nil && slices.Equal(old.static, r.static) && old.shown == r.shown {
-		if r.byName {
-			t.first(old, p.walkAt)
-		}
+		t.show(p, old, r.byName)
 		return
 	}
 	if old != nil {
 		r.counters, r.counts, r.at = old.counters, old.counts, old.at
 	}
-	if r.byName {
-		t.first(r, p.walkAt)
-	}
+	t.show(p, r, r.byName)
 	t.rows[key] = r
 	t.version++
 	clear(t.guess)
+}
+
+// show makes a row count that was found by its labels, where no value can do
+// that or all that is known is wanted.
+func (t *table) show(p *poll, r *row, byName bool) {
+	if byName && (len(t.fast) == 0 || p.keepAll) && r.seen != t.number {
+		t.first(r, p.walkAt)
+	}
 }
 
 // forget drops rows that were not seen for long.

@@ -205,6 +205,9 @@ func (p *poll) hello(ctx context.Context) error {
 		p.sink.Event(base.Event{Kind: base.EventRestart, At: p.session.At(), Text: fmt.Sprintf("sysUpTime fell from %.0f s to %.0f s", p.upTime/100, up/100),
 			Attrs: map[string]string{"uptime_seconds": fmt.Sprintf("%.2f", up/100)}})
 		p.identify, p.slowAt = time.Time{}, time.Time{}
+		for _, t := range p.tables {
+			t.slowAt = time.Time{}
+		}
 	}
 	p.id.SysObjectID, p.upTime = object, up
 	return nil

@@ -64,22 +64,31 @@ func (t *table) seen() int {
 	return n
 }
 
-// readRows walks the table; rows not known yet are named before they count.
+// readRows walks the table. Names are read first when they are due: what a
+// device cut off in the middle has shown can then be told by its name.
 func (t *table) readRows(ctx context.Context, p *poll) (faults []error, lost error) {
-	if len(t.fast) == 0 { // names only: rows are found by them
-		if !p.slow {
-			return nil, nil
-		}
+	due := !p.walkAt.Before(t.slowAt)
+	if due {
 		fault, lost := t.name(ctx, p, nil)
-		return []error{fault}, lost
+		if faults = append(faults, fault); lost != nil {
+			return faults, lost
+		}
+		if fault == nil {
+			t.slowAt = p.walkAt.Add(slowEvery)
+		}
 	}
-	if t.empty && !p.slow && !t.def.MayBeEmpty {
-		return nil, nil // looked at again with the slow things
+	if len(t.fast) == 0 || t.empty && !due && !t.def.MayBeEmpty { // an empty one is looked at again with the names
+		return faults, nil
 	}
 	var unnamed []instance
 	expected := t.expected
 	out, lost := p.session.Walk(ctx, &t.learned.Fast, t.fastOIDs, func(k int, key []byte, v protocol.Value) {
-		if r := t.rowFor(k, key); r != nil && !p.slow {
+		r := t.rowFor(k, key)
+		if r == nil && due { // no name was found for it: it has none
+			r = t.newRow(string(key))
+			t.rows[r.key] = r
+		}
+		if r != nil {
 			t.take(p, r, k, v, p.session.At())
 			return
 		}
@@ -88,8 +97,8 @@ func (t *table) readRows(ctx context.Context, p *poll) (faults []error, lost err
 	})
 	clear(t.last)
 	t.empty = lost == nil && out.Whole() && out.Rows() == 0
-	faults = t.faults(out, expected, lost)
-	if (len(unnamed) > 0 || p.keepAll) && lost == nil {
+	faults = append(faults, t.faults(out, expected, lost)...)
+	if len(unnamed) > 0 && lost == nil {
 		var fault error
 		fault, lost = t.name(ctx, p, unnamed)
 		faults = append(faults, fault)

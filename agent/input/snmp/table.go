@@ -3,6 +3,7 @@ package snmp
 import (
 	"maps"
 	"slices"
+	"time"
 
 	protocol "github.com/faultline/faultline/agent/snmp"
 	"github.com/faultline/faultline/internal/profile"
@@ -36,6 +37,7 @@ type table struct {
 	number   uint64          // of the poll under way
 	expected int             // rows there were
 	version  int             // grows when the texts of a row change
+	slowAt   time.Time       // when names are to be read again
 	empty    bool            // the device said that there are no rows
 	polled   bool            // read in the poll under way
 	ok       bool            // the last reading was whole
