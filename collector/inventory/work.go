@@ -68,7 +68,14 @@ func (w *worklist) device(d *Device) {
 		if t.Role == "" {
 			t.Role = RoleDevice
 		}
-		w.add(targetOf(d.ID, t), t, map[string]string{"site": d.Site, "device": d.ID})
+		bt := targetOf(d.ID, t)
+		if t.Input == "snmp" && bt.Options["place"] == "" && (d.Kind == "environment" || d.Kind == "cooling") {
+			if bt.Options == nil {
+				bt.Options = map[string]string{}
+			}
+			bt.Options["place"] = "room" // its sensors measure the room
+		}
+		w.add(bt, t, map[string]string{"site": d.Site, "device": d.ID})
 	}
 }
 

@@ -124,12 +124,14 @@ const (
 	PlaceDevice = "device"
 )
 
-// Place tells what the sensor measures: the room or the device. deviceClass
-// decides where the profile does not say.
-func (r *Resolved) Place(deviceClass string) string {
+// Place tells what the sensor measures: the room or the device. Where the
+// profile does not say, place does if it is not empty, else the device's class.
+func (r *Resolved) Place(place, deviceClass string) string {
 	switch {
 	case r.def.Place != "":
 		return r.def.Place
+	case place != "":
+		return place
 	case deviceClass == "environment" || deviceClass == "cooling":
 		return PlaceRoom
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	protocol "github.com/faultline/faultline/agent/snmp"
+	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/internal/secret"
 	"github.com/faultline/faultline/plugins/base"
 )
@@ -17,13 +18,14 @@ import (
 type config struct {
 	protocol.Config
 	tables []string // optional tables to be read
+	place  string   // room: the device's sensors measure the room it stands in
 }
 
 var versions = map[string]protocol.Version{"": protocol.V2c, "1": protocol.V1, "2c": protocol.V2c, "2": protocol.V2c, "3": protocol.V3}
 
 var optionNames = []string{
 	"version", "community", "user", "auth_protocol", "auth_password", "priv_protocol", "priv_password",
-	"context", "retries", "request_timeout", "any_source", "tables",
+	"context", "retries", "request_timeout", "any_source", "tables", "place",
 }
 
 // parse reads the target's settings and reports all that is wrong with them.
@@ -63,6 +65,9 @@ func parse(t base.Target) (config, error) {
 			fault("any_source %q: want true or false", s)
 		}
 		c.AnySource = any
+	}
+	if c.place = t.Options["place"]; c.place != "" && c.place != profile.PlaceRoom && c.place != profile.PlaceDevice {
+		fault("place %q: want room or device", c.place)
 	}
 	if version == protocol.V3 {
 		faults = append(faults, c.user(t.Options)...)

@@ -218,7 +218,7 @@ func (t *table) emitPool(p *poll, r *row, pool *rowPool, at time.Time) {
 // that two sensors never share a series.
 func (d *device) sensorLabels(s *rowSensor) (value, status base.Labels) {
 	m := map[string]string{"class": s.Class, "sensor": d.unique(s.Class, s.Name, s.oid), "unit": s.Unit()}
-	if place := s.Place(d.plan.Class); place == profile.PlaceRoom {
+	if place := s.Place(d.cfg.place, d.plan.Class); place == profile.PlaceRoom {
 		m["place"] = place
 	}
 	return base.LabelsFrom("faultline_sensor_value", m), base.LabelsFrom("faultline_sensor_status", m)

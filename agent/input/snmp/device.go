@@ -264,22 +264,61 @@ func (p *poll) choose(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// probe finds out which subtrees that decide about profiles the device has.
+// probe finds out which subtrees that decide about profiles the device has. Of
+// another maker's enterprise it is asked first whether there is anything at all.
 func (p *poll) probe(ctx context.Context) error {
-	probes := p.opts.Profiles.Probes(p.id)
-	oids := parsedOIDs(probes)
+	var ask []string
+	foreign := map[string][]string{}
+	own := enterprise(p.id.SysObjectID)
+	for _, oid := range p.opts.Profiles.Probes(p.id) {
+		if e := enterprise(oid); e != "" && e != own && e != oid {
+			foreign[e] = append(foreign[e], oid)
+		} else {
+			ask = append(ask, oid)
+		}
+	}
+	there, err := p.there(ctx, slices.AppendSeq(ask, maps.Keys(foreign)))
+	if err != nil {
+		return err
+	}
+	ask = ask[:0]
+	for e, oids := range foreign {
+		if there[e] {
+			ask = append(ask, oids...)
+		}
+	}
+	_, err = p.there(ctx, ask)
+	return err
+}
+
+// enterprise is the part of an OID that names a maker, or "".
+func enterprise(oid string) string {
+	const prefix = "1.3.6.1.4.1."
+	rest, ok := strings.CutPrefix(oid, prefix)
+	if !ok {
+		return ""
+	}
+	number, _, _ := strings.Cut(rest, ".")
+	return prefix + number
+}
+
+// there asks which subtrees have an instance, and remembers them.
+func (p *poll) there(ctx context.Context, subtrees []string) (map[string]bool, error) {
+	oids := parsedOIDs(subtrees)
+	found := map[string]bool{}
 	faults, err := p.session.Next(ctx, oids, func(i int, oid []byte, v protocol.Value) {
-		if protocol.OID(oid).Below(oids[i]) {
-			p.id.Has[probes[i]] = true
+		if protocol.OID(oid).Below(oids[i]) && !v.Absent() {
+			found[subtrees[i]] = true
+			p.id.Has[subtrees[i]] = true
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("finding profiles: %w", err)
+		return nil, fmt.Errorf("finding profiles: %w", err)
 	}
 	if fault := faultOf(faults); fault != nil {
 		p.faults = append(p.faults, fmt.Errorf("finding profiles: %w", fault))
 	}
-	return nil
+	return found, nil
 }
 
 // parsedOIDs encodes OIDs of profiles, which were checked when these were loaded.
