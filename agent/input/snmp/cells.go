@@ -24,6 +24,9 @@ func (t *table) name(ctx context.Context, p *poll, of []instance) (fault, lost e
 	for i := range t.static {
 		oids[i] = t.static[i].oid
 	}
+	if len(oids) == 0 && len(t.foreign) > 0 && of == nil { // rows of which other tables alone tell the names
+		oids = t.fastOIDs[:min(len(t.fastOIDs), 1)]
+	}
 	var out protocol.Outcome
 	if len(oids) > 0 {
 		out, lost = p.session.Walk(ctx, &t.learned.Slow, oids, func(i int, key []byte, v protocol.Value) {
@@ -32,13 +35,13 @@ func (t *table) name(ctx context.Context, p *poll, of []instance) (fault, lost e
 				r = t.newRow(string(key))
 				fresh[string(key)] = r
 			}
-			if r != nil {
+			if r != nil && len(t.static) > 0 {
 				r.static[i] = t.static[i].text(v)
 				r.byName = r.byName || i < len(t.labels) || len(t.fast) == 0
 			}
 		})
 	}
-	faults := t.unnamed(fresh, out, lost)
+	faults := t.unnamed(fresh, oids, out, lost)
 	if lost == nil {
 		var f error
 		f, lost = t.readForeign(ctx, p, fresh)
@@ -67,11 +70,11 @@ func (t *table) name(ctx context.Context, p *poll, of []instance) (fault, lost e
 
 // unnamed tells what went wrong with static columns, and marks the rows of which
 // all labels are known.
-func (t *table) unnamed(fresh map[string]*row, out protocol.Outcome, lost error) []error {
+func (t *table) unnamed(fresh map[string]*row, oids []protocol.OID, out protocol.Outcome, lost error) []error {
 	var faults []error
 	for i, c := range out.Columns {
 		if c.Fault != nil && lost == nil {
-			faults = append(faults, fmt.Errorf("%s: %w", t.static[i].oid, c.Fault))
+			faults = append(faults, fmt.Errorf("%s: %w", oids[i], c.Fault))
 		}
 	}
 	for _, r := range fresh {
