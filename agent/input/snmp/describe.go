@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/plugins/input"
 )
@@ -186,11 +185,10 @@ func (t *table) ordered() []*row {
 func (t *table) describe(r *row, desc *Description) {
 	if r.derived != nil {
 		for i := range r.derived.sensors {
-			if s := &r.derived.sensors[i]; true {
-				if v, ok := s.reading(r); ok {
-					state, _ := s.stateIn(r)
-					desc.Sensors = append(desc.Sensors, Sensor{s.oid, s.Class, s.Name, rounded(v), profile.Unit(s.Class), state})
-				}
+			s := &r.derived.sensors[i]
+			if v, ok := s.reading(r); ok {
+				state, _ := s.stateIn(r)
+				desc.Sensors = append(desc.Sensors, Sensor{s.oid, s.Class, s.Name, rounded(v), s.Unit(), state})
 			}
 		}
 		for i := range r.derived.processors {
