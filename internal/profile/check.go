@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -95,8 +96,20 @@ func (c *checker) regexp(at, text string, group bool) *regexp.Regexp {
 func (c *checker) oid(at, oid string) {
 	if !oidPattern.MatchString(oid) {
 		c.fault(at, "OID %q: want digits and dots, as in 1.3.6.1.2.1.1.3.0 (with a leading dot where base or entry is given)", oid)
+		return
+	}
+	numbers := strings.Split(oid, ".")
+	for i, text := range numbers {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil || i == 1 && n > 39 && oid[0] != '2' || i == mostNumbers {
+			c.fault(at, "OID %q: numbers have 32 bits, the second is below 40, and there are at most %d", oid, mostNumbers)
+			return
+		}
 	}
 }
+
+// mostNumbers is how many numbers an OID may have (RFC 3416, section 4.1).
+const mostNumbers = 128
 
 func (c *checker) identity(p *Profile) {
 	id := &p.Identity

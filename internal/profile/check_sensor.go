@@ -55,6 +55,9 @@ func (c *checker) sensor(at string, t *Table, s *Sensor, classed bool) {
 	s.status = c.states(at+".status", s.Status)
 	for _, bit := range slices.Sorted(maps.Keys(s.StatusBits)) {
 		c.states(at+".status_bits", map[string]string{fmt.Sprint(bit): s.StatusBits[bit]})
+		if bit < 0 {
+			c.fault(at+".status_bits", "bit %d: bits count from 0", bit)
+		}
 	}
 	if s.State != nil {
 		c.oid(at+".state.oid", s.State.OID)
@@ -97,8 +100,12 @@ func (c *checker) pool(at string, t *Table, p *Pool) {
 		c.fault(at, "pool has no name")
 	}
 	known := 0
+	for _, r := range []*Ref{p.Total, p.Used, p.Free} {
+		if r != nil {
+			known++
+		}
+	}
 	for _, r := range p.refs() {
-		known++
 		if r.Cell != "" {
 			c.names(at, t, []string{r.Cell})
 		} else {

@@ -116,7 +116,7 @@ func decode(file string, text []byte) (p *Profile, doc *ast.File, err error) {
 		}
 	}()
 	if doc, err = parser.ParseBytes(text, 0); err != nil {
-		return nil, nil, located(file, err)
+		return nil, nil, located(file, nil, err)
 	}
 	if len(doc.Docs) == 0 || doc.Docs[0].Body == nil {
 		return nil, nil, fmt.Errorf("%s:1: file is empty", file)
@@ -127,7 +127,7 @@ func decode(file string, text []byte) (p *Profile, doc *ast.File, err error) {
 	p = &Profile{file: file}
 	ast.Walk(asWritten{}, doc.Docs[0].Body)
 	if err = yaml.NodeToValue(doc.Docs[0].Body, p, yaml.Strict()); err != nil {
-		return nil, nil, located(file, err)
+		return nil, nil, located(file, doc, err)
 	}
 	return p, doc, nil
 }
@@ -166,13 +166,46 @@ func written(n ast.Node) ast.Node {
 	return n
 }
 
-// located puts the file's name and line before an error of the YAML library.
-func located(file string, err error) error {
+// textError is what is wrong with a text of a file.
+type textError struct {
+	text string // as it stands there
+	err  error
+}
+
+// Error says what is wrong.
+func (e textError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e textError) Unwrap() error { return e.err }
+
+// located puts the file's name and line before an error of the YAML library, or
+// of a text in the document.
+func located(file string, doc *ast.File, err error) error {
 	var ye yaml.Error
 	if errors.As(err, &ye) && ye.GetToken() != nil {
 		return fmt.Errorf("%s:%d: %s", file, ye.GetToken().Position.Line, ye.GetMessage())
 	}
+	var te textError
+	if errors.As(err, &te) && doc != nil {
+		found := lineOf{text: te.text}
+		ast.Walk(&found, doc.Docs[0].Body)
+		return fmt.Errorf("%s:%d: %w", file, max(found.line, 1), te)
+	}
 	return fmt.Errorf("%s: %w", file, err)
+}
+
+// lineOf finds the line of the first scalar with a text.
+type lineOf struct {
+	text string
+	line int
+}
+
+// Visit is called for every node.
+func (v *lineOf) Visit(n ast.Node) ast.Visitor {
+	if s, ok := n.(ast.ScalarNode); ok && v.line == 0 && s.GetToken() != nil && s.GetToken().Value == v.text {
+		v.line = s.GetToken().Position.Line
+	}
+	return v
 }
 
 // line returns the line of the node at a YAML path, or of its nearest parent.

@@ -89,17 +89,9 @@ type Match []Alternative
 
 // UnmarshalYAML takes a list of alternatives, or one.
 func (m *Match) UnmarshalYAML(decode func(any) error) error {
-	var list []Alternative
-	if err := decode(&list); err == nil {
-		*m = list
-		return nil
-	}
-	var one Alternative
-	if err := decode(&one); err != nil {
-		return err
-	}
-	*m = Match{one}
-	return nil
+	list, err := oneOrMore[Alternative](decode)
+	*m = list
+	return err
 }
 
 // Alternative is conditions that must all hold.

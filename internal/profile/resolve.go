@@ -3,6 +3,7 @@ package profile
 import (
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -249,14 +250,17 @@ func (s *Sensor) lowestBit(octets string) float64 {
 
 // worstBit is the worst state of the bits that are set; ok when none is.
 func (s *Sensor) worstBit(octets string) string {
-	worst := StatusOK
+	worst := 0
 	for bit, state := range s.StatusBits {
-		if set(octets, bit) && (statusNumber(state) > statusNumber(worst) || worst == StatusOK && state == StatusUnknown) {
-			worst = state
+		if set(octets, bit) {
+			worst = max(worst, slices.Index(byGravity, state))
 		}
 	}
-	return worst
+	return byGravity[worst]
 }
+
+// byGravity are the states, the worst last.
+var byGravity = []string{StatusOK, StatusUnknown, StatusWarning, StatusCritical}
 
 // Status returns the state that the column's raw value means.
 func (s *StateColumn) Status(raw Raw) string { return s.status.of(raw) }

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,8 +26,8 @@ func (u *UnitBytes) UnmarshalYAML(decode func(any) error) error {
 		return nil
 	}
 	var err error
-	if u.Bytes, err = strconv.ParseFloat(text, 64); err != nil || u.Bytes <= 0 {
-		return fmt.Errorf("unit %q: want a number above 0, or a cell in braces", text)
+	if u.Bytes, err = strconv.ParseFloat(text, 64); err != nil || !(u.Bytes > 0) || math.IsInf(u.Bytes, 1) {
+		return textError{text, fmt.Errorf("unit %q: want a number above 0, or a cell in braces", text)}
 	}
 	return nil
 }
@@ -54,17 +55,21 @@ func (s *Sources) UnmarshalYAML(decode func(any) error) error {
 		*s = Sources{{Text: text}}
 		return nil
 	}
-	var list []Source
-	if err := decode(&list); err == nil {
-		*s = list
-		return nil
+	list, err := oneOrMore[Source](decode)
+	*s = list
+	return err
+}
+
+// oneOrMore takes a list, or one without a list around it.
+func oneOrMore[T any](decode func(any) error) ([]T, error) {
+	if decode(&[]any{}) == nil {
+		var list []T
+		err := decode(&list)
+		return list, err
 	}
-	var one Source
-	if err := decode(&one); err != nil {
-		return err
-	}
-	*s = Sources{one}
-	return nil
+	var one T
+	err := decode(&one)
+	return []T{one}, err
 }
 
 // Source is one place of a text: exactly one of Text, OID, Column, SysDescr,

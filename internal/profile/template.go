@@ -48,28 +48,62 @@ func (t *Template) UnmarshalYAML(decode func(any) error) error {
 // ParseTemplate reads a template.
 func ParseTemplate(text string) (*Template, error) {
 	t := &Template{text: text}
+	fault := func(what string) (*Template, error) {
+		return nil, textError{text, fmt.Errorf("template %q: %s", text, what)}
+	}
 	for rest := text; rest != ""; {
-		before, after, found := strings.Cut(rest, "{")
-		if before != "" {
-			t.parts = append(t.parts, part{literal: before})
+		at := strings.IndexAny(rest, "{}")
+		if at < 0 {
+			at = len(rest)
 		}
-		if !found {
+		if at > 0 {
+			t.parts = append(t.parts, part{literal: rest[:at]})
+		}
+		if rest = rest[at:]; rest == "" {
 			break
 		}
-		inside, after, found := strings.Cut(after, "}")
-		if !found {
-			return nil, fmt.Errorf("template %q: { without }", text)
+		if rest[0] == '}' {
+			return fault("} without {")
 		}
-		names := strings.Split(inside, "|")
-		for i, n := range names {
-			if names[i] = strings.TrimSpace(n); names[i] == "" {
-				return nil, fmt.Errorf("template %q: empty name in braces", text)
-			}
+		names, after, what := alternatives(rest[1:])
+		if what != "" {
+			return fault(what)
 		}
 		t.parts = append(t.parts, part{names: names})
 		rest = after
 	}
 	return t, nil
+}
+
+// alternatives reads what stands behind an opening brace up to the closing one;
+// in quotes bars and braces are text. what is the fault, or "".
+func alternatives(text string) (names []string, rest, what string) {
+	quoted, start := false, 0
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\'':
+			quoted = !quoted
+		case quoted:
+		case c == '{':
+			return nil, "", "{ inside braces"
+		case c == '|', c == '}':
+			name := strings.TrimSpace(text[start:i])
+			if name == "" {
+				return nil, "", "empty name in braces"
+			}
+			if n := strings.IndexByte(name, '\''); n > 0 || n == 0 && strings.IndexByte(name[1:], '\'') != len(name)-2 {
+				return nil, "", name + " is neither a name nor a text in quotes"
+			}
+			names, start = append(names, name), i+1
+			if c == '}' {
+				return names, text[start:], ""
+			}
+		}
+	}
+	if quoted {
+		return nil, "", "' without '"
+	}
+	return nil, "", "{ without }"
 }
 
 // Expand fills the template in. Runs of blanks that empty names leave become
@@ -86,8 +120,8 @@ func (t *Template) Expand(get Get) string {
 		}
 		for _, n := range p.names {
 			text := ""
-			if len(n) > 1 && n[0] == '\'' {
-				text = strings.Trim(n, "'")
+			if n[0] == '\'' {
+				text = n[1 : len(n)-1]
 			} else {
 				text = get(n)
 			}
@@ -171,7 +205,7 @@ func (c *Cond) UnmarshalYAML(decode func(any) error) error {
 func parseCond(text string) (*Cond, error) {
 	m := condPattern.FindStringSubmatch(text)
 	if m == nil {
-		return nil, fmt.Errorf("condition %q: want NAME OP VALUES, as in type = 1|2", text)
+		return nil, textError{text, fmt.Errorf("condition %q: want NAME OP VALUES, as in type = 1|2", text)}
 	}
 	c := &Cond{text: text, name: m[1], op: m[2]}
 	var err error
@@ -186,7 +220,7 @@ func parseCond(text string) (*Cond, error) {
 		c.number, err = strconv.ParseFloat(m[3], 64)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("condition %q: %w", text, err)
+		return nil, textError{text, fmt.Errorf("condition %q: %w", text, err)}
 	}
 	return c, nil
 }
