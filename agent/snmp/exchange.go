@@ -17,9 +17,9 @@ func (s *Session) exchange(ctx context.Context, q pdu, n int) (*Reply, error) {
 		return nil, err
 	}
 	begin := time.Now()
-	for try, repeats := 0, 0; ; {
+	for try, repeats, now := 0, 0, begin; ; now = time.Now() {
 		last := try >= s.cfg.Retries
-		if err := s.send(q, s.rtt.wait(try, n, last, s.cfg.Timeout), n); err != nil {
+		if err := s.send(q, now, s.rtt.wait(try, n, last, s.cfg.Timeout), n); err != nil {
 			s.t.end(&s.p, false)
 			return nil, err
 		}
@@ -48,9 +48,8 @@ func (s *Session) exchange(ctx context.Context, q pdu, n int) (*Reply, error) {
 	}
 }
 
-// send sends one try of q and says until when its answer is waited for.
-func (s *Session) send(q pdu, wait time.Duration, n int) error {
-	now := time.Now()
+// send sends one try of q, whose answer is waited for so long from now.
+func (s *Session) send(q pdu, now time.Time, wait time.Duration, n int) error {
 	id, late, err := s.t.ask(&s.p, now, now.Add(wait))
 	if err != nil {
 		return err
@@ -130,14 +129,16 @@ func (s *Session) silence(tries int, begin time.Time) error {
 }
 
 // countVarbinds is how many variable bindings a list holds.
-func countVarbinds(list []byte) int {
+func countVarbinds(b []byte) int {
 	n := 0
-	for len(list) > 0 {
-		_, _, rest, whole, ok := element(list)
-		if !ok || !whole {
+	for len(b) > 1 {
+		if size := int(b[1]) + 2; b[1] < 0x80 && size <= len(b) {
+			b = b[size:]
+		} else if _, _, rest, whole, _ := element(b); whole {
+			b = rest
+		} else {
 			break
 		}
-		list = rest
 		n++
 	}
 	return n

@@ -43,12 +43,12 @@ type answer struct {
 
 // fake is an agent on the loopback that can be made to break.
 type fake struct {
-	t     testing.TB
-	conn  *net.UDPConn
-	other *net.UDPConn // replies come from here, if not nil
-	limit int          // largest message; 0: none
+	t    testing.TB
+	conn *net.UDPConn
 
-	mu      sync.Mutex // guards the fields below
+	mu      sync.Mutex   // guards the fields below
+	other   *net.UDPConn // replies come from here, if not nil
+	limit   int          // largest message; 0: none
 	entries []entry
 	edit    func(q request, a *answer) // nil: as the protocol says
 	from    netip.AddrPort             // who asked last
@@ -248,10 +248,15 @@ func (f *fake) next(o OID, v Version) (entry, bool) {
 
 // breaks makes the agent break.
 func (f *fake) breaks(edit func(q request, a *answer)) *fake {
+	f.set(func() { f.edit = edit })
+	return f
+}
+
+// set changes the agent while it runs.
+func (f *fake) set(change func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.edit = edit
-	return f
+	change()
 }
 
 // session opens a session with the agent.

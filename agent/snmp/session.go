@@ -37,7 +37,6 @@ type Session struct {
 	rtt    rtt
 	codec  codec
 	stats  Stats
-	walk   *walk // of the last Walk, for its buffers
 	reply  Reply
 	silent bool   // the last request was not answered
 	out    []byte // the message being sent

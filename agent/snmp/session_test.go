@@ -77,7 +77,7 @@ func TestOtherAddress(t *testing.T) {
 		t.Skip("no second address: ", err)
 	}
 	defer other.Close()
-	f.other = other
+	f.set(func() { f.other = other })
 	s := f.session(nil)
 	_, err = s.Do(context.Background(), Get, one, 0, 0)
 	if !Silent(err) || !strings.Contains(err.Error(), "came from 127.0.0.2") {
@@ -87,6 +87,10 @@ func TestOtherAddress(t *testing.T) {
 	r, err := s.Do(context.Background(), Get, one, 0, 0)
 	if err != nil || r.From.Addr().String() != "127.0.0.2" || s.Stats().Strays != 1 {
 		t.Errorf("any source: %v, %+v", err, s.Stats())
+	}
+	o, err := s.Walk(context.Background(), &Learned{}, columnsOf(1), func(int, []byte, Value) {})
+	if err != nil || len(o.Notes) != 1 || !strings.Contains(o.Notes[0], "come from 127.0.0.2:") {
+		t.Errorf("walk: %v, %q", err, o.Notes)
 	}
 }
 

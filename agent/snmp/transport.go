@@ -28,6 +28,7 @@ type Transport struct {
 	opts    Options
 	readers sync.WaitGroup
 	done    chan struct{} // closed by Close
+	walks   sync.Pool     // of *walk
 
 	mu      sync.Mutex // guards the fields below
 	sockets [2]*net.UDPConn

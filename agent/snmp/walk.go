@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// walk is a Walk under way. A session keeps the last one for its buffers.
+// walk is a Walk under way. A Transport keeps some for their buffers.
 type walk struct {
 	s       *Session
 	l       *Learned
@@ -34,8 +34,8 @@ type walk struct {
 	out      Outcome
 }
 
-// mostKept is how much buffer a session keeps for its next walk, in bytes for
-// each column.
+// mostKept is how much buffer is kept for the next walk, in bytes for each
+// column.
 const mostKept = 16 << 10
 
 // Walk reads the columns side by side and calls visit for every instance that is
@@ -48,17 +48,20 @@ const mostKept = 16 << 10
 // missing or in doubt is said in the Outcome. A column without rows and without
 // fault is one that the agent said is empty.
 func (s *Session) Walk(ctx context.Context, l *Learned, columns []OID, visit func(column int, index []byte, v Value)) (Outcome, error) {
-	w := s.walk
-	if w == nil {
-		w = &walk{s: s}
-		s.walk = w
+	w, ok := s.t.walks.Get().(*walk)
+	if !ok {
+		w = &walk{}
 	}
+	w.s = s
 	sent, received := s.stats.Sent, s.stats.Varbinds
 	w.begin(l, columns, visit)
 	err := w.run(ctx)
 	w.end(err)
-	w.out.Requests, w.out.Varbinds = int(s.stats.Sent-sent), int(s.stats.Varbinds-received)
-	return w.out, err
+	out := w.out
+	out.Requests, out.Varbinds = int(s.stats.Sent-sent), int(s.stats.Varbinds-received)
+	w.s, w.l, w.visit, w.out = nil, nil, nil, Outcome{}
+	s.t.walks.Put(w)
+	return out, err
 }
 
 func (w *walk) begin(l *Learned, columns []OID, visit func(int, []byte, Value)) {
@@ -131,6 +134,9 @@ func (w *walk) step(ctx context.Context) error {
 	if w.op == Bulk {
 		w.out.Repetitions = max(w.out.Repetitions, w.reps)
 	}
+	if r.From != w.s.p.target {
+		w.note("answers come from " + r.From.String())
+	}
 	w.answered(r)
 	return nil
 }
@@ -163,7 +169,6 @@ func (w *walk) end(err error) {
 		c.seen = nil
 	}
 	w.out.ByNext = w.byNext
-	w.visit = nil
 }
 
 // note adds a remark once.

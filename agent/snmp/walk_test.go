@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -271,7 +272,7 @@ func TestWalk(t *testing.T) {
 				tt.entries = grid(gridColumns, gridRows)
 			}
 			f := newFake(t, tt.entries).breaks(tt.edit)
-			f.limit = tt.limit
+			f.set(func() { f.limit = tt.limit })
 			s := f.session(tt.config)
 			var l Learned
 			for round, most := range []int{tt.first, tt.again} {
@@ -384,21 +385,21 @@ func TestBulkIsTriedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bulks := 0
+	var bulks atomic.Int32
 	f.breaks(func(q request, a *answer) {
 		if q.op == Bulk {
-			bulks++
+			bulks.Add(1)
 			a.silent = true
 		}
 	})
 	walk := func(l *Learned) int {
-		bulks = 0
+		bulks.Store(0)
 		got := cells{}
 		if _, err := s.Walk(context.Background(), l, columnsOf(gridColumns), got.visit(t)); err != nil {
 			t.Fatal(err)
 		}
 		got.complete(t, gridColumns, gridRows)
-		return bulks
+		return int(bulks.Load())
 	}
 	var one, two Learned
 	if n := walk(&one); n == 0 || n > 2 {
