@@ -37,7 +37,7 @@ type Notification struct {
 type NotifiedValue struct {
 	OID    string            `yaml:"oid"`
 	Map    map[string]string `yaml:"map"`    // text by raw value, or by OID
-	Format string            `yaml:"format"` // "" mac ip date
+	Format string            `yaml:"format"` // "" mac hex ip date
 }
 
 // UnmarshalYAML takes an OID, or the whole form.
@@ -88,6 +88,9 @@ func (p *Profile) absoluteNotifications() {
 			}
 			root(p.Base, &v.OID)
 			v.Map = rootedKeys(p.Base, v.Map)
+		}
+		if n.SeverityFrom != nil {
+			n.SeverityFrom.Map = rootedKeys(p.Base, n.SeverityFrom.Map)
 		}
 	}
 }
@@ -147,8 +150,8 @@ func (c *checker) notified(at, name string, v *NotifiedValue) {
 		c.fault(at, "value name %q: want letters, digits and _, and none of %s", name, strings.Join(ReservedAttrs, ", "))
 	}
 	c.oid(at+".oid", v.OID)
-	if !slices.Contains([]string{"", "mac", "ip", "date"}, v.Format) {
-		c.fault(at+".format", "format %q: want mac, ip, date or nothing", v.Format)
+	if !slices.Contains([]string{"", "mac", "hex", "ip", "date"}, v.Format) {
+		c.fault(at+".format", "format %q: want mac, hex, ip, date or nothing", v.Format)
 	}
 }
 
