@@ -21,6 +21,7 @@ var (
 
 // cpuTimes gives the time of every processor in every mode.
 func cpuTimes(sys system) func(context.Context, *emitter) error {
+	var kept modes
 	return func(ctx context.Context, e *emitter) error {
 		times, err := sys.Processors(ctx)
 		if err != nil {
@@ -28,19 +29,40 @@ func cpuTimes(sys system) func(context.Context, *emitter) error {
 		}
 		for _, t := range times {
 			cpu := strings.TrimPrefix(t.CPU, "cpu")
-			e.put("node_cpu_seconds_total", t.Idle, "cpu", cpu, "mode", "idle")
-			e.put("node_cpu_seconds_total", t.Iowait, "cpu", cpu, "mode", "iowait")
-			e.put("node_cpu_seconds_total", t.Irq, "cpu", cpu, "mode", "irq")
-			e.put("node_cpu_seconds_total", t.Nice, "cpu", cpu, "mode", "nice")
-			e.put("node_cpu_seconds_total", t.Softirq, "cpu", cpu, "mode", "softirq")
-			e.put("node_cpu_seconds_total", t.Steal, "cpu", cpu, "mode", "steal")
-			e.put("node_cpu_seconds_total", t.System, "cpu", cpu, "mode", "system")
-			e.put("node_cpu_seconds_total", t.User, "cpu", cpu, "mode", "user")
+			for _, m := range [...]struct {
+				mode    string
+				seconds float64
+			}{
+				{"idle", t.Idle}, {"iowait", t.Iowait}, {"irq", t.Irq}, {"nice", t.Nice}, {"softirq", t.Softirq}, {"steal", t.Steal}, {"system", t.System}, {"user", t.User},
+			} {
+				e.put("node_cpu_seconds_total", kept.upwards(cpu, m.mode, m.seconds), "cpu", cpu, "mode", m.mode)
+			}
 			e.put("node_cpu_guest_seconds_total", t.Guest, "cpu", cpu, "mode", "user")
 			e.put("node_cpu_guest_seconds_total", t.GuestNice, "cpu", cpu, "mode", "nice")
 		}
 		return nil
 	}
+}
+
+// modes are the times of processors as they were told last.
+type modes map[[2]string]float64
+
+// jump is how far a time may go back without having begun anew, in seconds.
+const jump = 60
+
+// upwards tells a time that does not go back by a little: the kernel's idle and
+// iowait do (Documentation/filesystems/proc.rst), and a container's more so. To
+// whoever asks for the rate each would be a new beginning.
+func (m *modes) upwards(cpu, mode string, seconds float64) float64 {
+	if *m == nil {
+		*m = modes{}
+	}
+	k := [2]string{cpu, mode}
+	if last := (*m)[k]; seconds < last && last-seconds < jump {
+		return last
+	}
+	(*m)[k] = seconds
+	return seconds
 }
 
 func loadAverages(sys system) func(context.Context, *emitter) error {
