@@ -140,6 +140,9 @@ type asWritten struct{}
 func (v asWritten) Visit(n ast.Node) ast.Visitor {
 	switch n := n.(type) {
 	case *ast.MappingValueNode:
+		if f, ok := n.Key.(*ast.FloatNode); ok {
+			n.Key = ast.String(f.Token)
+		}
 		switch n.Key.String() {
 		case "scale", "offset":
 		case "cells", "labels": // where these words may be names
