@@ -41,3 +41,11 @@ func v1(community, enterprise string, agent [4]byte, generic, specific, uptime i
 	pdu := element(0xa4, element(6, oid(enterprise)), element(0x40, agent[:]), integer(generic), integer(specific), ticks(uptime), element(0x30, binds...))
 	return element(0x30, element(2, []byte{0}), element(4, []byte(community)), pdu)
 }
+
+// discoverEngine encodes the message that asks for an engine (RFC 3414, section 4).
+func discoverEngine() []byte {
+	header := element(0x30, integer(7), integer(65507), element(4, []byte{4}), integer(3))
+	params := element(0x30, element(4), integer(0), integer(0), element(4), element(4), element(4))
+	scoped := element(0x30, element(4), element(4), element(0xa0, integer(9), integer(0), integer(0), element(0x30)))
+	return element(0x30, element(2, []byte{3}), header, element(4, params), scoped)
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/faultline/faultline/agent/snmp"
@@ -24,16 +25,32 @@ type origin struct {
 
 // writer makes events of notifications.
 type writer struct {
-	names *profile.Notifications
+	names func() *profile.Notifications
 	agent string
 	newID func() string
+}
+
+// newWriter makes a writer that reads the profiles when it needs them.
+func newWriter(o *Options) *writer {
+	w := &writer{names: func() *profile.Notifications { return o.Notifications }, agent: o.Agent, newID: o.NewID}
+	if dirs, log := o.Profiles, o.Logger; o.Notifications == nil && len(dirs) > 0 {
+		w.names = sync.OnceValue(func() *profile.Notifications {
+			n, err := profile.LoadNotifications(dirs...)
+			if err != nil {
+				log.Error("notifications are shown by their numbers only", "err", err)
+			}
+			return n
+		})
+	}
+	return w
 }
 
 // event makes the event of a notification that was received at a time.
 func (w *writer) event(n *notice, o origin, at time.Time) base.Event {
 	oid := n.oid.String()
-	known := w.names.Find(oid)
-	v := w.values(n, known)
+	names := w.names()
+	known := names.Find(oid)
+	v := readValues(n, names, known)
 	e := base.Event{ID: w.newID(), Kind: base.EventTrap, At: at, Agent: w.agent, Site: o.device.Site, Device: o.device.ID, Component: o.device.Component, Attrs: v.attrs}
 	set := func(name, value string) {
 		if value != "" {
@@ -86,11 +103,11 @@ type values struct {
 	order []string          // attributes as they came
 }
 
-func (w *writer) values(n *notice, known *profile.Notification) *values {
+func readValues(n *notice, names *profile.Notifications, known *profile.Notification) *values {
 	v := &values{attrs: make(map[string]string, len(n.binds)+10), index: map[string]string{}, raw: map[string]string{}}
 	for _, b := range n.binds {
 		oid := string(snmp.AppendOID(nil, b.oid[:min(len(b.oid), longestOID)]))
-		name, index, as := w.names.Value(known, oid)
+		name, index, as := names.Value(known, oid)
 		format := ""
 		if as != nil {
 			format = as.Format

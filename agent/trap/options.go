@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -38,7 +39,10 @@ type Options struct {
 	Directory *Directory // whose address is whose; default: an empty one
 	// Lookup says whose an address is; default Directory.Lookup.
 	Lookup func(netip.Addr) (Device, bool)
-	// Notifications names what is received; nil: numbers only.
+	// Profiles are the directories whose notifications*.yaml name what is received;
+	// they are read when the first notification comes, since most agents hear few.
+	// None: numbers only. Notifications are those already read.
+	Profiles      []fs.FS
 	Notifications *profile.Notifications
 
 	// Sink keeps events; when it returns without an error they are on disk, and

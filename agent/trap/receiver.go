@@ -70,7 +70,7 @@ func New(o Options) (*Receiver, error) {
 	}
 	r := &Receiver{
 		opts: o, metrics: newMetrics(o.Registerer), seed: maphash.MakeSeed(),
-		writer: &writer{names: o.Notifications, agent: o.Agent, newID: o.NewID},
+		writer: newWriter(&o),
 		gate:   newGate(o.DatagramRate), queue: make(chan arrival, o.Queue), wake: make(chan struct{}, 1),
 		communities: map[string]bool{}, sources: newLRU[sourceID, *source](o.Sources),
 		global: rate.NewLimiter(rate.Limit(o.GlobalRate), o.GlobalBurst), checks: newChecks(o.CheckInterval), complained: map[complaint]time.Time{},
@@ -258,7 +258,7 @@ func (r *Receiver) sourceLocked(o origin) *source {
 func (r *Receiver) suppressLocked(s *source, n *notice, now time.Time) {
 	r.metrics.suppressed.Inc()
 	name := n.oid.String()
-	if known := r.opts.Notifications.Find(name); known != nil {
+	if known := r.writer.names().Find(name); known != nil {
 		name = known.Name
 	}
 	switch {
