@@ -24,15 +24,7 @@ func embedded(t *testing.T) fs.FS {
 }
 
 func TestEmbeddedProfilesLoad(t *testing.T) {
-	set, err := profile.Load(embedded(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range set.Names() {
-		if p := set.Profile(n); p.File() != n+".yaml" {
-			t.Errorf("profile %s stands in %s, want %s.yaml", n, p.File(), n)
-		}
-	}
+	set := shipped(t)
 	plan := set.Select(profile.Identification{Has: map[string]bool{"1.3.6.1.2.1.33.1.2": true}})
 	if !slices.Contains(plan.Profiles, "ups-mib") || !slices.Contains(plan.Profiles, "system") || slices.Contains(plan.Profiles, "printer-mib") || plan.Class != "ups" {
 		t.Errorf("plan of a UPS: class %q, %v", plan.Class, plan.Profiles)
@@ -42,10 +34,7 @@ func TestEmbeddedProfilesLoad(t *testing.T) {
 // TestIndex: the index says of the shipped profiles what they say themselves, so
 // that opening it comes to the same as loading all.
 func TestIndex(t *testing.T) {
-	whole, err := profile.Load(embedded(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	whole := shipped(t)
 	want, err := whole.Index()
 	if err != nil {
 		t.Fatal(err)
@@ -208,32 +197,4 @@ tables:
 			t.Errorf("missing fault %q in:\n%v", want, err)
 		}
 	}
-}
-
-func FuzzParse(f *testing.F) {
-	names, err := fs.Glob(rules.FS(), "profiles/*.yaml")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, n := range names {
-		text, err := fs.ReadFile(rules.FS(), n)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(text)
-	}
-	f.Add([]byte("profile: a\nextends: !!!![b]\n")) // the YAML library panics
-	f.Add([]byte("profile: a\ntables:\n  - {name: t, index: [i], columns: [{metric: m, oid: 1.3, type: gauge}]}\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		set, err := profile.Load(yamlFS(map[string]string{"f.yaml": string(text)}))
-		if err != nil {
-			return
-		}
-		plan := set.Select(profile.Identification{Has: map[string]bool{}})
-		for i := range plan.Tables {
-			if tab := plan.Tables[i]; !tab.Scalar() && len(tab.Index) == 0 {
-				t.Fatalf("table %q passed without index", tab.Name)
-			}
-		}
-	})
 }
