@@ -20,10 +20,11 @@ import (
 var version = "dev"
 
 type cli struct {
-	Run     runCmd           `cmd:"" help:"Measure and send until stopped."`
-	Check   checkCmd         `cmd:"" help:"Check the configuration and say what would be measured."`
-	SNMP    snmpCmd          `cmd:"" name:"snmp" help:"Look at devices by SNMP."`
-	Version kong.VersionFlag `help:"Print the version."`
+	Run      runCmd           `cmd:"" help:"Measure and send until stopped."`
+	Check    checkCmd         `cmd:"" help:"Check the configuration and say what would be measured."`
+	SNMP     snmpCmd          `cmd:"" name:"snmp" help:"Look at devices by SNMP."`
+	Discover discoverCmd      `cmd:"" help:"Look over networks and propose an inventory."`
+	Version  kong.VersionFlag `help:"Print the version."`
 }
 
 type runCmd struct {

@@ -21,6 +21,7 @@ const (
 	classNetwork    = "network"
 	classHost       = "host"
 	manySwitchPorts = 3
+	fewPorts        = 10 // of a router; what routes and has more is a switch that routes too
 )
 
 // kinds by the class of a profile, where that decides.
@@ -45,6 +46,9 @@ func (b *builder) classify() {
 				gateway[g] = a
 			}
 		}
+	}
+	if g := b.byAddress[b.sweep.Self.Gateway]; g != nil {
+		gateway[g], g.GatewayFor = b.sweep.Self.Gateway, b.sweep.Self.Gateway
 	}
 	for _, d := range b.devices {
 		kind, why := b.kind(d, gateway[d].IsValid())
@@ -113,8 +117,12 @@ func (d *Device) networkKind(text string) (kind, why string) {
 		return kindSwitch, "its description says so"
 	case saysRouter.MatchString(text):
 		return kindRouter, "its description says so"
-	case f.BridgePorts >= manySwitchPorts || len(f.FDB) > 0:
-		return kindSwitch, fmt.Sprintf("it bridges %d ports", f.BridgePorts)
+	case f.Forwards && f.networks() > 1 && f.ethernets() < fewPorts:
+		return kindRouter, fmt.Sprintf("it forwards between %d networks and has %d Ethernet ports", f.networks(), f.ethernets())
+	case f.bridged() >= manySwitchPorts:
+		return kindSwitch, fmt.Sprintf("it bridges %d ports", f.bridged())
+	case len(f.FDB) > 0:
+		return kindSwitch, "it has a forwarding table"
 	case f.Forwards && f.networks() > 1:
 		return kindRouter, fmt.Sprintf("it forwards between %d networks and bridges nothing", f.networks())
 	case f.Services&layer2 != 0 && f.Services&layer3 == 0:
@@ -125,6 +133,17 @@ func (d *Device) networkKind(text string) (kind, why string) {
 		return kindRouter, "it forwards and bridges nothing"
 	}
 	return kindSwitch, "its profile's class is network, and nothing says that it routes"
+}
+
+// bridged counts the ports that are a bridge's.
+func (f *Facts) bridged() int {
+	n := 0
+	for i := range f.Interfaces {
+		if f.Interfaces[i].Bridge != 0 {
+			n++
+		}
+	}
+	return max(n, f.BridgePorts)
 }
 
 func (f *Facts) networks() int {

@@ -58,7 +58,7 @@ func (f *Facts) usable() []OwnAddress {
 	var all []OwnAddress
 	for _, o := range f.Addresses {
 		a := o.Prefix.Addr()
-		if !a.IsValid() || a.IsLoopback() || a.IsUnspecified() || a.IsLinkLocalUnicast() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		if !a.IsValid() || a.IsLoopback() || a.IsUnspecified() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.Is4() && (a.As4()[0] == 0 || a.As4()[0] == 255) {
 			continue
 		}
 		if i := f.at(o.Interface); i != nil && hidden(i) {
@@ -125,6 +125,12 @@ func (d *Device) take(h *Host) {
 	if d.Name == "" {
 		d.Name = h.Name
 	}
+	if h.RTT > 0 && !d.Pinged.IsValid() {
+		d.Pinged = h.Address
+	}
+	if h.Refused != "" {
+		d.Problems = append(d.Problems, h.Address.String()+" speaks SNMP, but "+h.Refused)
+	}
 }
 
 func (d *Device) takeSelf(s *Self) {
@@ -147,7 +153,8 @@ func (b *builder) finish(d *Device, busy map[MAC]bool) {
 	if f := d.facts; f != nil {
 		d.Vendor, d.Model, d.Version, d.Serial = f.Vendor, f.Model, f.Version, f.Serial
 		d.Class, d.Profile, d.Location, d.Descr = f.Class, f.Profile, f.Location, f.SysDescr
-		d.Credential, d.Asked, d.Problems = f.Credential, f.Asked, f.Problems
+		d.Credential, d.Asked, d.Spoken = f.Credential, f.Asked, f.Spoken
+		d.Problems = append(d.Problems, f.Problems...)
 		d.own = append(d.own, f.usable()...)
 		if f.SysName != "" {
 			d.Name = f.SysName
@@ -269,6 +276,11 @@ func (b *builder) addressesOf(d *Device) []netip.Addr {
 		return n
 	}
 	slices.SortStableFunc(all, func(x, y netip.Addr) int { return cmp.Or(score(y)-score(x), x.Compare(y)) })
+	for _, h := range d.hosts {
+		if h.Address == all[0] && h.RTT > 0 {
+			d.Pinged = all[0]
+		}
+	}
 	return all
 }
 

@@ -32,6 +32,7 @@ type Host struct {
 	Name    string // by reverse DNS, "" where there is none
 	Ports   []int  // TCP ports that are open, of the few that were tried
 	RTT     time.Duration
+	Refused string // why it lets nobody in although it speaks SNMP
 	Facts   *Facts // nil: it does not answer SNMP
 }
 
@@ -39,6 +40,7 @@ type Host struct {
 type Facts struct {
 	Asked      netip.AddrPort
 	Credential string // name of the one that it takes
+	Spoken     string // version of SNMP: 1, 2c or 3
 
 	SysName, SysDescr, SysObjectID, Location string
 	EngineID                                 string // hexadecimal

@@ -109,7 +109,7 @@ func keys(f *Facts) []key {
 // fillings there.
 func solid(serial string) bool {
 	s := strings.ToLower(strings.TrimSpace(serial))
-	if len(s) < 4 || strings.Trim(s, s[:1]) == "" || strings.HasPrefix(s, "0123456789") || strings.HasPrefix(s, "123456789") {
+	if len(s) < 4 || !strings.ContainsAny(s, "0123456789") || strings.Trim(s, s[:1]) == "" || strings.HasPrefix(s, "0123456789") || strings.HasPrefix(s, "123456789") {
 		return false
 	}
 	return !slices.Contains([]string{"none", "null", "unknown", "default string", "not specified", "not available", "to be filled by o.e.m.", "system serial number"}, s)

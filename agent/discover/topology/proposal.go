@@ -60,8 +60,11 @@ type Device struct {
 
 	Credential string         `json:"credential,omitempty"` // by name; "": it does not answer SNMP
 	Asked      netip.AddrPort `json:"snmp_address,omitzero"`
+	Spoken     string         `json:"snmp_version,omitempty"`
 	Problems   []string       `json:"problems,omitempty"`
-	IsSelf     bool           `json:"self,omitempty"` // the machine that swept
+	IsSelf     bool           `json:"self,omitempty"`              // the machine that swept
+	Pinged     netip.Addr     `json:"ping_address,omitzero"`       // that answered ICMP, the first one where it did
+	GatewayFor netip.Addr     `json:"gateway_of_sweeper,omitzero"` // its address that is the default gateway of the machine that swept
 
 	facts *Facts
 	hosts []*Host

@@ -60,7 +60,8 @@ func (b *builder) conflict(kind string, devices []*Device, format string, args .
 
 // proposal fills in what is told by names, which are given last.
 func (b *builder) proposal() *Proposal {
-	p := &Proposal{Devices: b.devices, Links: b.links, Conflicts: b.conflicts, Strangers: b.strangers}
+	p := &Proposal{Devices: append([]*Device{}, b.devices...), Links: append([]*Link{}, b.links...),
+		Conflicts: append([]Conflict{}, b.conflicts...), Strangers: append([]Stranger{}, b.strangers...)}
 	if b.root != nil {
 		p.Root = b.root.ID
 	}
