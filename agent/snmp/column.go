@@ -39,16 +39,24 @@ type column struct {
 
 	// These are about the reply being read.
 	ended   bool
+	wrapped bool // ended by an OID from before the column
 	moved   bool
 	stuck   bool
 	gap     bool   // something that cannot be decoded at all came before the next row
 	got     int    // varbinds of this column
+	strange []byte // an OID that cannot follow, "" if none came
 	expects []byte // what the next row has to be, as another column's end told
 }
 
 // begin readies c for a walk; buffers are kept.
 func (c *column) begin(root OID) {
-	*c = column{root: root, cursor: append(c.cursor[:0], root...), indexes: c.indexes[:0]}
+	*c = column{root: root, cursor: append(c.cursor[:0], root...), indexes: c.indexes[:0], last: c.last[:0], strange: c.strange[:0]}
+}
+
+// fresh forgets what was about the last reply.
+func (c *column) fresh() {
+	c.ended, c.wrapped, c.moved, c.stuck, c.gap = false, false, false, false, false
+	c.got, c.expects, c.strange = 0, nil, c.strange[:0]
 }
 
 // index is the last row's index, nil before the first.

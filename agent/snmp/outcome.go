@@ -47,7 +47,7 @@ var (
 
 // LoopError is the fault of a column whose OIDs come again.
 type LoopError struct {
-	Index string // that came again
+	Index string // that came again, or the OID of another column
 	Rows  int    // read before
 }
 

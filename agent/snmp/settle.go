@@ -10,7 +10,7 @@ func (w *walk) settle(k int, odd bool) {
 	moved := false
 	for _, i := range w.picked {
 		c := &w.columns[i]
-		c.done = c.done || c.ended && believe
+		c.done = c.done || c.ended && believe && (!c.wrapped || n == 1 && w.op == Next)
 		moved = moved || c.moved || c.done
 	}
 	if moved {
@@ -94,6 +94,8 @@ func (w *walk) allEnded() bool {
 func (w *walk) still(c *column, believe bool) {
 	switch {
 	case c.done:
+	case c.wrapped: // believed of an answer to nothing else only
+		c.alone, c.next = true, true
 	case c.moved:
 		c.alone = c.ended && !believe
 		c.next = c.next && !c.lonely
@@ -110,6 +112,8 @@ func (w *walk) still(c *column, believe bool) {
 		c.fail(errLeftOut)
 	case c.stuck:
 		c.fail(errStuck)
+	case len(c.strange) > 0:
+		c.fail(LoopError{string(AppendOID(nil, c.strange)), c.rows})
 	default:
 		w.skip(c, undecodable)
 	}

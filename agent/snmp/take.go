@@ -9,7 +9,7 @@ func (w *walk) take(r *Reply) {
 	n := len(w.picked)
 	for _, i := range w.picked {
 		c := &w.columns[i]
-		c.ended, c.moved, c.stuck, c.gap, c.got, c.expects = false, false, false, false, 0, nil
+		c.fresh()
 	}
 	k, odd := 0, false
 	vb := r.Varbinds()
@@ -19,6 +19,8 @@ func (w *walk) take(r *Reply) {
 		c.got++
 		k++
 		switch {
+		case c.ended && under(vb.OID, c.root) && !vb.Bad: // it does not end after all
+			odd = vb.Value.Type < NoSuchObject || vb.Value.Type > EndOfMIBView
 		case c.done || c.ended || c.stuck:
 		case vb.Bad:
 			w.bad(c, vb.OID)
@@ -54,15 +56,16 @@ const undecodable Status = -1
 // place takes what stands at a position of column i; false says that it cannot be
 // the answer for that column.
 func (w *walk) place(i int, c *column, oid []byte, v Value) bool {
-	if v.Type >= NoSuchObject && v.Type <= EndOfMIBView {
+	exception := v.Type >= NoSuchObject && v.Type <= EndOfMIBView
+	if c.expects != nil && (exception || !bytes.Equal(oid, c.expects)) {
+		return false
+	}
+	if exception {
 		c.ended = true
 		return true
 	}
 	if !under(oid, c.root) {
 		return w.outside(c, oid)
-	}
-	if c.expects != nil && !bytes.Equal(oid, c.expects) {
-		return false
 	}
 	index := oid[len(c.root):]
 	if order := compare(index, c.index()); order <= 0 || c.seen != nil {
@@ -93,12 +96,23 @@ func (w *walk) outside(c *column, oid []byte) bool {
 	case order > 0:
 		c.ended = true
 		return w.plausible(oid)
-	case w.owner(oid) != nil:
+	case w.ours(oid):
+		c.strange = append(c.strange[:0], oid...)
 		return false
 	}
 	w.note("the end leads back to the beginning")
-	c.ended = true
+	c.ended, c.wrapped = true, true
 	return true
+}
+
+// ours tells whether the OID is that of a column of this walk or lies below it.
+func (w *walk) ours(oid []byte) bool {
+	for i := range w.columns {
+		if root := w.columns[i].root; under(oid, root) || string(oid) == string(root) {
+			return true
+		}
+	}
+	return false
 }
 
 // hand gives an instance to visit.

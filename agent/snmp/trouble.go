@@ -135,16 +135,21 @@ func (w *walk) probed(r *Reply) {
 	vb := r.Varbinds()
 	there := r.Status == NoError && vb.Next() && !vb.Bad && bytes.Equal(vb.OID, c.cursor)
 	exception := there && vb.Value.Type >= NoSuchObject && vb.Value.Type <= EndOfMIBView
-	switch {
-	case r.Status == NoSuchName || exception:
+	miss := r.Status == NoSuchName || exception
+	if miss || there && !bytes.Equal(c.index(), successor(c.last)) { // there may be rows before it
 		c.skipped[len(c.skipped)-1] = "something after " + cmp.Or(string(AppendIndex(nil, c.last)), "the beginning")
-		if c.misses++; c.misses >= mostMisses {
-			c.fail(fmt.Errorf("%w; given up after %d rows", SkippedError{c.skipped, c.status}, c.rows))
-		}
-	case there:
+	} else if there {
 		c.skipped = c.skipped[:len(c.skipped)-1]
+	}
+	if there && !exception {
 		c.accept(vb.OID)
 		w.hand(i, c.index(), vb.Value)
+	}
+	if miss {
+		c.misses++
+	}
+	if c.misses >= mostMisses {
+		c.fail(fmt.Errorf("%w; given up after %d rows", SkippedError{c.skipped, c.status}, c.rows))
 	}
 }
 
