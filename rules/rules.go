@@ -9,6 +9,7 @@ import (
 )
 
 //go:generate go run ../internal/profile/mkindex profiles
+//go:generate go run ../internal/profile/mksupport profiles ../docs/support.md
 
 //go:embed alerts calendars diagnosis processes profiles routes
 var files embed.FS
