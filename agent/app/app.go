@@ -29,10 +29,12 @@ import (
 	"github.com/faultline/faultline/agent/link"
 	"github.com/faultline/faultline/agent/schedule"
 	"github.com/faultline/faultline/agent/spool"
+	"github.com/faultline/faultline/agent/trap"
 	"github.com/faultline/faultline/agent/uplink"
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/internal/wire"
 	"github.com/faultline/faultline/plugins/base"
+	"github.com/faultline/faultline/plugins/bundled/database"
 	"github.com/faultline/faultline/plugins/input"
 	"github.com/faultline/faultline/rules"
 )
@@ -58,9 +60,13 @@ type App struct {
 
 	encoders sync.Pool // of *wire.SampleEncoder
 
-	mu     sync.Mutex    // guards handed
-	handed []base.Target // what the collector handed out last
-	checks sync.WaitGroup
+	hear receivers
+
+	mu      sync.Mutex             // guards the fields below
+	handed  []base.Target          // what the collector handed out last
+	names   map[string]trap.Device // devices by name
+	inputOf map[string]string      // of targets, by id
+	checks  sync.WaitGroup
 }
 
 // New builds an agent; nothing is measured or sent before Run.
@@ -92,6 +98,9 @@ func New(cfg config.Config, o Options) (*App, error) {
 	a.uplink, err = uplink.New(uplink.Options{Spool: a.spool, Link: client, BacklogRate: cfg.Spool.BacklogRate, Logger: o.Logger, Registerer: a.reg})
 	if err == nil {
 		a.control, err = control.New(control.Options{Link: client, Dir: cfg.Data, OnWork: a.apply, OnCheck: a.check, Logger: o.Logger, Registerer: a.reg})
+	}
+	if err == nil {
+		err = a.listen()
 	}
 	if err != nil {
 		return nil, errors.Join(err, a.spool.Close())
@@ -133,7 +142,7 @@ func builtin(cfg config.Config, log *slog.Logger) (map[string]input.Input, error
 		return nil, err
 	}
 	m := map[string]input.Input{}
-	for _, in := range []input.Input{host.New(host.Options{}), s, probe.New(probe.Options{})} {
+	for _, in := range []input.Input{host.New(host.Options{}), s, probe.New(probe.Options{}), database.New(database.Options{SecretDir: cfg.Secrets})} {
 		m[in.Name()] = in
 	}
 	return m, nil
@@ -163,6 +172,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.schedule.Run(ctx) })
 	g.Go(func() error { return a.uplink.Run(ctx) })
 	g.Go(func() error { return a.control.Run(ctx) })
+	a.hear.run(ctx, g)
 	if a.cfg.Listen != "" {
 		g.Go(func() error { return a.serveStatus(ctx) })
 	}
@@ -238,6 +248,7 @@ func (a *App) retarget() {
 	if err := a.schedule.SetTargets(all); err != nil {
 		a.log.Error("targets that cannot be measured", "err", err)
 	}
+	a.introduce(all)
 	a.log.Info("targets", "count", len(all))
 }
 

@@ -25,7 +25,10 @@ type Config struct {
 	Timeout     time.Duration `yaml:"timeout"`     // of one measurement
 	Concurrency int           `yaml:"concurrency"` // measurements at once
 	Listen      string        `yaml:"listen"`      // status and own metrics, loopback; "" is none
-	Profiles    string        `yaml:"profiles"` // directory of device profiles that stand beside, or in place of, the shipped ones
+	Profiles    string        `yaml:"profiles"`    // directory of device profiles that stand beside, or in place of, the shipped ones
+	Secrets     string        `yaml:"secrets"`     // directory of the files that targets may name for their passwords
+	Traps       Traps         `yaml:"traps"`
+	Syslog      Syslog        `yaml:"syslog"`
 	Collector   Collector     `yaml:"collector"`
 	Spool       Spool         `yaml:"spool"`
 	Targets     []base.Target `yaml:"targets"`
@@ -39,6 +42,33 @@ type Collector struct {
 	CAFile    string        `yaml:"ca_file"` // PEM; "" is the system's
 }
 
+// Traps is where SNMP notifications are taken. The communities and users that
+// targets are polled with are believed of their devices without being named.
+type Traps struct {
+	Listen       []string        `yaml:"listen"`      // host:port; none: nothing is taken
+	Communities  []secret.String `yaml:"communities"` // of any sender
+	Users        []TrapUser      `yaml:"users"`       // of any sender
+	Relays       []string        `yaml:"relays"`      // addresses that may speak for others; none: all may
+	EngineResets bool            `yaml:"engine_resets"`
+}
+
+// TrapUser is one SNMPv3 user.
+type TrapUser struct {
+	Name         string        `yaml:"name"`
+	AuthProtocol string        `yaml:"auth_protocol"`
+	AuthPassword secret.String `yaml:"auth_password"`
+	PrivProtocol string        `yaml:"priv_protocol"`
+	PrivPassword secret.String `yaml:"priv_password"`
+}
+
+// Syslog is where devices' log lines are taken.
+type Syslog struct {
+	UDP      string   `yaml:"udp"`      // host:port; "" is none
+	TCP      string   `yaml:"tcp"`      // host:port; "" is none
+	Relays   []string `yaml:"relays"`   // addresses that may speak for others
+	Patterns string   `yaml:"patterns"` // directory of patterns that stand beside the shipped ones
+}
+
 // Spool bounds the store on disk.
 type Spool struct {
 	MaxBytes    int64         `yaml:"max_bytes"`
@@ -48,7 +78,7 @@ type Spool struct {
 
 // Default returns the settings that a file need not name.
 func Default() Config {
-	return Config{Data: "/var/lib/faultline-agent", Interval: 15 * time.Second, Timeout: 10 * time.Second, Concurrency: 64,
+	return Config{Data: "/var/lib/faultline-agent", Secrets: "/etc/faultline/secrets", Interval: 15 * time.Second, Timeout: 10 * time.Second, Concurrency: 64,
 		Spool: Spool{MaxBytes: 2 << 30, MaxAge: 7 * 24 * time.Hour, BacklogRate: 20000}}
 }
 
