@@ -29,9 +29,9 @@ var kinds = map[string]string{"firewall": kindFirewall, "ups": "ups", "pdu": "pd
 	"storage": "storage", kindPrinter: kindPrinter}
 
 var (
-	saysSwitch = regexp.MustCompile(`(?i)\bswitch(es)?\b|交换机`)
-	saysRouter = regexp.MustCompile(`(?i)\brouter\b|路由器`)
-	saysRadio  = regexp.MustCompile(`(?i)\baccess (point|controller)\b|\bwireless (lan )?controller\b|\bWLC\b`)
+	saysSwitch = regexp.MustCompile(`(?i)\bswitch(es)?\b|交换机|\bCRS\d{3}`) // CRS: MikroTik's switches, which run RouterOS
+	saysRouter = regexp.MustCompile(`(?i)\brouter\b|路由器|\bASR ?\d|\bISR ?\d|\bNE\d{2,}E?\b|\bNetEngine\b|\bAR\d{3,4}\w*\b|\bMSR\d|\bMX\d{2,}\b|\bRouterOS\b`)
+	saysRadio  = regexp.MustCompile(`(?i)\baccess (point|controller)\b|\bwireless (lan )?controller\b|\bWLC\b|\bAC\d{4}-`)
 )
 
 // databases are the ports at which databases answer.
