@@ -58,7 +58,7 @@ func (c *discoverCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	paper := discover.Paper{Site: c.Site, Agent: c.Agent, Root: c.Root, Secrets: c.Output != "" || c.Secrets, JSON: c.JSON}
+	paper := discover.Paper{Site: c.Site, Agent: c.Agent, Secrets: c.Output != "" || c.Secrets, JSON: c.JSON}
 	if c.Existing != "" {
 		if paper.Existing, err = inventory.Load(c.Existing); err != nil {
 			return err
@@ -77,7 +77,7 @@ func (c *discoverCmd) Run() error {
 		return err
 	}
 	paper.Now = time.Now()
-	document, err := result.Write(paper)
+	document, err := result.Write(result.Propose(c.Root), paper)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 // Paper says how a result is written down.
 type Paper struct {
 	Site, Agent string              // ids in the inventory
-	Root        string              // as of topology.Sweep
 	Existing    *inventory.Existing // nil: everything is new
 	Secrets     bool                // write communities and passwords; else what stands for them
 	JSON        bool
@@ -38,14 +37,15 @@ type summary struct {
 	Changes *inventory.Changes `json:"changes,omitempty"`
 }
 
-// Write concludes from a result and writes it down: an inventory in YAML, or
-// everything that is known as JSON, in which no secret ever stands.
-func (r *Result) Write(p Paper) ([]byte, error) {
-	proposal := topology.Propose(&topology.Sweep{Self: Self(r.Hosts), Hosts: r.Hosts, Root: p.Root})
-	return r.write(proposal, p)
+// Propose concludes from what was found here. root is as of topology.Sweep.
+func (r *Result) Propose(root string) *topology.Proposal {
+	return topology.Propose(&topology.Sweep{Self: Self(r.Hosts), Hosts: r.Hosts, Root: root})
 }
 
-func (r *Result) write(proposal *topology.Proposal, p Paper) ([]byte, error) {
+// Write writes a proposal made of the result down: an inventory in YAML, or
+// everything that is known as JSON, in which no secret ever stands. With
+// Existing, the devices of the proposal get the ids that they have there.
+func (r *Result) Write(proposal *topology.Proposal, p Paper) ([]byte, error) {
 	var changes *inventory.Changes
 	if p.Existing != nil {
 		changes = inventory.Compare(proposal, p.Existing, p.Site, r.Swept, r.Excluded)

@@ -137,7 +137,7 @@ func TestInterrupted(t *testing.T) {
 	if !r.Interrupted || agents < 2 || len(r.Hosts) < 200 {
 		t.Errorf("interrupted %v, %d hosts, %d of them by SNMP", r.Interrupted, len(r.Hosts), agents)
 	}
-	out, err := r.Write(Paper{Site: "s", Agent: "a", Now: time.Unix(0, 0).UTC()})
+	out, err := r.Write(r.Propose(""), Paper{Site: "s", Agent: "a", Now: time.Unix(0, 0).UTC()})
 	if err != nil || !strings.Contains(string(out), "the sweep was interrupted") {
 		t.Errorf("document: %v\n%s", err, out)
 	}
@@ -173,7 +173,7 @@ func TestDocuments(t *testing.T) {
 	o := sweepOptions(t, port, "127.44.0.1", "127.44.0.2", "127.44.0.4")
 	r := run(t, t.Context(), o)
 	paper := Paper{Site: "branch-2", Agent: "b2", Now: time.Unix(0, 0).UTC()}
-	open, err := r.Write(paper)
+	open, err := r.Write(r.Propose(""), paper)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,12 +181,12 @@ func TestDocuments(t *testing.T) {
 		t.Errorf("secrets on standard output:\n%s", s)
 	}
 	paper.Secrets = true
-	file, err := r.Write(paper)
+	file, err := r.Write(r.Propose(""), paper)
 	if err != nil || !strings.Contains(string(file), `options: {version: "2c", community: labpub}`) {
 		t.Errorf("%v\n%s", err, file)
 	}
 	paper.JSON = true
-	raw, err := r.Write(paper)
+	raw, err := r.Write(r.Propose(""), paper)
 	if err != nil {
 		t.Fatal(err)
 	}
