@@ -49,3 +49,12 @@ func discoverEngine() []byte {
 	scoped := element(0x30, element(4), element(4), element(0xa0, integer(9), integer(0), integer(0), element(0x30)))
 	return element(0x30, element(2, []byte{3}), header, element(4, params), scoped)
 }
+
+// plainV3 encodes a notification of version 3 without authentication.
+func plainV3(user, engine string, tag byte) []byte {
+	header := element(0x30, integer(7), integer(65507), element(4, []byte{0}), integer(3))
+	params := element(0x30, element(4, []byte(engine)), integer(0), integer(0), element(4, []byte(user)), element(4), element(4))
+	list := element(0x30, element(0x30, element(6, oid("1.3.6.1.2.1.1.3.0")), ticks(5)), bind0("1.3.6.1.6.3.1.1.4.1.0", 6, oid(ifDown)))
+	scoped := element(0x30, element(4, []byte(engine)), element(4), element(tag, integer(9), integer(0), integer(0), list))
+	return element(0x30, element(2, []byte{3}), header, element(4, params), scoped)
+}

@@ -61,7 +61,6 @@ func (w *writer) event(n *notice, o origin, at time.Time) base.Event {
 	set("source", o.source.String())
 	set("version", n.version.String())
 	set("enterprise", cut(n.enterprise.String(), false))
-	set("engine", hex.EncodeToString([]byte(n.engine)))
 	if o.source != o.sender {
 		set("relay", o.sender.String())
 	} else if n.claimed.IsValid() && n.claimed != o.sender {
@@ -74,6 +73,8 @@ func (w *writer) event(n *notice, o origin, at time.Time) base.Event {
 	}
 	if n.inform {
 		set("inform", "true")
+	} else { // of the sender; an inform names ours
+		set("engine", hex.EncodeToString([]byte(n.engine)))
 	}
 	if n.incomplete {
 		set("incomplete", "true")

@@ -2,7 +2,9 @@ package trap
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"net/netip"
 	"sync"
@@ -88,6 +90,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = r.Close() }()
+	r.opts.Logger.Info("listening for notifications", "addresses", fmt.Sprint(r.Addrs()), "engine", hex.EncodeToString([]byte(r.usm.engine.id)))
 	readers, reading := errgroup.WithContext(ctx)
 	for _, s := range r.sockets {
 		readers.Go(func() error { return r.read(reading, s) })

@@ -37,7 +37,9 @@ func (r *Receiver) Listen() (err error) {
 	r.mu.Unlock()
 	for _, address := range r.opts.Listen {
 		if err := r.open(address); err != nil {
-			return errors.Join(fmt.Errorf("listen for notifications at %s: %w%s", address, err, hint(err)), r.Close())
+			err = errors.Join(fmt.Errorf("listen for notifications at %s: %w%s", address, err, hint(err)), r.Close())
+			r.sockets = nil
+			return err
 		}
 	}
 	r.ready = true

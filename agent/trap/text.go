@@ -76,7 +76,7 @@ func words(b []byte, long bool) (string, bool) {
 		if s := string(b[:len(b)-drop]); utf8.ValidString(s) && printable(s) {
 			return tidy(s), true
 		}
-		if s, err := simplifiedchinese.GB18030.NewDecoder().Bytes(b[:len(b)-drop]); err == nil && chinese(string(s)) {
+		if s, err := simplifiedchinese.GB18030.NewDecoder().Bytes(b[:len(b)-drop]); err == nil && chinese(string(s)) && (len(b) > doubtful || common(b[:len(b)-drop])) {
 			return tidy(string(s)), true
 		}
 		if !long { // only what was cut may end within a character
@@ -89,6 +89,26 @@ func words(b []byte, long bool) (string, bool) {
 // printable tells whether nothing but characters and white space is in it.
 func printable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) && !unicode.IsSpace(r) })
+}
+
+// doubtful is up to how many octets a number or an address may look like Chinese.
+const doubtful = 16
+
+// common tells whether octets are nothing but ASCII and the characters of GB 2312,
+// which six octets of an address are by chance once in a thousand times.
+func common(b []byte) bool {
+	for i := 0; i < len(b); i++ {
+		if b[i] < 0x80 {
+			continue
+		}
+		if lead := b[i]; lead < 0xa1 || lead > 0xf7 || lead > 0xa9 && lead < 0xb0 {
+			return false
+		}
+		if i++; i == len(b) || b[i] < 0xa1 || b[i] == 0xff {
+			return false
+		}
+	}
+	return true
 }
 
 func chinese(s string) bool {

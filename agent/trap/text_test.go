@@ -39,6 +39,7 @@ func TestText(t *testing.T) {
 		{"GBK with padding", str(append(gbk(t, "电源 A 故障"), 0, 0)...), "", "电源 A 故障"},
 		{"MAC", str(0, 0x1b, 0x54, 0xff, 0x10, 2), "mac", "00:1b:54:ff:10:02"},
 		{"octets", str(0, 0x1b, 0x54, 0xff, 0x10, 2), "", "00:1b:54:ff:10:02"},
+		{"octets that GBK has characters for", str(0x88, 0x86, 0xc2, 0x55, 0x90, 0x91), "", "88:86:c2:55:90:91"},
 		{"letters in hex", str('A', 'B'), "hex", "41:42"},
 		{"address in octets", str(10, 0, 0, 1), "ip", "10.0.0.1"},
 		{"IPv6 address in octets", str(0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1), "ip", "2001:db8::1"},
