@@ -24,14 +24,14 @@ func (m *mysqlLogin) processes() string {
 // queue that way on purpose.
 const (
 	working = "COMMAND IN ('Query', 'Execute') AND USER NOT IN ('system user', 'event_scheduler') AND ID <> CONNECTION_ID()"
-	waiting = "(STATE LIKE 'Waiting for%lock%' OR STATE = 'Locked')"
+	waiting = "(LEFT(STATE, 11) = 'Waiting for' AND LOCATE('lock', STATE) > 0 OR STATE = 'Locked')"
 )
 
 // readActivity counts sessions and the statements that run.
 func (m *mysqlLogin) readActivity(ctx context.Context, r *reading) error {
 	slow := m.set.slowAfter.Seconds()
 	t, err := m.ask(ctx, "SELECT COALESCE(SUM("+working+"), 0) AS active, COALESCE(SUM("+working+" AND NOT "+waiting+" AND TIME >= %g), 0) AS slow,"+
-		" COALESCE(MAX(IF("+working+" AND NOT "+waiting+", TIME, 0)), 0) AS slowest, COALESCE(SUM(COMMAND LIKE 'Binlog Dump%%'), 0) AS standbys"+
+		" COALESCE(MAX(IF("+working+" AND NOT "+waiting+", TIME, 0)), 0) AS slowest, COALESCE(SUM(LEFT(COMMAND, 11) = 'Binlog Dump'), 0) AS standbys"+
 		" FROM (SELECT ID, USER, COMMAND, TIME, COALESCE(STATE, '') AS STATE FROM "+m.processes()+") p", slow)
 	if err != nil {
 		return m.permission(err, "PROCESS")

@@ -18,7 +18,7 @@ import (
 // directly: database/sql would log in again whenever it likes.
 type mysqlLogin struct {
 	conn    driver.Conn
-	net     net.Conn
+	net     *guardedConn
 	set     *settings
 	mariadb bool
 	version int  // 101119 for 10.11.19, 80036 for 8.0.36
@@ -39,6 +39,10 @@ func loginMySQL(ctx context.Context, nc net.Conn, s *settings) (login, error) {
 	if err != nil {
 		return nil, &settingsError{err}
 	}
+	guarded, err := greeted(ctx, nc)
+	if err != nil {
+		return nil, err
+	}
 	cfg := mysql.NewConfig()
 	cfg.User, cfg.Passwd, cfg.DBName = s.user, password.Reveal(), s.database
 	cfg.Net, cfg.Addr = "tcp", s.address
@@ -46,21 +50,31 @@ func loginMySQL(ctx context.Context, nc net.Conn, s *settings) (login, error) {
 	cfg.AllowCleartextPasswords = s.verified()
 	cfg.ConnectionAttributes = "program_name:" + applicationName
 	cfg.Logger = &mysql.NopLogger{} // what matters comes back as an error
-	cfg.DialFunc = func(context.Context, string, string) (net.Conn, error) { return nc, nil }
+	cfg.DialFunc = func(context.Context, string, string) (net.Conn, error) { return guarded, nil }
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, &settingsError{err}
 	}
-	conn, err := connector.Connect(ctx)
+	m := &mysqlLogin{net: guarded, set: s}
+	err = caught(func() (err error) { m.conn, err = connector.Connect(ctx); return err })
 	if err != nil {
 		return nil, err
 	}
-	m := &mysqlLogin{conn: conn, net: nc, set: s}
 	if err := m.prepare(ctx); err != nil {
 		m.close()
 		return nil, err
 	}
 	return m, nil
+}
+
+// greeted waits for the server's greeting until ctx ends.
+func greeted(ctx context.Context, nc net.Conn) (*guardedConn, error) {
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetReadDeadline(time.Unix(1, 0)) })
+	guarded, err := greet(nc)
+	if !stop() && err != nil {
+		err = ctx.Err()
+	}
+	return guarded, err
 }
 
 // prepare learns what server it is and makes the session read only, bounded in
@@ -128,7 +142,9 @@ func (m *mysqlLogin) ask(ctx context.Context, query string, args ...any) (table,
 	if len(args) > 0 {
 		query = fmt.Sprintf(query, args...)
 	}
-	t, err := m.rows(ctx, query)
+	m.net.allow()
+	var t table
+	err := caught(func() (err error) { t, err = m.rows(ctx, query); return err })
 	var own *mysql.MySQLError
 	if err != nil && !errors.As(err, &own) {
 		m.lost = true

@@ -130,6 +130,10 @@ func (s *server) freeze(sig syscall.Signal) {
 		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
 			s.t.Fatal(err)
 		}
+		until(s.t, "the process has stopped or goes on", func() bool {
+			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+			return err != nil || bytes.Contains(b, []byte(") T ")) == (sig == syscall.SIGSTOP)
+		})
 	}
 }
 
@@ -207,4 +211,35 @@ func serverDir(t *testing.T) string {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
+}
+
+// listen takes connections and says nothing.
+func listen(t *testing.T) int { return serve(t, "") }
+
+// serve sends a greeting to everybody and keeps the connection until the test
+// ends.
+func serve(t *testing.T, greeting string) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { _ = l.Close(); <-done })
+	go func() {
+		defer close(done)
+		var open []net.Conn
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				break
+			}
+			_, _ = c.Write([]byte(greeting))
+			open = append(open, c)
+		}
+		for _, c := range open {
+			_ = c.Close()
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).Port
 }

@@ -38,7 +38,7 @@ func (r *reading) tellRole(replica bool) {
 }
 
 // tellReplication reports whether a channel of replication runs, and sends an
-// event when that changed. why is masked and may be empty.
+// event when that changed. why holds no data and may be empty.
 func (r *reading) tellReplication(channel string, runs bool, why string) {
 	f := truth(runs)
 	r.put("faultline_database_replication_running", f, "channel", channel)
