@@ -94,6 +94,7 @@ func New(o Options) (*Reflector, error) {
 		return nil, fmt.Errorf("reflect: listen %s: %w", o.Listen, err)
 	}
 	r.conn = c.(*net.UDPConn)
+	_ = DontFragment(r.conn) // elsewhere large answers may come in pieces
 	return r, nil
 }
 

@@ -57,6 +57,7 @@ func (p *dnsProbe) run(ctx context.Context, r *result) error {
 	ip, _, err := p.lookup(ctx, r)
 	if err != nil {
 		r.put("probe_dns_query_succeeded", 0)
+		r.failed(err)
 		return nil
 	}
 	start := time.Now()
@@ -67,6 +68,7 @@ func (p *dnsProbe) run(ctx context.Context, r *result) error {
 	r.put("probe_dns_duration_seconds", time.Since(start).Seconds(), "phase", "request")
 	r.put("probe_dns_query_succeeded", truth(err == nil))
 	if err != nil {
+		r.failed(err)
 		return nil
 	}
 	r.put("faultline_probe_dns_rcode", float64(m.RCode))

@@ -67,6 +67,7 @@ func (p *httpProbe) run(ctx context.Context, r *result) error {
 	r.put("probe_http_duration_seconds", resolved.Seconds(), "phase", "resolve")
 	if err != nil {
 		r.put("probe_http_status_code", 0)
+		r.failed(err)
 		return nil
 	}
 	ph := &phases{}
@@ -76,12 +77,15 @@ func (p *httpProbe) run(ctx context.Context, r *result) error {
 	}
 	req.Host = p.hostName
 	redirects := 0
-	client := p.client(ip.String(), &redirects)
+	seen := &tlsSeen{}
+	client := p.client(ip.String(), &redirects, seen)
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
+	seen.put(r)
 	if err != nil {
 		r.put("probe_http_status_code", 0)
 		ph.put(r, time.Now())
+		r.failed(err)
 		return nil
 	}
 	defer resp.Body.Close()
@@ -94,11 +98,11 @@ func (p *httpProbe) run(ctx context.Context, r *result) error {
 
 // client makes a client that connects to the resolved address of the target
 // and looks up other hosts, met in redirects, as usual.
-func (p *httpProbe) client(ip string, redirects *int) *http.Client {
+func (p *httpProbe) client(ip string, redirects *int, seen *tlsSeen) *http.Client {
 	var d net.Dialer
 	t := &http.Transport{
 		DisableKeepAlives: true,
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: p.insecure},
+		TLSClientConfig:   (&tlsCheck{insecure: p.insecure}).config(seen),
 		ForceAttemptHTTP2: true,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if host, port, err := net.SplitHostPort(addr); err == nil && host == p.host {
@@ -123,9 +127,6 @@ func (p *httpProbe) judge(r *result, resp *http.Response, body []byte) bool {
 	r.put("probe_http_uncompressed_body_length", float64(len(body)))
 	r.put("probe_http_version", float64(resp.ProtoMajor)+float64(resp.ProtoMinor)/10)
 	r.put("probe_http_ssl", truth(resp.TLS != nil))
-	if resp.TLS != nil {
-		putTLS(r, *resp.TLS)
-	}
 	ok := p.status[resp.StatusCode] || len(p.status) == 0 && resp.StatusCode/100 == 2
 	if p.body != nil || p.without != nil {
 		bad := p.body != nil && !p.body.Match(body) || p.without != nil && p.without.Match(body)

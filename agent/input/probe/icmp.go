@@ -52,10 +52,10 @@ func (e *echo) run(ctx context.Context, r *result) error {
 	defer func() { _ = c.Close() }()
 	r.put("probe_icmp_duration_seconds", time.Since(start).Seconds(), "phase", "setup")
 	got := e.exchange(ctx, c)
-	if ctx.Err() != nil && got.sent == 0 {
+	if ctx.Err() != nil && got.sent == 0 { // no time to ask
 		return ctx.Err()
 	}
-	r.put("faultline_probe_loss_ratio", 1-float64(got.received)/float64(max(got.sent, 1)))
+	r.put("faultline_probe_loss_ratio", got.loss())
 	r.put("faultline_probe_packets_sent", float64(got.sent))
 	if r.success = got.received > 0; r.success {
 		r.put("probe_icmp_duration_seconds", (got.rtt / time.Duration(got.received)).Seconds(), "phase", "rtt")
@@ -68,13 +68,29 @@ func (e *echo) run(ctx context.Context, r *result) error {
 // tally is the outcome of one exchange.
 type tally struct {
 	sent, received, hops int
-	rtt, longest         time.Duration // sum, maximum
+	rtt, longest         time.Duration   // sum, maximum
+	each                 []time.Duration // by number of the packet; 0: not answered
+}
+
+// loss is the share of packets that were not answered.
+func (t tally) loss() float64 { return 1 - float64(t.received)/float64(max(t.sent, 1)) }
+
+// shortest is the least round trip.
+func (t tally) shortest() time.Duration {
+	least := t.longest
+	for _, d := range t.each {
+		if d > 0 {
+			least = min(least, d)
+		}
+	}
+	return least
 }
 
 // exchange sends all packets and reads answers until all are in, the timeout
-// after the last packet is over, or ctx ends.
+// after the last packet is over, or ctx ends. A packet that ctx left no time to
+// be answered does not count.
 func (e *echo) exchange(ctx context.Context, c *echoConn) tally {
-	var t tally
+	t := tally{each: make([]time.Duration, e.count)}
 	stop := context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	sent := make([]time.Time, 0, e.count) // zero once answered
@@ -91,23 +107,34 @@ func (e *echo) exchange(ctx context.Context, c *echoConn) tally {
 		if t.sent == e.count {
 			until = sent[t.sent-1].Add(e.timeout)
 		}
-		if t.received == e.count || ctx.Err() != nil || t.sent == e.count && !now.Before(until) {
+		if t.received == e.count || t.sent == e.count && !now.Before(until) {
 			return t
 		}
-		if c.SetReadDeadline(until) != nil || ctx.Err() != nil {
+		if ctx.Err() != nil || c.SetReadDeadline(until) != nil || ctx.Err() != nil {
+			for _, at := range sent {
+				if !at.IsZero() && now.Sub(at) < e.timeout {
+					t.sent--
+				}
+			}
 			return t
 		}
 		seq, hops, err := c.receive()
 		if err != nil || seq >= len(sent) || sent[seq].IsZero() {
 			continue
 		}
-		took := time.Since(sent[seq])
+		t.answered(seq, time.Since(sent[seq]), hops)
 		sent[seq] = time.Time{}
-		t.received++
-		t.rtt += took
-		t.longest = max(t.longest, took)
-		t.hops = hops
 	}
+}
+
+// answered notes an answer.
+func (t *tally) answered(seq int, took time.Duration, hops int) {
+	took = max(took, 1) // 0 is: not answered
+	t.each[seq] = took
+	t.received++
+	t.rtt += took
+	t.longest = max(t.longest, took)
+	t.hops = hops
 }
 
 // echoConn sends echo requests to one address and reads their answers.

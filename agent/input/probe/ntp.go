@@ -28,15 +28,18 @@ func (p *ntpProbe) run(ctx context.Context, r *result) error {
 	defer cancel()
 	ip, _, err := p.lookup(ctx, r)
 	if err != nil {
+		r.failed(err)
 		return nil
 	}
 	a, err := askNTP(ctx, net.JoinHostPort(ip.String(), p.port))
 	if err != nil {
+		r.failed(err)
 		return nil
 	}
 	r.put("faultline_ntp_stratum", float64(a.stratum))
 	r.put("faultline_ntp_leap", float64(a.leap))
 	r.put("faultline_ntp_rtt_seconds", a.rtt.Seconds())
+	r.put("faultline_ntp_root_distance_seconds", a.distance.Seconds())
 	if r.success = a.usable(); r.success {
 		r.put("faultline_ntp_offset_seconds", a.offset.Seconds())
 	}
@@ -47,6 +50,7 @@ func (p *ntpProbe) run(ctx context.Context, r *result) error {
 type ntpAnswer struct {
 	leap, stratum int
 	offset, rtt   time.Duration
+	distance      time.Duration // how far the server may itself be off: half its delay to the root and its dispersion
 }
 
 // usable tells whether the server itself trusts its clock.
@@ -93,9 +97,15 @@ func parseNTP(b, nonce []byte, sent time.Time, took time.Duration) (ntpAnswer, b
 	back := sent.Add(took)
 	return ntpAnswer{
 		leap: int(b[0] >> 6), stratum: int(b[1]),
-		offset: (received.Sub(sent) + answered.Sub(back)) / 2,
-		rtt:    max(took-answered.Sub(received), 0),
+		offset:   (received.Sub(sent) + answered.Sub(back)) / 2,
+		rtt:      max(took-answered.Sub(received), 0),
+		distance: short(b[4:8])/2 + short(b[8:12]),
 	}, true
+}
+
+// short reads 16 bits of seconds and 16 of fractions.
+func short(b []byte) time.Duration {
+	return time.Duration(int64(binary.BigEndian.Uint32(b)) * int64(time.Second) >> 16)
 }
 
 // ntpTime reads 32 bits of seconds since 1900 and 32 of fractions; the era is

@@ -1,8 +1,8 @@
 // Package probe is the input that asks from outside whether something answers:
-// ICMP echo, TCP connect, HTTP, DNS and NTP, with the metric names of
-// blackbox_exporter. A probe that was carried out is a success of the poll (up
-// 1) whatever it found; probe_success says what it found. It follows no path
-// and reads no device.
+// ICMP echo, TCP connect, HTTP, DNS, DHCP and NTP, and how well a line carries,
+// with the metric names of blackbox_exporter. A probe that was carried out is a
+// success of the poll (up 1) whatever it found; probe_success says what it
+// found. It follows no path and reads no device.
 package probe
 
 import (
@@ -43,7 +43,7 @@ type module interface {
 // builder makes a module from a target's settings.
 type builder func(o *options, opts Options) (module, error)
 
-var builders = map[string]builder{"icmp": newICMP, "tcp": newTCP, "http": newHTTP, "dns": newDNS, "ntp": newNTP}
+var builders = map[string]builder{"icmp": newICMP, "line": newLine, "tcp": newTCP, "http": newHTTP, "dns": newDNS, "dhcp": newDHCP, "ntp": newNTP}
 
 type compiled struct {
 	address string
@@ -127,23 +127,26 @@ type result struct {
 	success bool
 }
 
-// put hands over one value; label is a name and a value, or nothing.
+// put hands over one value; label is names and values in turn.
 func (r *result) put(name string, value float64, label ...string) {
-	key := name
-	if len(label) == 2 {
-		key += "\x00" + label[1]
-	}
+	key := name + "\x00" + strings.Join(label, "\x00")
 	ls, ok := r.labels[key]
 	if !ok {
+		if len(r.labels) > mostLabels { // of answers that differ every time
+			clear(r.labels)
+		}
 		m := map[string]string{}
-		if len(label) == 2 {
-			m[label[0]] = label[1]
+		for i := 0; i+1 < len(label); i += 2 {
+			m[label[i]] = label[i+1]
 		}
 		ls = base.LabelsFrom(name, m)
 		r.labels[key] = ls
 	}
 	r.sink.Sample(base.Sample{Labels: ls, Time: r.at, Value: value})
 }
+
+// mostLabels bounds the label sets that are kept of one target.
+const mostLabels = 256
 
 func truth(b bool) float64 {
 	if b {

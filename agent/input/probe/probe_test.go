@@ -49,6 +49,8 @@ func target(address string, options ...string) base.Target {
 	return t
 }
 
+func newInput() *probe.Input { return probe.New(probe.Options{}) }
+
 // ask runs one probe and checks probe_success.
 func ask(t *testing.T, tg base.Target, success float64) *sink {
 	t.Helper()
@@ -325,7 +327,7 @@ func TestCheckTarget(t *testing.T) {
 		target base.Target
 		want   string
 	}{
-		{"no module", target("h"), "want one of dns, http, icmp, ntp, tcp"},
+		{"no module", target("h"), "want one of dhcp, dns, http, icmp, line, ntp, tcp"},
 		{"typo", target("h", "module", "icmp", "cuont", "3"), `option "cuont"`},
 		{"several", target("", "module", "icmp", "count", "0", "timeout", "soon"), "address is empty\ncount"},
 		{"no port", target("h", "module", "tcp"), "want host:port"},
@@ -335,6 +337,10 @@ func TestCheckTarget(t *testing.T) {
 		{"status", target("h", "module", "http", "status", "2xx"), "status"},
 		{"no query", target("h", "module", "dns"), "want a name"},
 		{"type", target("h", "module", "dns", "query", "x", "type", "Z"), "type"},
+		{"large", target("h", "module", "line", "large", "100"), "at least 1280"},
+		{"elsewhere", target("h", "module", "line", "elsewhere", "10.0.0.1, x"), `elsewhere "x"`},
+		{"token alone", target("h", "module", "line", "token", "x"), "token without reflect_port"},
+		{"servers", target("", "module", "dhcp", "servers", "::1"), "want IPv4"},
 		{"fine", target("h", "module", "dns", "query", "x"), ""},
 	}
 	in := probe.New(probe.Options{})

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -19,14 +18,14 @@ type tcpProbe struct {
 	timeout time.Duration
 	send    string
 	expect  *regexp.Regexp
-	tls     *tls.Config // nil: plain
+	tls     *tlsCheck // nil: plain
 }
 
 func newTCP(o *options, opts Options) (module, error) {
 	p := &tcpProbe{timeout: o.duration("timeout", 3*time.Second), send: o.text("send", ""), expect: o.pattern("expect")}
 	p.resolver, p.port = o.hostPort(0, opts)
 	if secure, insecure, name := o.flag("tls", false), o.flag("insecure", false), o.text("server_name", p.host); secure {
-		p.tls = &tls.Config{ServerName: name, InsecureSkipVerify: insecure}
+		p.tls = &tlsCheck{name: name, insecure: insecure}
 	}
 	return p, nil
 }
@@ -36,12 +35,16 @@ func (p *tcpProbe) run(ctx context.Context, r *result) error {
 	defer cancel()
 	ip, _, err := p.lookup(ctx, r)
 	if err != nil {
+		r.failed(err)
 		return nil
 	}
 	var d net.Dialer
+	start := time.Now()
 	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(ip.String(), p.port))
+	r.put("faultline_probe_tcp_connect_seconds", time.Since(start).Seconds())
 	if err != nil {
-		return nil // refused, unreachable, silent: that is what was asked
+		r.failed(err) // refused, unreachable, silent: that is what was asked
+		return nil
 	}
 	defer c.Close()
 	deadline, _ := ctx.Deadline()
@@ -49,15 +52,16 @@ func (p *tcpProbe) run(ctx context.Context, r *result) error {
 		return nil
 	}
 	if p.tls != nil {
-		secure := tls.Client(c, p.tls)
-		if err := secure.HandshakeContext(ctx); err != nil {
+		secure, err := p.tls.handshake(ctx, c, r)
+		if err != nil {
+			r.failed(err)
 			return nil
 		}
-		putTLS(r, secure.ConnectionState())
 		c = secure
 	}
 	if p.send != "" {
 		if _, err := io.WriteString(c, p.send); err != nil {
+			r.failed(err)
 			return nil
 		}
 	}
@@ -78,7 +82,9 @@ func (p *tcpProbe) seen(c net.Conn, r *result) bool {
 			return true
 		}
 		if err != nil {
-			if !errors.Is(err, os.ErrDeadlineExceeded) || len(got) > 0 {
+			if errors.Is(err, os.ErrDeadlineExceeded) && len(got) == 0 {
+				r.failed(err)
+			} else {
 				r.put("probe_failed_due_to_regex", 1)
 			}
 			return false
@@ -86,19 +92,4 @@ func (p *tcpProbe) seen(c net.Conn, r *result) bool {
 	}
 	r.put("probe_failed_due_to_regex", 1)
 	return false
-}
-
-// putTLS says when the first certificate of the chain ends and which version
-// was agreed on.
-func putTLS(r *result, s tls.ConnectionState) {
-	var earliest time.Time
-	for _, cert := range s.PeerCertificates {
-		if earliest.IsZero() || cert.NotAfter.Before(earliest) {
-			earliest = cert.NotAfter
-		}
-	}
-	if !earliest.IsZero() {
-		r.put("probe_ssl_earliest_cert_expiry", float64(earliest.Unix()))
-	}
-	r.put("probe_tls_version_info", 1, "version", tls.VersionName(s.Version))
 }
