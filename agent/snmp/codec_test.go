@@ -307,7 +307,7 @@ func FuzzWalk(f *testing.F) {
 		w := &walk{s: &Session{t: NewTransport(Options{}), cfg: Config{Version: V2c, MaxRows: 20}}}
 		seen := map[string]bool{}
 		w.begin(&Learned{}, columnsOf(3), func(c int, index []byte, v Value) {
-			key := fmt.Sprint(c, index)
+			key := fmt.Sprintf("%d %x", c, index)
 			if seen[key] {
 				t.Fatalf("row %s came twice", key)
 			}

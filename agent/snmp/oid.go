@@ -133,6 +133,9 @@ func compare[A, B ~string | ~[]byte](a A, b B) int {
 	if i == n {
 		return len(a) - len(b)
 	}
+	if a[i]|b[i] < 0x80 && (i == 0 || a[i-1] < 0x80) {
+		return int(a[i]) - int(b[i])
+	}
 	start := i
 	for start > 0 && a[start-1] >= 0x80 {
 		start--

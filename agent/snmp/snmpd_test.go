@@ -196,7 +196,7 @@ func TestEngineChanges(t *testing.T) {
 		t.Errorf("engine %+v", e)
 	}
 	a.stop()
-	a = start(t, a.addr, user, "rouser u priv", "exactEngineID 0x80001f88ffffffffff") // the same again, with a clock that went back
+	start(t, a.addr, user, "rouser u priv", "exactEngineID 0x80001f88ffffffffff") // the same again, with a clock that went back
 	if got, err := name(s); got != "real" || err != nil {
 		t.Fatalf("restarted engine: %q, %v", got, err)
 	}
