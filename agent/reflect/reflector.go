@@ -89,7 +89,7 @@ func New(o Options) (*Reflector, error) {
 			return nil, fmt.Errorf("reflect: %w", err)
 		}
 	}
-	c, err := net.ListenPacket("udp", o.Listen)
+	c, err := (&net.ListenConfig{}).ListenPacket(context.Background(), "udp", o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("reflect: listen %s: %w", o.Listen, err)
 	}

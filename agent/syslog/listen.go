@@ -22,7 +22,7 @@ const idle = 2 * time.Hour
 
 func (r *Receiver) listen() error {
 	if r.opts.UDP != "" {
-		c, err := net.ListenPacket("udp", r.opts.UDP)
+		c, err := (&net.ListenConfig{}).ListenPacket(context.Background(), "udp", r.opts.UDP)
 		if err != nil {
 			return hinted("udp", r.opts.UDP, err)
 		}
@@ -30,7 +30,7 @@ func (r *Receiver) listen() error {
 		_ = r.udp.SetReadBuffer(receiveBuffer) // the system may give less
 	}
 	if r.opts.TCP != "" {
-		l, err := net.Listen("tcp", r.opts.TCP)
+		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", r.opts.TCP)
 		if err != nil {
 			r.close()
 			return hinted("tcp", r.opts.TCP, err)

@@ -50,7 +50,7 @@ func (p *Pattern) checks() []string {
 // families maps what files name as vendor to the form that its lines have.
 var families = map[string]string{
 	VendorCisco: VendorCisco, "ruijie": VendorCisco, VendorHuawei: VendorHuawei, VendorH3C: VendorH3C, VendorFortinet: VendorFortinet,
-	"juniper": "", "linux": "", "frr": "", "routeros": "", "other": "",
+	"juniper": "", "linux": "", "frr": "", "mikrotik": "", "other": "",
 }
 
 // Set is all patterns. It does not change.
