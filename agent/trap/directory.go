@@ -240,8 +240,9 @@ func (d *Directory) users(name string, from netip.Addr) []*snmp.Recipient {
 // lookAgain is how often names of targets are looked up.
 const lookAgain = 5 * time.Minute
 
-// run keeps the addresses of targets that are given by name, until ctx ends.
-func (d *Directory) run(ctx context.Context) {
+// Run keeps the addresses of targets that are given by name, until ctx ends. A
+// Receiver does so for its Directory; call it where there is none.
+func (d *Directory) Run(ctx context.Context) {
 	timer := time.NewTicker(lookAgain)
 	defer timer.Stop()
 	for {

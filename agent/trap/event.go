@@ -35,11 +35,14 @@ func newWriter(o *Options) *writer {
 	w := &writer{names: func() *profile.Notifications { return o.Notifications }, agent: o.Agent, newID: o.NewID}
 	if dirs, log := o.Profiles, o.Logger; o.Notifications == nil && len(dirs) > 0 {
 		w.names = sync.OnceValue(func() *profile.Notifications {
-			n, err := profile.LoadNotifications(dirs...)
-			if err != nil {
-				log.Error("notifications are shown by their numbers only", "err", err)
+			for ; len(dirs) > 0; dirs = dirs[:len(dirs)-1] {
+				n, err := profile.LoadNotifications(dirs...)
+				if err == nil {
+					return n
+				}
+				log.Error("notifications are named without the last directory of profiles", "directories", len(dirs), "err", err)
 			}
-			return n
+			return nil
 		})
 	}
 	return w

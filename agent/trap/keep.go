@@ -8,8 +8,9 @@ import (
 	"github.com/faultline/faultline/plugins/base"
 )
 
-// mostAtOnce is how many events the Sink is given at once.
-const mostAtOnce = 64
+// mostAtOnce is how many events the Sink is given at once: as many as fit the wire's
+// largest batch, whatever they say.
+const mostAtOnce = 32
 
 // keep hands what was received to the Sink and does what is due in between, until
 // the queue is closed and empty; checks are started until ctx ends.

@@ -41,7 +41,8 @@ type Options struct {
 	Lookup func(netip.Addr) (Device, bool)
 	// Profiles are the directories whose notifications*.yaml name what is received;
 	// they are read when the first notification comes, since most agents hear few.
-	// None: numbers only. Notifications are those already read.
+	// A later one adds to those before, and is left out where it has faults. None:
+	// numbers only. Notifications are those already read.
 	Profiles      []fs.FS
 	Notifications *profile.Notifications
 

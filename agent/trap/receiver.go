@@ -98,7 +98,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 	helpers, stop := context.WithCancel(ctx)
 	defer stop()
 	var others sync.WaitGroup
-	others.Go(func() { r.opts.Directory.run(helpers) })
+	others.Go(func() { r.opts.Directory.Run(helpers) })
 	kept := make(chan struct{})
 	go func() { defer close(kept); r.keep(helpers) }()
 	interrupted := context.AfterFunc(reading, r.interrupt)

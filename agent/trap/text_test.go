@@ -1,14 +1,17 @@
 package trap
 
 import (
+	"io/fs"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"github.com/faultline/faultline/agent/snmp"
 	"github.com/faultline/faultline/internal/secret"
+	"github.com/faultline/faultline/rules"
 )
 
 func gbk(t testing.TB, s string) []byte {
@@ -96,5 +99,31 @@ func TestChineseTrap(t *testing.T) {
 	}
 	if got := count(x.metrics.acknowledged); got != 0 {
 		t.Errorf("an inform that came in parts was acknowledged")
+	}
+}
+
+// TestNames: directories of one's own add to what is shipped, and a faulty one
+// takes nothing away.
+func TestNames(t *testing.T) {
+	dir, err := fs.Sub(rules.FS(), "profiles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := func(text string) fs.FS { return fstest.MapFS{"notifications-own.yaml": {Data: []byte(text)}} }
+	good := own("profile: notifications-own\nnotifications: [{oid: 1.3.6.1.4.1.99999.0.1, name: doorOpen, severity: warning, text: the door is open}]\n")
+	for name, tt := range map[string]struct {
+		dirs       []fs.FS
+		door, link string
+	}{
+		"own": {[]fs.FS{dir, good}, "the door is open", "interface 7 is down"}, "faulty": {[]fs.FS{dir, own("notifications: [{}]")}, "notification 1.3.6.1.4.1.99999.0.1", "interface 7 is down"},
+		"none": {nil, "notification 1.3.6.1.4.1.99999.0.1", "notification 1.3.6.1.6.3.1.1.5.3: 7"},
+	} {
+		r := receiver(t, Options{Communities: []secret.String{"public"}, Profiles: tt.dirs})
+		for i, datagram := range [][]byte{v2c("public", 0xa7, 1, 1, "1.3.6.1.4.1.99999.0.1"), v2c("public", 0xa7, 2, 2, ifDown, ifIndex(7))} {
+			r.receive(datagram, answer{})
+			if got, want := (<-r.queue).event.Text, []string{tt.door, tt.link}[i]; got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
 	}
 }

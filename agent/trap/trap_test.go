@@ -2,165 +2,16 @@ package trap
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/faultline/faultline/agent/snmp"
-	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/internal/secret"
 	"github.com/faultline/faultline/plugins/base"
-	"github.com/faultline/faultline/rules"
 )
-
-// running is a Receiver at work, and what it hands over.
-type running struct {
-	*Receiver
-	addr   string
-	events chan base.Event
-	stop   func()
-}
-
-// run starts a Receiver on a free port of loopback.
-func run(t testing.TB, o Options) *running {
-	t.Helper()
-	x := &running{events: make(chan base.Event, 4096)}
-	if len(o.Listen) == 0 {
-		o.Listen = []string{"127.0.0.1:0"}
-	}
-	if o.Sink == nil {
-		o.Sink = func(es []base.Event) error {
-			for _, e := range es {
-				x.events <- e
-			}
-			return nil
-		}
-	}
-	if o.Notifications == nil {
-		o.Notifications = shipped(t)
-	}
-	r, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	x.Receiver, x.addr = r, r.Addrs()[0].String()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
-	stopped := false
-	x.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("Run ended with %v", err)
-		}
-	}
-	t.Cleanup(x.stop)
-	return x
-}
-
-// shipped are the notifications that come with the program.
-func shipped(t testing.TB) *profile.Notifications {
-	t.Helper()
-	dir, err := fs.Sub(rules.FS(), "profiles")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := profile.LoadNotifications(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// next waits for an event.
-func (x *running) next(t testing.TB) base.Event {
-	t.Helper()
-	select {
-	case e := <-x.events:
-		return e
-	case <-time.After(20 * time.Second):
-		t.Fatal("no event came")
-		return base.Event{}
-	}
-}
-
-// none tells that there is no event, once a trap sent after whatever should not
-// have made one has come.
-func (x *running) none(t testing.TB) {
-	t.Helper()
-	x.mark(t)
-	if e := x.next(t); e.Attrs["name"] != "coldStart" || e.Attrs["enterprise"] != "1.3.6.1.4.1.8072.9.9" {
-		t.Errorf("unexpected event %+v", e)
-	}
-}
-
-// mark sends a trap that is always taken.
-func (x *running) mark(t testing.TB) {
-	t.Helper()
-	c, err := net.Dial("udp", x.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	marks++
-	if _, err := c.Write(v2c("public", 0xa7, marks, marks, "1.3.6.1.6.3.1.1.5.1", bind0("1.3.6.1.6.3.1.1.4.3.0", 0x06, oid("1.3.6.1.4.1.8072.9.9")))); err != nil {
-		t.Fatal(err)
-	}
-}
-
-var marks = 1_000_000
-
-func (x *running) rejected(why reason) float64 {
-	return testutil.ToFloat64(x.metrics.rejected.WithLabelValues(string(why)))
-}
-
-func count(c prometheus.Collector) float64 { return testutil.ToFloat64(c) }
-
-// program returns the path of a Debian program, or skips the test; in CI its
-// absence is a failure.
-func program(t testing.TB, name string) string {
-	t.Helper()
-	p, err := exec.LookPath(name)
-	if err == nil {
-		return p
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed (Debian package snmp)", name)
-	}
-	t.Skipf("%s is not installed (Debian package snmp)", name)
-	return ""
-}
-
-// send runs snmptrap or snmpinform and returns what it says when it fails. Each
-// test has its own directory for their engine.
-func send(t testing.TB, dir, name string, args ...string) error {
-	t.Helper()
-	cmd := exec.Command(program(t, name), append([]string{"-m", ""}, args...)...)
-	cmd.Env = append(os.Environ(), "SNMP_PERSISTENT_DIR="+dir, "SNMPCONFPATH="+dir, "MIBS=")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s %v: %w: %s", name, args, err, out)
-	}
-	return nil
-}
 
 // linkDown is what snmptrap and snmpinform are given for a line that fails.
 var linkDown = []string{"", "1.3.6.1.6.3.1.1.5.3", "1.3.6.1.2.1.2.2.1.1.7", "i", "7", "1.3.6.1.2.1.2.2.1.7.7", "i", "1",
