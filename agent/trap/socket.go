@@ -85,7 +85,7 @@ func (r *Receiver) open(address string) error {
 }
 
 func listen(network, host, port string, buffer int) (*socket, error) {
-	pc, err := net.ListenPacket(network, net.JoinHostPort(host, port))
+	pc, err := (&net.ListenConfig{}).ListenPacket(context.Background(), network, net.JoinHostPort(host, port))
 	if err != nil {
 		return nil, err
 	}
