@@ -140,7 +140,7 @@ func (b *batch) Block(bl base.Block) {
 		return
 	}
 	for i := range bl.Rows {
-		bl.Rows[i].Labels = b.job.series.row(bl.Rows[i].Labels, len(bl.Names))
+		bl.Rows[i].Labels = b.job.series.row(bl.Rows[i].Labels, len(bl.Names)+len(bl.Infos))
 	}
 	b.blocks = append(b.blocks, bl)
 	b.inBlocks += n

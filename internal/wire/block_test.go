@@ -28,11 +28,21 @@ func blockBatch(rows, columns int) base.Batch {
 	if rows*columns > 1 {
 		b.Values[1] = base.Missing()
 	}
+	b.Infos = []base.BlockInfo{{Name: "ifPhysAddress", Label: "ifPhysAddress"}, {Name: "ifDescr", Label: "ifDescr"}, {Name: "first", Label: "AA"}, {Name: "last", Label: "zone"}}
+	for i := range b.Infos {
+		for r := range rows {
+			text := fmt.Sprintf("%02x", r*i)
+			if (r+i)%3 == 0 {
+				text = ""
+			}
+			b.Infos[i].Texts = append(b.Infos[i].Texts, text)
+		}
+	}
 	return base.Batch{Samples: []base.Sample{sample("up", 1763762400000, 1, "device", "sw-1"), sample("x_total", 1763762400000, 2)}, Blocks: []base.Block{b}}
 }
 
 func TestBlocksRoundTrip(t *testing.T) {
-	for _, size := range [][2]int{{1, 1}, {1, 3}, {59, 36}} {
+	for _, size := range [][2]int{{1, 1}, {1, 3}, {3, 0}, {59, 36}} {
 		want := blockBatch(size[0], size[1])
 		b, err := new(SampleEncoder).Encode(want)
 		if err != nil {
@@ -46,8 +56,14 @@ func TestBlocksRoundTrip(t *testing.T) {
 			t.Errorf("%v: want (-), got (+):\n%s", size, diff)
 		}
 	}
-	if _, err := new(SampleEncoder).Encode(base.Batch{Blocks: []base.Block{{Names: []string{"a"}, Rows: make([]base.BlockRow, 2), Values: make([]float64, 1)}}}); err == nil {
-		t.Error("a block with too few values was encoded")
+	for name, b := range map[string]base.Block{
+		"too few values": {Names: []string{"a"}, Rows: make([]base.BlockRow, 2), Values: make([]float64, 1)},
+		"too few texts":  {Rows: make([]base.BlockRow, 2), Infos: []base.BlockInfo{{Name: "a", Label: "b", Texts: make([]string, 1)}}},
+		"no columns":     {Rows: make([]base.BlockRow, 2)},
+	} {
+		if _, err := new(SampleEncoder).Encode(base.Batch{Blocks: []base.Block{b}}); err == nil {
+			t.Errorf("a block with %s was encoded", name)
+		}
 	}
 }
 
@@ -66,7 +82,14 @@ func TestBlocksAsSamples(t *testing.T) {
 	again := blockBatch(3, 4)
 	again.Samples = nil
 	again.Blocks[0].Values[4] = 77 // the same time: the later value counts
+	renamed := blockBatch(3, 4)
+	renamed.Samples = nil
+	for i := range renamed.Blocks[0].Rows {
+		renamed.Blocks[0].Rows[i].Time += 20_000
+		renamed.Blocks[0].Infos[1].Texts[i] += " renamed"
+	}
 	for name, batches := range map[string][]base.Batch{
+		"texts change":    {blockBatch(3, 4), later, renamed},
 		"one":             {blockBatch(3, 4)},
 		"two polls":       {blockBatch(3, 4), later},
 		"in disorder":     {later, blockBatch(3, 4)},

@@ -21,12 +21,22 @@ type rowGroups struct {
 type blockRow struct {
 	block *base.Block
 	row   int
-	names []columnName
-	refs  []byte // label references, without the metric's name
-	name  int    // position in refs where the name belongs
-	first bool   // of its group
-	next  int    // entry of the same labels, or -1
+	names []columnName // of the numbers, then of the infos
+	refs  []byte       // label references, without the metric's name
+	ends  []int        // where each label's references end in refs
+	name  int          // position in refs where the name belongs
+	first bool         // of its group
+	next  int          // entry of the same labels, or -1
 }
+
+// labels are the row's own.
+func (r *blockRow) labels() base.Labels { return r.block.Rows[r.row].Labels }
+
+// time is of the row's samples.
+func (r *blockRow) time() int64 { return r.block.Rows[r.row].Time }
+
+// value is that of a column of numbers.
+func (r *blockRow) value(c int) float64 { return r.block.Values[r.row*len(r.block.Names)+c] }
 
 // columnName is a metric's name in a request.
 type columnName struct {
@@ -36,12 +46,19 @@ type columnName struct {
 
 // columnNames numbers a block's metric names.
 func (e *WriteEncoder) columnNames(b *base.Block, typeOf func(string) MetricType) []columnName {
-	names := make([]columnName, len(b.Names))
-	for i, n := range b.Names {
-		names[i].symbol = uint64(e.symbol(n))
+	names := make([]columnName, 0, len(b.Names)+len(b.Infos))
+	add := func(name string) {
+		c := columnName{symbol: uint64(e.symbol(name))}
 		if typeOf != nil {
-			names[i].typ = typeOf(n)
+			c.typ = typeOf(name)
 		}
+		names = append(names, c)
+	}
+	for _, n := range b.Names {
+		add(n)
+	}
+	for i := range b.Infos {
+		add(b.Infos[i].Name)
 	}
 	return names
 }
@@ -55,7 +72,7 @@ func (e *WriteEncoder) blocks(blocks []*base.Block, typeOf func(string) MetricTy
 	clear(g.at)
 	clear(g.rows)
 	g.rows, g.last = g.rows[:0], g.last[:0]
-	e.refs = e.refs[:0]
+	e.refs, e.ends = e.refs[:0], e.ends[:0]
 	for _, b := range blocks {
 		names := e.columnNames(b, typeOf)
 		for r := range b.Rows {
@@ -73,18 +90,30 @@ func (e *WriteEncoder) blocks(blocks []*base.Block, typeOf func(string) MetricTy
 // addRow encodes a row's labels and finds the rows of the same.
 func (e *WriteEncoder) addRow(b *base.Block, r int, names []columnName) {
 	g := &e.group
-	row := blockRow{block: b, row: r, names: names, first: true, next: -1}
-	from, name := len(e.refs), -1
-	for _, l := range b.Rows[r].Labels {
-		if name < 0 && l.Name > base.MetricName {
-			name = len(e.refs) - from
-		}
-		e.refs = protowire.AppendVarint(e.refs, uint64(e.symbol(l.Name)))
-		e.refs = protowire.AppendVarint(e.refs, uint64(e.symbol(l.Value)))
+	row := blockRow{block: b, row: r, names: names, name: -1, first: true, next: -1}
+	from, ends := len(e.refs), len(e.ends)
+	var before *blockRow // most labels are those of the row before
+	if r > 0 {
+		before = &g.rows[len(g.rows)-1]
 	}
-	row.refs = e.refs[from:len(e.refs):len(e.refs)]
-	row.name = name
-	if name < 0 {
+	for i, l := range b.Rows[r].Labels {
+		if row.name < 0 && l.Name > base.MetricName {
+			row.name = len(e.refs) - from
+		}
+		if before != nil && i < len(before.ends) && before.labels()[i] == l {
+			start := 0
+			if i > 0 {
+				start = before.ends[i-1]
+			}
+			e.refs = append(e.refs, before.refs[start:before.ends[i]]...)
+		} else {
+			e.refs = protowire.AppendVarint(e.refs, uint64(e.symbol(l.Name)))
+			e.refs = protowire.AppendVarint(e.refs, uint64(e.symbol(l.Value)))
+		}
+		e.ends = append(e.ends, len(e.refs)-from)
+	}
+	row.refs, row.ends = e.refs[from:len(e.refs):len(e.refs)], e.ends[ends:len(e.ends):len(e.ends)]
+	if row.name < 0 {
 		row.name = len(row.refs)
 	}
 	n := len(g.rows)
@@ -107,21 +136,32 @@ func (e *WriteEncoder) rowSeries(at int, metric uint64, body *WriteBody) {
 		e.sub = e.sub[:0]
 		kept := 0
 		if row.next < 0 {
-			if v := row.block.Values[row.row*len(row.block.Names)+c]; !base.IsMissing(v) {
-				e.cell(v, row.block.Rows[row.row].Time)
+			if v := row.value(c); !base.IsMissing(v) {
+				e.cell(v, row.time())
 				kept = 1
 			}
 		} else {
 			kept = e.cells(at, c, name)
 		}
 		if kept > 0 {
-			e.series(row, metric, row.names[c])
+			e.series(row.refs, row.name, metric, row.names[c])
 			body.Series++
 			body.Samples += kept
 		}
 	}
 	if row.next >= 0 {
 		e.otherNames(at, metric, body)
+		e.groupInfos(at, metric, body)
+		return
+	}
+	for i := range row.block.Infos {
+		if row.block.Infos[i].Texts[row.row] != "" {
+			e.sub = e.sub[:0]
+			e.cell(1, row.time())
+			e.infoSeries(row, i, metric)
+			body.Series++
+			body.Samples++
+		}
 	}
 }
 
@@ -142,8 +182,8 @@ func (e *WriteEncoder) cells(at, c int, name string) int {
 		if k < 0 {
 			continue
 		}
-		if v := r.block.Values[r.row*len(r.block.Names)+k]; !base.IsMissing(v) {
-			found = append(found, cell{r.block.Rows[r.row].Time, v})
+		if v := r.value(k); !base.IsMissing(v) {
+			found = append(found, cell{r.time(), v})
 		}
 	}
 	slices.SortStableFunc(found, func(a, b cell) int {
@@ -181,7 +221,8 @@ func (e *WriteEncoder) otherNames(at int, metric uint64, body *WriteBody) {
 			done[name] = true
 			e.sub = e.sub[:0]
 			if kept := e.cells(i, c, name); kept > 0 {
-				e.series(&e.group.rows[at], metric, e.group.rows[i].names[c])
+				first := &e.group.rows[at]
+				e.series(first.refs, first.name, metric, e.group.rows[i].names[c])
 				body.Series++
 				body.Samples += kept
 			}
@@ -199,10 +240,11 @@ func (e *WriteEncoder) cell(v float64, at int64) {
 	e.sub = protowire.AppendVarint(e.sub, uint64(at))
 }
 
-// series appends the series of which e.sub holds the samples to the message.
-func (e *WriteEncoder) series(row *blockRow, metric uint64, name columnName) {
+// series appends the series of which e.sub holds the samples to the message. labels
+// are references, and at is where the metric's name belongs among them.
+func (e *WriteEncoder) series(labels []byte, at int, metric uint64, name columnName) {
 	value, t := name.symbol, name.typ
-	refs := len(row.refs) + protowire.SizeVarint(metric) + protowire.SizeVarint(value)
+	refs := len(labels) + protowire.SizeVarint(metric) + protowire.SizeVarint(value)
 	size := 1 + protowire.SizeBytes(refs) + len(e.sub)
 	if t != TypeUnknown {
 		size += 4
@@ -211,10 +253,10 @@ func (e *WriteEncoder) series(row *blockRow, metric uint64, name columnName) {
 	e.msg = protowire.AppendVarint(e.msg, uint64(size))
 	e.msg = protowire.AppendTag(e.msg, 1, protowire.BytesType)
 	e.msg = protowire.AppendVarint(e.msg, uint64(refs))
-	e.msg = append(e.msg, row.refs[:row.name]...)
+	e.msg = append(e.msg, labels[:at]...)
 	e.msg = protowire.AppendVarint(e.msg, metric)
 	e.msg = protowire.AppendVarint(e.msg, value)
-	e.msg = append(e.msg, row.refs[row.name:]...)
+	e.msg = append(e.msg, labels[at:]...)
 	e.msg = append(e.msg, e.sub...)
 	if t != TypeUnknown {
 		e.msg = protowire.AppendTag(e.msg, 5, protowire.BytesType)

@@ -63,6 +63,7 @@ type WriteEncoder struct {
 	symbols  map[string]uint32
 	msg, sub []byte
 	refs     []byte
+	ends     []int
 	item     []byte
 	group    rowGroups
 }

@@ -46,12 +46,16 @@ var ErrTooLarge = errors.New("batch is too large")
 // numbers, time as difference to the one before, value with its bytes reversed,
 // which makes round numbers short). Version 2 goes on with the number of blocks
 // and of all their rows' labels, and the blocks (count of names; their string
-// numbers; count of rows; rows as samples without a value; values row by row).
+// numbers; count of rows; rows as samples without a value; values row by row;
+// count of infos; each with the string numbers of its name, its label and, plus
+// one, its texts, where 0 is none).
 type SampleEncoder struct {
 	strs             map[string]uint64
 	pairOf           map[base.Label]uint64
 	text, pair, body []byte
 	blocks           []byte
+	last             base.Labels // of the sample or row before
+	lastPairs        []uint64    // their numbers, and stale ones behind
 }
 
 // EncodeSamples encodes one batch of loose samples. Callers with many, or with
@@ -113,8 +117,8 @@ func (e *SampleEncoder) samples(samples []base.Sample) (labels int, err error) {
 func (e *SampleEncoder) blockBody(blocks []base.Block) (labels int, err error) {
 	for i := range blocks {
 		b := &blocks[i]
-		if !b.Whole() || len(b.Names) == 0 {
-			return 0, fmt.Errorf("block of %d rows, %d names and %d values", len(b.Rows), len(b.Names), len(b.Values))
+		if !b.Whole() {
+			return 0, fmt.Errorf("block of %d rows, %d names, %d values and %d infos", len(b.Rows), len(b.Names), len(b.Values), len(b.Infos))
 		}
 		e.blocks = binary.AppendUvarint(e.blocks, uint64(len(b.Names)))
 		for _, n := range b.Names {
@@ -133,8 +137,25 @@ func (e *SampleEncoder) blockBody(blocks []base.Block) (labels int, err error) {
 		for _, v := range b.Values {
 			e.blocks = appendValue(e.blocks, v)
 		}
+		e.infos(b.Infos)
 	}
 	return labels, nil
+}
+
+// infos encodes a block's columns of texts.
+func (e *SampleEncoder) infos(infos []base.BlockInfo) {
+	e.blocks = binary.AppendUvarint(e.blocks, uint64(len(infos)))
+	for i := range infos {
+		e.blocks = binary.AppendUvarint(e.blocks, e.stringNumber(infos[i].Name))
+		e.blocks = binary.AppendUvarint(e.blocks, e.stringNumber(infos[i].Label))
+		for _, text := range infos[i].Texts {
+			n := uint64(0)
+			if text != "" {
+				n = e.stringNumber(text) + 1
+			}
+			e.blocks = binary.AppendUvarint(e.blocks, n)
+		}
+	}
 }
 
 func (e *SampleEncoder) labels(to []byte, ls base.Labels) ([]byte, error) {
@@ -142,9 +163,16 @@ func (e *SampleEncoder) labels(to []byte, ls base.Labels) ([]byte, error) {
 		return to, fmt.Errorf("%s has %d labels, at most %d: %w", ls.Name(), len(ls), MaxLabelsPerSample, ErrTooLarge)
 	}
 	to = binary.AppendUvarint(to, uint64(len(ls)))
-	for _, l := range ls {
-		to = binary.AppendUvarint(to, e.pairNumber(l))
+	for i, l := range ls {
+		if i >= len(e.lastPairs) {
+			e.lastPairs = append(e.lastPairs, 0)
+		}
+		if i >= len(e.last) || e.last[i] != l {
+			e.lastPairs[i] = e.pairNumber(l)
+		}
+		to = binary.AppendUvarint(to, e.lastPairs[i])
 	}
+	e.last = ls
 	return to, nil
 }
 
@@ -159,6 +187,7 @@ func (e *SampleEncoder) reset() {
 	}
 	clear(e.strs)
 	clear(e.pairOf)
+	e.last = nil
 	e.text, e.pair, e.body, e.blocks = e.text[:0], e.pair[:0], e.body[:0], e.blocks[:0]
 }
 
@@ -302,60 +331,4 @@ func readLabels(r *reader, pairs []base.Label, all *[]base.Label) base.Labels {
 		*all = append(*all, pairs[p])
 	}
 	return base.Labels((*all)[from:len(*all):len(*all)])
-}
-
-func readBlocks(r *reader, table []string, pairs []base.Label) []base.Block {
-	n := r.count("blocks", 3)
-	all := make([]base.Label, 0, r.count("labels of rows", 1))
-	if r.bad != "" {
-		return nil
-	}
-	blocks := make([]base.Block, n)
-	for i := range blocks {
-		readBlock(r, table, pairs, &all, &blocks[i])
-		if r.bad != "" {
-			return nil
-		}
-	}
-	return blocks
-}
-
-func readBlock(r *reader, table []string, pairs []base.Label, all *[]base.Label, b *base.Block) {
-	names := r.count("names", 1)
-	if names == 0 {
-		r.fail("names")
-	}
-	if r.bad != "" {
-		return
-	}
-	b.Names = make([]string, names)
-	for k := range b.Names {
-		at := r.index("name", len(table))
-		if r.bad != "" {
-			return
-		}
-		b.Names[k] = table[at]
-	}
-	rows := r.count("rows", 2)
-	if r.bad != "" {
-		return
-	}
-	b.Rows = make([]base.BlockRow, rows)
-	last := int64(0)
-	for k := range b.Rows {
-		b.Rows[k].Labels = readLabels(r, pairs, all)
-		last += r.varint("time")
-		b.Rows[k].Time = last
-		if r.bad != "" {
-			return
-		}
-	}
-	if left := len(r.b) - r.at; rows > left/names {
-		r.fail("values")
-		return
-	}
-	b.Values = make([]float64, rows*names)
-	for k := range b.Values {
-		b.Values[k] = r.value()
-	}
 }

@@ -3,17 +3,25 @@ package base
 import (
 	"iter"
 	"math"
-	"strings"
 )
 
 // Block is the samples of one reading of a table, in the shape of the table:
 // the series of a cell has its row's labels and its column's metric name. It
-// stands for up to len(Rows)*len(Names) samples and costs little more than
-// their values.
+// stands for up to len(Rows)*(len(Names)+len(Infos)) samples and costs little
+// more than their values.
 type Block struct {
-	Names  []string // metric names, one per column; unique
+	Names  []string // metric names of the columns of numbers
 	Rows   []BlockRow
 	Values []float64 // row by row, len(Rows)*len(Names); Missing where a cell has none
+	Infos  []BlockInfo
+}
+
+// BlockInfo is a column of texts: its series have the value 1 and the text in a
+// label. Metric names are unique among all columns of a block.
+type BlockInfo struct {
+	Name  string   // of the metric
+	Label string   // that carries the text, in place of the row's label of that name
+	Texts []string // one per row; empty where a cell has none
 }
 
 // BlockRow is one row of a Block.
@@ -40,11 +48,25 @@ func (b *Block) Len() int {
 			n++
 		}
 	}
+	for i := range b.Infos {
+		for _, text := range b.Infos[i].Texts {
+			if text != "" {
+				n++
+			}
+		}
+	}
 	return n
 }
 
-// Whole tells whether the block's parts fit each other.
-func (b *Block) Whole() bool { return len(b.Values) == len(b.Rows)*len(b.Names) }
+// Whole tells whether the block's parts fit each other, and there is a column.
+func (b *Block) Whole() bool {
+	for i := range b.Infos {
+		if len(b.Infos[i].Texts) != len(b.Rows) {
+			return false
+		}
+	}
+	return len(b.Values) == len(b.Rows)*len(b.Names) && len(b.Names)+len(b.Infos) > 0
+}
 
 // Samples yields the block's samples, each with labels of its own.
 func (b *Block) Samples() iter.Seq[Sample] {
@@ -59,23 +81,39 @@ func (b *Block) Samples() iter.Seq[Sample] {
 					return
 				}
 			}
+			for i := range b.Infos {
+				info := &b.Infos[i]
+				if info.Texts[r] == "" {
+					continue
+				}
+				ls := b.Rows[r].Labels.With(info.Label, info.Texts[r]).Named(info.Name)
+				if !yield(Sample{Labels: ls, Time: b.Rows[r].Time, Value: 1}) {
+					return
+				}
+			}
 		}
 	}
 }
 
-// Named returns the labels with a metric name added, which they must not have.
-func (ls Labels) Named(name string) Labels {
-	at := ls.NamePosition()
+// With returns the labels with one set.
+func (ls Labels) With(name, value string) Labels {
+	at := ls.position(name)
 	out := make(Labels, 0, len(ls)+1)
 	out = append(out, ls[:at]...)
-	out = append(out, Label{MetricName, name})
+	out = append(out, Label{name, value})
+	if at < len(ls) && ls[at].Name == name {
+		at++
+	}
 	return append(out, ls[at:]...)
 }
 
-// NamePosition is where MetricName belongs among sorted labels without it.
-func (ls Labels) NamePosition() int {
+// Named returns the labels with a metric's name.
+func (ls Labels) Named(name string) Labels { return ls.With(MetricName, name) }
+
+// position is where a name stands, or belongs, among sorted labels.
+func (ls Labels) position(name string) int {
 	for i := range ls {
-		if strings.Compare(ls[i].Name, MetricName) > 0 {
+		if ls[i].Name >= name {
 			return i
 		}
 	}

@@ -12,6 +12,7 @@ import (
 type counter struct {
 	last  uint32
 	wraps uint32
+	at    uint32 // when last was read, s since 1970
 	known bool
 	is32  bool // as it was read last
 }
@@ -21,7 +22,7 @@ type counter struct {
 type epoch struct {
 	restarts      uint32  // of the device
 	discontinuity float64 // of the row, in ticks
-	at            int64   // of the last reading, ms
+	speed         float64 // of the row, bit/s; 0: not known
 }
 
 // Metrics of IF-MIB by which a wrap is told from a new beginning.
@@ -37,11 +38,14 @@ func (t *table) count(p *poll, r *row) {
 		return
 	}
 	cells := t.block.Values[r.place*len(t.numbers) : (r.place+1)*len(t.numbers)]
-	now := epoch{restarts: p.restarts, at: t.block.Rows[r.place].Time, discontinuity: t.cell(cells, metricDiscontinuity)}
-	same := now.restarts == r.counts.restarts && now.discontinuity == r.counts.discontinuity
-	seconds := float64(now.at-r.counts.at) / 1e3
-	speed := t.speed(cells)
-	r.counts = now
+	was := r.counts
+	r.counts = epoch{restarts: p.restarts, discontinuity: cell(cells, t.discontinuity, was.discontinuity), speed: t.bitsPerSecond(cells, was.speed)}
+	if r.counts.restarts != was.restarts || r.counts.discontinuity != was.discontinuity {
+		for i := range r.counters { // also those that are missing now
+			r.counters[i].known = false
+		}
+	}
+	at := uint32(t.block.Rows[r.place].Time / 1e3)
 	for k := range t.fast {
 		for _, m := range t.fast[k].metrics {
 			if m.count == 0 {
@@ -51,37 +55,35 @@ func (t *table) count(p *poll, r *row) {
 			if base.IsMissing(*v) || !c.is32 {
 				continue
 			}
-			raw := uint32(*v / m.scale)
+			raw := uint32(math.Round(*v / m.scale))
 			switch {
-			case !same || !c.known:
+			case !c.known:
 				c.wraps = 0
-			case raw < c.last && wrapPossible(c.last, raw, seconds, most(speed, t.numbers[m.number])):
+			case raw < c.last && wrapPossible(c.last, raw, int32(at-c.at), most(r.counts.speed, t.numbers[m.number])):
 				c.wraps++
 			case raw < c.last:
 				c.wraps = 0
 			}
-			c.last, c.known = raw, true
+			c.last, c.at, c.known = raw, at, true
 			*v = (float64(c.wraps)*(math.MaxUint32+1) + float64(raw)) * m.scale
 		}
 	}
 }
 
-// cell returns a row's value of a metric, or 0.
-func (t *table) cell(cells []float64, metric string) float64 {
-	for i, n := range t.numbers {
-		if n == metric && !base.IsMissing(cells[i]) {
-			return cells[i]
-		}
+// cell returns a row's value of the column; where it is missing, what it was.
+func cell(cells []float64, column int, was float64) float64 {
+	if column < 0 || base.IsMissing(cells[column]) {
+		return was
 	}
-	return 0
+	return cells[column]
 }
 
-// speed is a row's speed in bits per second, 0 where it has none.
-func (t *table) speed(cells []float64) float64 {
-	if high := t.cell(cells, metricHighSpeed); high > 0 {
+// bitsPerSecond is a row's speed; where that is missing, what it was.
+func (t *table) bitsPerSecond(cells []float64, was float64) float64 {
+	if high := cell(cells, t.highSpeed, 0); high > 0 {
 		return high * 1e6
 	}
-	return t.cell(cells, metricSpeed)
+	return cell(cells, t.speed, was)
 }
 
 // most is how much a counter of an interface of that speed can grow in a second;
@@ -95,10 +97,10 @@ func most(speed float64, metric string) float64 {
 
 // wrapPossible tells whether a counter can have gone round once between two
 // readings. Where no bound is known one that was in its upper half has.
-func wrapPossible(last, now uint32, seconds, perSecond float64) bool {
-	if perSecond <= 0 || seconds <= 0 {
+func wrapPossible(last, now uint32, seconds int32, perSecond float64) bool {
+	if perSecond <= 0 || seconds < 0 {
 		return last >= 1<<31
 	}
 	grown := float64(math.MaxUint32-last) + 1 + float64(now)
-	return grown <= 1.25*perSecond*(seconds+1)
+	return grown <= 1.25*perSecond*float64(seconds+2)
 }

@@ -4,12 +4,12 @@ import (
 	"slices"
 	"strconv"
 
+	protocol "github.com/faultline/faultline/agent/snmp"
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/plugins/base"
 )
 
-// emit hands over the block of the poll under way, and the infos of the rows in
-// it.
+// emit hands over the block of the poll under way.
 func (t *table) emit(p *poll) {
 	if len(t.block.Rows) == 0 {
 		return
@@ -23,12 +23,22 @@ func (t *table) emit(p *poll) {
 		}
 	}
 	t.slowNumbers(rows)
-	t.infos(p, rows)
+	t.slowInfos(rows)
 	b := t.block
 	t.block = base.Block{}
-	if b = withoutEmpty(b); len(b.Names) > 0 {
+	if b = withoutEmpty(b); len(b.Names)+len(b.Infos) > 0 {
 		p.given += b.Len()
 		p.sink.Block(b)
+	}
+}
+
+// begin makes an empty block with room for the rows expected.
+func (t *table) begin() {
+	n := t.expected
+	t.block = base.Block{Names: t.numbers, Rows: make([]base.BlockRow, 0, n), Values: make([]float64, 0, n*len(t.numbers)), Infos: make([]base.BlockInfo, len(t.infos))}
+	for i, column := range t.infos {
+		def := &t.def.Columns[column]
+		t.block.Infos[i] = base.BlockInfo{Name: def.Metric, Label: def.InfoLabel(), Texts: make([]string, 0, n)}
 	}
 }
 
@@ -54,48 +64,51 @@ func (t *table) slowNumbers(rows []*row) {
 	}
 }
 
-// infos hands over the slow columns that are texts, a block for each.
-func (t *table) infos(p *poll, rows []*row) {
+// slowInfos repeats the slow columns that are texts.
+func (t *table) slowInfos(rows []*row) {
 	for i := range t.static {
 		s := &t.static[i]
-		if s.cell != nil || t.def.Columns[s.column].Type != profile.Info {
+		if s.info < 0 {
 			continue
 		}
-		def := &t.def.Columns[s.column]
-		b := base.Block{Names: []string{def.Metric}}
+		def, texts := &t.def.Columns[s.column], t.block.Infos[s.info].Texts
 		for at, r := range rows {
-			if r != nil && r.static[i] != "" {
-				b.Rows = append(b.Rows, base.BlockRow{Labels: t.infoLabels(r, s.column, infoText(def, r.static[i])), Time: t.block.Rows[at].Time})
-				b.Values = append(b.Values, 1)
+			if r != nil {
+				texts[at] = infoName(def, r.static[i])
 			}
-		}
-		if len(b.Rows) > 0 {
-			p.given += len(b.Rows)
-			p.sink.Block(b)
 		}
 	}
 }
 
-// infoLabels are the labels of an info's series, without its name.
-func (t *table) infoLabels(r *row, col int, text string) base.Labels {
+// fastInfo is what an info shows for a value just read.
+func (t *table) fastInfo(r *row, info int, v protocol.Value) string {
 	if r.infos == nil {
-		r.infos = make([]infoSeries, len(t.def.Columns))
+		r.infos = make([]infoText, len(t.infos))
 	}
-	s := &r.infos[col]
-	if s.labels == nil || s.text != text {
-		s.text = text
-		name := t.def.Columns[col].InfoLabel()
-		s.labels = slices.DeleteFunc(slices.Clone(t.labelsOf(r)), func(l base.Label) bool { return l.Name == name })
-		if text != "" {
-			s.labels = append(s.labels, base.Label{Name: name, Value: text})
+	s := &r.infos[info]
+	if s.kind != v.Type || s.raw != string(v.Raw) {
+		def := &t.def.Columns[t.infos[info]]
+		s.kind, s.raw, s.text = v.Type, string(v.Raw), infoName(def, text(v, def.Format))
+		if s.text == s.raw {
+			s.raw = s.text // once in memory
 		}
-		s.labels.Sort()
 	}
-	return s.labels
+	return s.text
+}
+
+// infoName is an info's label value: the enumerated name, or the text itself.
+func infoName(def *profile.Value, text string) string {
+	if name, ok := def.Enum[text]; ok {
+		return name
+	}
+	return text
 }
 
 // withoutEmpty drops the columns of which no row has a value.
 func withoutEmpty(b base.Block) base.Block {
+	b.Infos = slices.DeleteFunc(b.Infos, func(info base.BlockInfo) bool {
+		return !slices.ContainsFunc(info.Texts, func(text string) bool { return text != "" })
+	})
 	n := len(b.Names)
 	var used []int
 	for c := range n {
@@ -109,7 +122,7 @@ func withoutEmpty(b base.Block) base.Block {
 	if len(used) == n {
 		return b
 	}
-	out := base.Block{Rows: b.Rows, Values: make([]float64, 0, len(b.Rows)*len(used))}
+	out := base.Block{Rows: b.Rows, Infos: b.Infos, Values: make([]float64, 0, len(b.Rows)*len(used))}
 	for _, c := range used {
 		out.Names = append(out.Names, b.Names[c])
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	protocol "github.com/faultline/faultline/agent/snmp"
-	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/plugins/base"
 )
 
@@ -27,10 +26,7 @@ type instance struct {
 func (t *table) poll(ctx context.Context, p *poll) error {
 	t.number++
 	t.polled, t.ok = true, false
-	t.block = base.Block{Names: t.numbers}
-	if n := t.expected * len(t.numbers); n > 0 {
-		t.block.Rows, t.block.Values = make([]base.BlockRow, 0, t.expected), make([]float64, 0, n)
-	}
+	t.begin()
 	var faults []error
 	var lost error
 	name := t.def.Name
@@ -69,26 +65,21 @@ func (t *table) seen() int {
 func (t *table) readRows(ctx context.Context, p *poll) (faults []error, lost error) {
 	due := !p.walkAt.Before(t.slowAt)
 	if due {
-		fault, lost := t.name(ctx, p, nil)
-		if faults = append(faults, fault); lost != nil {
+		if faults, lost = t.rename(ctx, p); lost != nil {
 			return faults, lost
 		}
-		if fault == nil {
-			t.slowAt = p.walkAt.Add(slowEvery)
-		}
 	}
-	if len(t.fast) == 0 || t.empty && !due && !t.def.MayBeEmpty { // an empty one is looked at again with the names
+	if len(t.fast) == 0 {
+		t.again(p)
+		return faults, nil
+	}
+	if t.empty && !due && !t.def.MayBeEmpty { // it is looked at again with the names
 		return faults, nil
 	}
 	var unnamed []instance
 	expected := t.expected
 	out, lost := p.session.Walk(ctx, &t.learned.Fast, t.fastOIDs, func(k int, key []byte, v protocol.Value) {
-		r := t.rowFor(k, key)
-		if r == nil && due { // no name was found for it: it has none
-			r = t.newRow(string(key))
-			t.rows[r.key] = r
-		}
-		if r != nil {
+		if r := t.rowFor(k, key); r != nil {
 			t.take(p, r, k, v, p.session.At())
 			return
 		}
@@ -96,19 +87,54 @@ func (t *table) readRows(ctx context.Context, p *poll) (faults []error, lost err
 		unnamed = append(unnamed, instance{k, string(key), v, p.session.At()})
 	})
 	clear(t.last)
-	t.empty = lost == nil && out.Whole() && out.Rows() == 0
+	t.empty = lost == nil && out.Whole() && out.Rows() == 0 && expected == 0
 	faults = append(faults, t.faults(out, expected, lost)...)
-	if len(unnamed) > 0 && lost == nil {
-		var fault error
-		fault, lost = t.name(ctx, p, unnamed)
-		faults = append(faults, fault)
+	if len(unnamed) > 0 && !due && lost == nil {
+		var more []error
+		more, lost = t.rename(ctx, p)
+		faults, due = append(faults, more...), lost == nil
 	}
-	for _, in := range unnamed {
-		if r := t.rows[in.key]; r != nil {
-			t.take(p, r, in.column, in.value, in.at)
+	return append(faults, t.takeUnnamed(p, unnamed, due)), lost
+}
+
+// again shows the rows of last time where nothing is read at every poll.
+func (t *table) again(p *poll) {
+	for _, r := range t.rows {
+		if r.seen == t.number-1 && r.byName {
+			t.first(r, p.walkAt)
 		}
 	}
-	return faults, lost
+}
+
+// rename reads the names, and notes when to do so again.
+func (t *table) rename(ctx context.Context, p *poll) (faults []error, lost error) {
+	fault, lost := t.name(ctx, p)
+	if fault == nil && lost == nil {
+		t.slowAt = p.walkAt.Add(slowEvery)
+	}
+	return []error{fault}, lost
+}
+
+// takeUnnamed takes the values of rows that were not known when they came. Where
+// names have been read since, a row without any has none.
+func (t *table) takeUnnamed(p *poll, of []instance, named bool) error {
+	left := map[string]bool{}
+	for _, in := range of {
+		r := t.rows[in.key]
+		if r == nil {
+			if !named || !t.labelled {
+				left[in.key] = true
+				continue
+			}
+			r = t.newRow(in.key)
+			t.rows[in.key] = r
+		}
+		t.take(p, r, in.column, in.value, in.at)
+	}
+	if len(left) == 0 || !named {
+		return nil
+	}
+	return fmt.Errorf("%d rows left out: their names could not be read", len(left))
 }
 
 // rowFor finds the row of an instance. Rows come in the order of last time, so
@@ -171,7 +197,11 @@ func (t *table) take(p *poll, r *row, k int, v protocol.Value, at time.Time) {
 	}
 	for i := range f.metrics {
 		m := &f.metrics[i]
-		if m.number < 0 {
+		switch {
+		case m.info >= 0:
+			t.block.Infos[m.info].Texts[r.place] = t.fastInfo(r, m.info, v)
+			continue
+		case m.number < 0:
 			t.other(p, r, m.column, v, at)
 			continue
 		}
@@ -195,26 +225,17 @@ func (t *table) first(r *row, at time.Time) {
 	for range t.numbers {
 		t.block.Values = append(t.block.Values, base.Missing())
 	}
+	for i := range t.block.Infos {
+		t.block.Infos[i].Texts = append(t.block.Infos[i].Texts, "")
+	}
 }
 
-// other takes raw metrics that are no plain number.
+// other takes raw metrics that are neither a plain number nor a text.
 func (t *table) other(p *poll, r *row, col int, v protocol.Value, at time.Time) {
 	def := &t.def.Columns[col]
-	if def.Type == profile.Info {
-		p.sample(t.infoLabels(r, col, infoText(def, text(v, def.Format))).Named(def.Metric), 1, at)
-		return
-	}
 	if offset, ok := clockOffset(v, at); ok {
 		p.sample(t.labelsOf(r).Named(def.Metric), offset, at)
 	}
-}
-
-// infoText is an info's label value: the enumerated name, or the text itself.
-func infoText(def *profile.Value, text string) string {
-	if name, ok := def.Enum[text]; ok {
-		return name
-	}
-	return text
 }
 
 // readScalars reads the profile's scalars: the slow ones, and those that were

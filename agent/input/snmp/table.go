@@ -21,8 +21,11 @@ type layout struct {
 	fast     []fastColumn
 	fastOIDs []protocol.OID
 	fastAt   map[string]int // position in fast by OID
-	numbers  []string       // metric names of the block's columns
-	counters int            // how many of them count up in 32 bits at times
+	numbers  []string       // metric names of the block's columns of numbers
+	infos    []int          // positions in def.Columns of the block's infos
+	counters int            // how many of the numbers count up in 32 bits at times
+
+	discontinuity, highSpeed, speed int // positions in numbers of metrics that tell about counters, or -1
 }
 
 // table is one table of a device, or the scalars of one profile (one row): what
@@ -38,6 +41,8 @@ type table struct {
 	expected int             // rows there were
 	version  int             // grows when the texts of a row change
 	slowAt   time.Time       // when names are to be read again
+	labelled bool            // all labels could be read then
+	namedIn  uint32          // restarts of the device before that
 	empty    bool            // the device said that there are no rows
 	polled   bool            // read in the poll under way
 	ok       bool            // the last reading was whole
@@ -54,6 +59,7 @@ type staticColumn struct {
 	cell   *profile.Cell // nil: a slow column
 	column int           // position in def.Columns, or -1
 	number int           // position in numbers, or -1
+	info   int           // position in infos, or -1
 }
 
 // foreignCell is a cell of which the instance has another index than the row.
@@ -73,6 +79,7 @@ type fastColumn struct {
 type fastMetric struct {
 	column int // position in def.Columns
 	number int // position in numbers; -1: no plain number
+	info   int // position in infos; -1: none
 	count  int // from 1: position in a row's counters; 0: it is none
 	scale  float64
 }
@@ -91,8 +98,8 @@ type row struct {
 	shown  string   // what the series show in place of index; "": index
 	static []string // texts of static and foreign cells
 	seen   uint64   // number of the last poll that saw it
-	named  bool     // its labels were read
 	byName bool     // found by its labels, not by a value
+	moved  bool     // its counters came with it from another number
 	next   *row     // that came after it last time
 	place  int      // in the block of the poll under way
 
@@ -102,15 +109,15 @@ type row struct {
 	at       int64     // when the last value was read, ms
 
 	labels   base.Labels // of the index and the labels
-	infos    []infoSeries
+	infos    []infoText  // by position in table.infos; nil where none is read at every poll
 	derived  *derived
 	outerWas int // version of the outer table for which derived was made
 }
 
-// infoSeries are the labels of an info's series, and the text they were made for.
-type infoSeries struct {
-	text   string
-	labels base.Labels
+// infoText is what an info shows for a value, so that it is worked out once.
+type infoText struct {
+	kind      byte   // BER tag of the value; 0: there was none
+	raw, text string // content of the value, and what is shown
 }
 
 func newTable(l *layout) *table {
@@ -126,7 +133,7 @@ func newLayout(def *profile.Table, all bool) *layout {
 		for _, name := range slices.Sorted(maps.Keys(cells)) {
 			if c := cells[name]; c.Key == nil {
 				t.staticAt[name] = len(t.static)
-				t.static = append(t.static, staticColumn{protocol.MustParseOID(c.OID), c.Format, c, -1, -1})
+				t.static = append(t.static, staticColumn{protocol.MustParseOID(c.OID), c.Format, c, -1, -1, -1})
 			} else {
 				t.foreign = append(t.foreign, foreignCell{name, c})
 			}
@@ -139,6 +146,7 @@ func newLayout(def *profile.Table, all bool) *layout {
 		t.staticAt[f.name] = len(t.static) + i
 	}
 	t.needs()
+	t.discontinuity, t.highSpeed, t.speed = slices.Index(t.numbers, metricDiscontinuity), slices.Index(t.numbers, metricHighSpeed), slices.Index(t.numbers, metricSpeed)
 	for k := range t.fast {
 		t.fastOIDs = append(t.fastOIDs, protocol.MustParseOID(t.fast[k].oid))
 	}
@@ -148,16 +156,20 @@ func newLayout(def *profile.Table, all bool) *layout {
 // metric adds one raw metric.
 func (t *layout) metric(i int, all bool) {
 	c := &t.def.Columns[i]
-	number := -1
-	if c.Type == profile.Gauge || c.Type == profile.Counter {
+	number, info := -1, -1
+	switch c.Type {
+	case profile.Gauge, profile.Counter:
 		number = len(t.numbers)
 		t.numbers = append(t.numbers, c.Metric)
+	case profile.Info:
+		info = len(t.infos)
+		t.infos = append(t.infos, i)
 	}
 	if c.Slow {
-		t.static = append(t.static, staticColumn{protocol.MustParseOID(c.OID), c.Format, nil, i, number})
+		t.static = append(t.static, staticColumn{protocol.MustParseOID(c.OID), c.Format, nil, i, number, info})
 		return
 	}
-	m := fastMetric{column: i, number: number, scale: 1}
+	m := fastMetric{column: i, number: number, info: info, scale: 1}
 	if c.Scale != 0 {
 		m.scale = c.Scale
 	}
