@@ -233,11 +233,11 @@ func (w *watch) setClock(now time.Time) {
 	w.now = now
 }
 
-// until polls f until it is true, for at most ten seconds. InnoDB renews what it
+// until polls f until it is true, for at most half a minute. InnoDB renews what it
 // shows of transactions only when nobody has looked for 100 ms.
 func until(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(10 * time.Second)
+	deadline := time.NewTimer(30 * time.Second)
 	tick := time.NewTicker(150 * time.Millisecond)
 	defer deadline.Stop()
 	defer tick.Stop()

@@ -101,7 +101,7 @@ func (m *mysqlLogin) readStatus(ctx context.Context, r *reading) error {
 		r.putConnections(status["threads_connected"], r.w.limit)
 	}
 	r.put("faultline_database_uptime_seconds", status["uptime"])
-	r.tellRestart(float64(r.at.UnixMilli())/1000 - status["uptime"])
+	r.tellRestart(float64(r.at.UnixMilli())/1000-status["uptime"], 5) // our clock, and whole seconds
 	return m.putDeadlocks(ctx, r, status)
 }
 

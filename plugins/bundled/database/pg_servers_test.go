@@ -45,7 +45,7 @@ var pgTemplate = sync.OnceValues(func() (string, error) {
 		}
 	}
 	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "scram-sha-256", "--pwfile="+pw, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "scram-sha-256", "--pwfile="+pw, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--wal-segsize=1")
 	initdb.Dir, initdb.SysProcAttr = dir, attr
 	out, err := initdb.CombinedOutput()
 	if err != nil {
@@ -96,7 +96,7 @@ func pgAt(t *testing.T, dir string, settings ...string) pgServer {
 	}
 	p := pgServer{&server{t: t, dir: dir, port: freePort(t), attr: attr}}
 	p.args = []string{filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"), "-p", strconv.Itoa(p.port), "-h", "127.0.0.1", "-k", dir,
-		"-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=40"}
+		"-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=40", "-c", "min_wal_size=2MB", "-c", "max_wal_size=32MB"}
 	for _, s := range settings {
 		p.args = append(p.args, "-c", s)
 	}

@@ -222,7 +222,7 @@ func (p *postgres) readServer(ctx context.Context, r *reading) error {
 	t.puts(r, 0, nil, map[string]string{"max": "pg_settings_max_connections", "reserved": "pg_settings_superuser_reserved_connections",
 		"reserved_role": "pg_settings_reserved_connections", "started": "pg_postmaster_start_time_seconds",
 		"uptime": "faultline_database_uptime_seconds", "replica": "pg_replication_is_replica"})
-	r.tellRestart(t.orZero(0, "started"))
+	r.tellRestart(t.orZero(0, "started"), 1)
 	r.tellRole(t.truth(0, "replica"))
 	return nil
 }

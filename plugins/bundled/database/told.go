@@ -10,12 +10,11 @@ import (
 )
 
 // tellRestart sends an event when the server began anew since the last poll.
-// started is in Unix seconds; a server that reckons it from its uptime may be
-// off by some.
-func (r *reading) tellRestart(started float64) {
+// started is in Unix seconds and known to some seconds.
+func (r *reading) tellRestart(started, to float64) {
 	was := r.w.started
 	r.w.started = started
-	if was != 0 && started > was+5 {
+	if was != 0 && started > was+to {
 		r.event(base.EventRestart, fmt.Sprintf("the database server has restarted at %s", time.Unix(int64(started), 0).UTC().Format(time.RFC3339)),
 			map[string]string{"started": decimal(math.Round(started)), "before": decimal(math.Round(was))})
 	}
