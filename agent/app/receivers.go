@@ -35,7 +35,7 @@ func (a *App) listen() (err error) {
 			return err
 		}
 		if err := a.hear.traps.Listen(); err != nil {
-			return fmt.Errorf("%w (ports below 1024 need CAP_NET_BIND_SERVICE)", err)
+			return err
 		}
 	}
 	if a.cfg.Syslog.UDP != "" || a.cfg.Syslog.TCP != "" {
@@ -61,6 +61,9 @@ func (r *receivers) run(ctx context.Context, g *errgroup.Group) {
 	}
 	if r.syslog != nil {
 		g.Go(func() error { return r.syslog.Run(ctx) })
+	}
+	if r.syslog != nil && r.traps == nil {
+		g.Go(func() error { r.directory.Run(ctx); return nil })
 	}
 }
 

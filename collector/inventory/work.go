@@ -75,6 +75,12 @@ func (w *worklist) device(d *Device) {
 			}
 			bt.Options["place"] = "room" // its sensors measure the room
 		}
+		if t.Input == "snmp" && len(d.Addresses) > 1 && bt.Options["addresses"] == "" {
+			if bt.Options == nil {
+				bt.Options = map[string]string{}
+			}
+			bt.Options["addresses"] = strings.Join(d.Addresses, ",") // from which notifications may come
+		}
 		w.add(bt, t, map[string]string{"site": d.Site, "device": d.ID})
 	}
 }
@@ -115,7 +121,7 @@ func targetOf(name string, t Target) base.Target {
 }
 
 func (w *worklist) add(bt base.Target, t Target, labels map[string]string) {
-	labels["job"] = job(bt.Input)
+	labels["job"] = job(bt)
 	labels["role"] = t.Role
 	if t.Component != "" {
 		labels["component"] = t.Component
@@ -136,14 +142,19 @@ func (w *worklist) add(bt base.Target, t Target, labels map[string]string) {
 
 // job is the label job of an input's samples, as dashboards made for the usual
 // exporters expect it.
-func job(input string) string {
-	switch input {
+func job(t base.Target) string {
+	switch t.Input {
 	case "host":
 		return "node"
 	case "probe":
 		return "blackbox"
+	case "database":
+		if strings.HasPrefix(t.Options["kind"], "postgres") {
+			return "postgres"
+		}
+		return "mysql"
 	default:
-		return input
+		return t.Input
 	}
 }
 

@@ -25,7 +25,7 @@ var versions = map[string]protocol.Version{"": protocol.V2c, "1": protocol.V1, "
 
 var optionNames = []string{
 	"version", "community", "user", "auth_protocol", "auth_password", "priv_protocol", "priv_password",
-	"context", "retries", "request_timeout", "any_source", "tables", "place",
+	"context", "retries", "request_timeout", "any_source", "tables", "place", "addresses",
 }
 
 // parse reads the target's settings and reports all that is wrong with them.
