@@ -29,9 +29,12 @@ func (s *sweep) ask(ctx context.Context, a netip.Addr) {
 		return
 	}
 	defer d.session.Close()
-	facts := s.readDevice(ctx, d)
+	facts := s.readDevice(ctx, a, d)
 	s.step(func() {
 		s.host(a, "snmp").Facts = facts
+		for _, o := range facts.Addresses {
+			s.read[o.Prefix.Addr()] = facts
+		}
 		s.status.SNMP++
 		s.requests += d.session.Stats().Sent
 	})
@@ -46,8 +49,9 @@ func (s *sweep) host(a netip.Addr, heard string) *topology.Host {
 	return s.hosts[a]
 }
 
-// readDevice reads a device when one of the few places for that is free.
-func (s *sweep) readDevice(ctx context.Context, d *door) *topology.Facts {
+// readDevice reads a device when one of the few places for that is free. One that
+// was read at another of its addresses is not read again.
+func (s *sweep) readDevice(ctx context.Context, a netip.Addr, d *door) *topology.Facts {
 	r := &reader{net: s.net, session: d.session, config: d.config, profiles: s.o.Profiles, noFDB: s.o.NoFDB}
 	r.facts.Credential, r.facts.Asked, r.facts.Spoken = d.credential.Name, d.session.Address(), d.session.Version().String()
 	select {
@@ -59,7 +63,11 @@ func (s *sweep) readDevice(ctx context.Context, d *door) *topology.Facts {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Deadline)
 	defer cancel()
-	facts, _ := r.read(ctx) // what failed is among its problems
+	facts, _ := r.read(ctx, func(f *topology.Facts) *topology.Facts { // what failed is among its problems
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.read[a].Same(f)
+	})
 	return facts
 }
 
@@ -110,5 +118,5 @@ func (s *sweep) reverse(ctx context.Context, a netip.Addr) string {
 	if len(found) == 0 {
 		return ""
 	}
-	return strings.TrimSuffix(found[0], ".")
+	return clean([]byte(strings.TrimSuffix(found[0], ".")))
 }

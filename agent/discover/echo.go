@@ -129,10 +129,11 @@ func (e *echo) take(b []byte, from net.Addr, now time.Time) {
 	}
 }
 
-// pings asks addresses twice at most and returns those that answered. done is
-// called for each that did, or did not after the second time. The error is ctx's
-// or that ICMP may not be sent.
-func pings(ctx context.Context, all []netip.Addr, p *pace, wait time.Duration, done func(netip.Addr, bool)) (map[netip.Addr]time.Duration, error) {
+// pings asks addresses, those that were silent a second time, and returns those
+// that answered. sent is called after each request with how many were sent, how
+// many there will be at most, and how many answered yet. The error is ctx's or
+// that ICMP may not be sent; what was heard until then is good.
+func pings(ctx context.Context, all []netip.Addr, p *pace, wait time.Duration, sent func(n, most, heard int)) (map[netip.Addr]time.Duration, error) {
 	sockets := map[bool]*echo{}
 	defer func() {
 		for _, e := range sockets {
@@ -149,35 +150,45 @@ func pings(ctx context.Context, all []netip.Addr, p *pace, wait time.Duration, d
 		}
 	}
 	heard := map[netip.Addr]time.Duration{}
-	left := all
-	for round := range 2 {
-		var err error
+	left, n := all, 0
+	for round := 1; round <= 2 && len(left) > 0; round++ {
+		most := n + len(left)
+		err := error(nil)
 		for _, a := range left {
 			if err = p.wait(ctx); err != nil {
 				break
 			}
-			sockets[a.Is6()].send(a, round+1)
+			sockets[a.Is6()].send(a, round)
+			n++
+			sent(n, most, answers(sockets))
 		}
 		if err == nil {
 			err = pause(ctx, wait)
 		}
 		var silent []netip.Addr
 		for _, a := range left {
-			d, ok := sockets[a.Is6()].answer(a)
-			if ok {
+			if d, ok := sockets[a.Is6()].answer(a); ok {
 				heard[a] = d
 			} else {
 				silent = append(silent, a)
 			}
-			if ok || round == 1 {
-				done(a, ok)
-			}
 		}
-		if left = silent; err != nil || len(left) == 0 {
+		if left = silent; err != nil {
 			return heard, err
 		}
 	}
 	return heard, nil
+}
+
+// answers counts the addresses that answered.
+func answers(sockets map[bool]*echo) int {
+	n := 0
+	for _, e := range sockets {
+		e.mu.Lock()
+		n += len(e.heard)
+		e.mu.Unlock()
+	}
+	return n
 }
 
 // pause waits, at most until ctx ends.

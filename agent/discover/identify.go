@@ -21,6 +21,11 @@ func (r *reader) identify(ctx context.Context) error {
 	if f.Class == "" {
 		f.Class = "other"
 	}
+	for _, name := range plan.Profiles {
+		if p := r.profiles.Profile(name); p.Layer() && appliance(p.Class) && p.Class != f.Class && f.Also == "" {
+			f.Also = p.Class
+		}
+	}
 	t := &teller{reader: r, id: id, plan: plan, texts: map[string]string{}, columns: map[string]map[snmp.OID]string{}}
 	if err := t.readScalars(ctx); err != nil {
 		return err
@@ -48,7 +53,7 @@ func (r *reader) identify(ctx context.Context) error {
 func (r *reader) choose(ctx context.Context, id profile.Identification) (*profile.Plan, error) {
 	wanted := map[string]bool{}
 	for _, name := range r.profiles.Names() {
-		if p := r.profiles.Profile(name); !p.Layer() || tells(&p.Identity) {
+		if p := r.profiles.Profile(name); !p.Layer() || tells(&p.Identity) || appliance(p.Class) {
 			for i := range p.Match {
 				for _, o := range p.Match[i].Has {
 					wanted[o] = true
@@ -76,6 +81,12 @@ func (r *reader) choose(ctx context.Context, id profile.Identification) (*profil
 		return nil, err
 	}
 	return r.profiles.Select(id), nil
+}
+
+// appliance tells whether a class is of devices the cards of which often are
+// plain Linux.
+func appliance(class string) bool {
+	return class == "ups" || class == "pdu" || class == "environment" || class == "cooling"
 }
 
 func tells(i *profile.Identity) bool {

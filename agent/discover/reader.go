@@ -27,26 +27,38 @@ type reader struct {
 }
 
 // read asks the device within ctx. Facts are good even when the error says that
-// the device was lost on the way.
-func (r *reader) read(ctx context.Context) (*topology.Facts, error) {
+// the device was lost on the way. known is given what the device says of itself
+// and returns all the facts where they are known already, or nil.
+func (r *reader) read(ctx context.Context, known func(*topology.Facts) *topology.Facts) (*topology.Facts, error) {
 	r.facts.Asked = r.session.Address()
 	r.places = map[int]int{}
+	if err := r.readSystem(ctx); err != nil {
+		return r.lost("system", err)
+	}
+	if f := known(&r.facts); f != nil {
+		return f, nil
+	}
 	for _, step := range []struct {
 		what string
 		do   func(context.Context) error
 	}{
-		{"system", r.readSystem}, {"tables", r.probe}, {"identity", r.identify}, {"interfaces", r.readInterfaces}, {"addresses", r.readAddresses},
+		{"tables", r.probe}, {"identity", r.identify}, {"interfaces", r.readInterfaces}, {"addresses", r.readAddresses},
 		{"LLDP", r.readLLDP}, {"CDP", r.readCDP}, {"ARP", r.readARP}, {"forwarding table", r.readFDB},
 	} {
 		if err := step.do(ctx); err != nil {
-			if errors.Is(err, context.DeadlineExceeded) {
-				err = errors.New("the time for one device was over")
-			}
-			r.problem("%s: %v; what comes after it was not read", step.what, err)
-			return &r.facts, err
+			return r.lost(step.what, err)
 		}
 	}
 	return &r.facts, nil
+}
+
+// lost notes that the device was lost.
+func (r *reader) lost(what string, err error) (*topology.Facts, error) {
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.New("the time for one device was over")
+	}
+	r.problem("%s: %v; what comes after it was not read", what, err)
+	return &r.facts, err
 }
 
 // problem notes what could not be read.

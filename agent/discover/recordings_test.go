@@ -91,7 +91,7 @@ func readRecording(t *testing.T, network *snmp.Transport, address, name string) 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	r := &reader{net: network, session: s, config: config, profiles: profiles(t)}
-	facts, err := r.read(ctx)
+	facts, err := r.read(ctx, func(*topology.Facts) *topology.Facts { return nil })
 	if err != nil {
 		t.Errorf("%s: %v", name, err)
 	}

@@ -113,7 +113,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	transport := snmp.NewTransport(snmp.Options{})
 	defer func() { _ = transport.Close() }()
 	p := newPace(o.Rate)
-	s := &sweep{o: o, pace: p, net: transport, hosts: map[netip.Addr]*topology.Host{}, reading: make(chan struct{}, o.Parallel),
+	s := &sweep{o: o, pace: p, net: transport, hosts: map[netip.Addr]*topology.Host{}, read: map[netip.Addr]*topology.Facts{}, reading: make(chan struct{}, o.Parallel),
 		keys: &keyring{net: transport, port: o.Port, timeout: o.Timeout, retries: o.Retries, maxRows: o.MaxRows, pace: p, all: o.Credentials, opened: make([]int, len(o.Credentials))}}
 	start := time.Now()
 	s.run(ctx, all)
@@ -138,6 +138,7 @@ type sweep struct {
 	mu       sync.Mutex // guards the fields below, and calls of Report
 	status   Status
 	hosts    map[netip.Addr]*topology.Host
+	read     map[netip.Addr]*topology.Facts // of devices read, by every address of their own
 	notes    []string
 	requests uint64
 }
@@ -195,19 +196,14 @@ func (s *sweep) note(format string, args ...any) {
 // UDP packet or a TCP connection.
 func (s *sweep) ping(ctx context.Context, all []netip.Addr) {
 	s.begin("ping", len(all))
-	heard, err := pings(ctx, all, s.pace, s.o.Timeout, func(a netip.Addr, answers bool) {
-		s.step(func() {
-			if answers {
-				s.hosts[a] = &topology.Host{Address: a, Heard: "icmp"}
-			}
-		})
+	heard, err := pings(ctx, all, s.pace, s.o.Timeout, func(n, most, heard int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.status.Done, s.status.Total, s.status.Answered = n, most, heard
+		s.o.Report(s.status)
 	})
 	for a, rtt := range heard {
-		if h := s.hosts[a]; h != nil {
-			h.RTT = rtt
-		} else { // ctx ended before it was counted
-			s.hosts[a] = &topology.Host{Address: a, Heard: "icmp", RTT: rtt}
-		}
+		s.hosts[a] = &topology.Host{Address: a, Heard: "icmp", RTT: rtt}
 	}
 	if err == nil || ctx.Err() != nil {
 		return
@@ -229,7 +225,7 @@ func (s *sweep) ping(ctx context.Context, all []netip.Addr) {
 
 // waiting is how many addresses are asked at once; most of them are silent, and
 // the rate bounds what is sent.
-const waiting = 64
+const waiting = 256
 
 // each does one thing for many addresses, several at once, and returns when all
 // are done.

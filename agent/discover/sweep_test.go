@@ -202,3 +202,27 @@ func TestDocuments(t *testing.T) {
 		t.Error("JSON holds a community")
 	}
 }
+
+// TestReadOnce: a device is read at one of its addresses only.
+func TestReadOnce(t *testing.T) {
+	port := freePort(t)
+	d := device(1, "rtr", "1.3.6.1.4.1.9.1.1045", "Cisco IOS Software", 40).forwards()
+	for i := 1; i <= 4; i++ {
+		d.address(i, fmt.Sprintf("127.45.%d.1/24", i))
+	}
+	for i := 1; i <= 4; i++ {
+		d.serve(t, fmt.Sprintf("127.45.%d.1:%d", i, port), "labpub")
+	}
+	o := sweepOptions(t, port, "127.45.1.1")
+	once := run(t, t.Context(), o).Requests
+	o = sweepOptions(t, port, "127.45.1.1", "127.45.2.1", "127.45.3.1", "127.45.4.1")
+	o.Parallel = 1
+	r := run(t, t.Context(), o)
+	if most := once + 3*2; r.Requests > most { // logging in, and what it says of itself
+		t.Errorf("%d requests at four addresses, want at most %d", r.Requests, most)
+	}
+	p := topology.Propose(&topology.Sweep{Hosts: r.Hosts})
+	if len(p.Devices) != 1 || len(p.Devices[0].Answered) != 4 || p.Devices[0].Asked.Addr() != p.Devices[0].Addresses[0] {
+		t.Errorf("%+v", p.Devices[0])
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/faultline/faultline/agent/discover/topology"
 )
@@ -56,8 +57,11 @@ func (w *writer) comment(format string, args ...any) {
 	w.line("# %s", flat(fmt.Sprintf(format, args...)))
 }
 
-// flat makes one line of a text; what devices say could hold anything.
-func flat(text string) string { return strings.Join(strings.Fields(text), " ") }
+// flat makes one line of a text without control characters; what devices say
+// could hold anything.
+func flat(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+}
 
 func (w *writer) head() {
 	w.comment("%s", w.Title)

@@ -83,13 +83,12 @@ func (b *builder) kind(d *Device, gateway bool) (kind, why string) {
 		return kindRouter, "it forwards and speaks a routing protocol"
 	case d.caps&CapBridge != 0 && b.leads(d) >= manySwitchPorts:
 		return kindSwitch, "it says by LLDP that it is a bridge, and neighbours hang on several of its ports"
+	case d.facts.Also != "" && kinds[d.facts.Also] != "":
+		return kinds[d.facts.Also], "it shows what devices of the class " + d.facts.Also + " do"
 	case d.Class == classHost || d.IsSelf:
 		return d.serverKind("its profile's class is " + classHost)
 	}
-	if k, why := d.serverKind(""); k != kindServer {
-		return k, why
-	}
-	return kindOther, "nothing tells what it is"
+	return d.serverKind("")
 }
 
 // leads counts the ports of a device on which neighbours are known.
@@ -175,6 +174,8 @@ func (d *Device) silentKind(gateway bool) (kind, why string) {
 		return kindSwitch, "it says by LLDP that it is a bridge"
 	case gateway:
 		return kindRouter, "it is others' gateway"
+	case d.IsSelf:
+		return d.serverKind("the agent runs here")
 	}
 	return d.serverKind("")
 }

@@ -80,7 +80,7 @@ func (m *merger) makeDevices() {
 		if m.set.root(i) != i {
 			continue
 		}
-		d := &Device{depth: -1, Because: m.set.why[i]}
+		d := &Device{depth: -1, Because: m.reasons(i)}
 		for _, k := range groups[i] {
 			of[k] = d
 			d.take(m.hosts[k])
@@ -103,6 +103,34 @@ func (m *merger) makeDevices() {
 		}
 		m.conflict(c.kind, ds, "%s", c.text)
 	}
+}
+
+// reasons tells why the hosts of a root are one device.
+func (m *merger) reasons(root int) []string {
+	var order []string
+	by := map[string][]netip.Addr{}
+	for _, x := range m.set.joined {
+		if m.set.root(x.i) != root {
+			continue
+		}
+		if by[x.why] == nil {
+			order = append(order, x.why)
+		}
+		for _, k := range []int{x.i, x.j} {
+			if a := m.hosts[k].Address; !slices.Contains(by[x.why], a) {
+				by[x.why] = append(by[x.why], a)
+			}
+		}
+	}
+	for i, why := range order {
+		var texts []string
+		slices.SortFunc(by[why], netip.Addr.Compare)
+		for _, a := range by[why] {
+			texts = append(texts, a.String())
+		}
+		order[i] = strings.Join(texts, ", ") + ": " + why
+	}
+	return order
 }
 
 // take adds a host to a device. Of several that tell of themselves the one with
@@ -279,6 +307,9 @@ func (b *builder) addressesOf(d *Device) []netip.Addr {
 	for _, h := range d.hosts {
 		if h.Address == all[0] && h.RTT > 0 {
 			d.Pinged = all[0]
+		}
+		if h.Address == all[0] && h.Facts != nil {
+			d.Asked, d.Credential, d.Spoken = h.Facts.Asked, h.Facts.Credential, h.Facts.Spoken
 		}
 	}
 	return all

@@ -47,6 +47,7 @@ type Facts struct {
 
 	Vendor, Model, OS, Version, Serial string
 	Class                              string // of its profile: network, ups, ...
+	Also                               string // class of a MIB that it shows beside its profile's, as UPS-MIB on a Linux card; "": none
 	Profile                            string
 
 	Services    int  // sysServices: bit 1 is layer 2, bit 2 layer 3
@@ -152,4 +153,17 @@ type Neighbour struct {
 	Descr     string // or its platform
 	Addresses []netip.Addr
 	Caps      Caps
+}
+
+// Same returns the facts for another address of the device: f with what g says
+// of how it was asked, where f is whole and the two say the same of themselves;
+// else nil. f may be nil.
+func (f *Facts) Same(g *Facts) *Facts {
+	if f == nil || len(f.Problems) > 0 || f.SysName != g.SysName || f.SysDescr != g.SysDescr || f.SysObjectID != g.SysObjectID || f.EngineID != g.EngineID ||
+		f.BridgeMAC != g.BridgeMAC || f.Chassis != g.Chassis || f.Location != g.Location {
+		return nil
+	}
+	c := *f
+	c.Asked, c.Credential, c.Spoken = g.Asked, g.Credential, g.Spoken
+	return &c
 }

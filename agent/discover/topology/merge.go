@@ -10,11 +10,17 @@ import (
 // set joins hosts that are one device (union-find).
 type set struct {
 	parent []int
-	why    [][]string // by root
+	joined []joined
+}
+
+// joined is why two hosts are one device.
+type joined struct {
+	i, j int
+	why  string
 }
 
 func newSet(n int) *set {
-	s := &set{parent: make([]int, n), why: make([][]string, n)}
+	s := &set{parent: make([]int, n)}
 	for i := range s.parent {
 		s.parent[i] = i
 	}
@@ -30,15 +36,12 @@ func (s *set) root(i int) int {
 }
 
 func (s *set) join(i, j int, why string) {
-	i, j = s.root(i), s.root(j)
-	if i == j {
+	x, y := s.root(i), s.root(j)
+	if x == y {
 		return
 	}
-	if j < i {
-		i, j = j, i
-	}
-	s.parent[j] = i
-	s.why[i] = append(append(s.why[i], s.why[j]...), why)
+	s.joined = append(s.joined, joined{i, j, why})
+	s.parent[max(x, y)] = min(x, y)
 }
 
 // merger finds out which addresses are one device.
@@ -77,7 +80,7 @@ func (m *merger) joinSelf() {
 		case m.self < 0:
 			m.self = i
 		default:
-			m.set.join(m.self, i, "addresses of the machine that swept")
+			m.set.join(m.self, i, "of the machine that swept")
 		}
 	}
 }
@@ -97,9 +100,9 @@ func keys(f *Facts) []key {
 	}
 	for _, mac := range f.macs() {
 		if f.SysName != "" {
-			all = append(all, key{"name and hardware address " + mac.String(), named + "\x00" + mac.String()})
+			all = append(all, key{"name and hardware address", named + "\x00" + mac.String()})
 		} else {
-			all = append(all, key{"description and hardware address " + mac.String(), f.SysDescr + "\x00" + f.SysObjectID + "\x00" + mac.String()})
+			all = append(all, key{"description and hardware address", f.SysDescr + "\x00" + f.SysObjectID + "\x00" + mac.String()})
 		}
 	}
 	return all
@@ -141,7 +144,7 @@ func (m *merger) joinAgents() {
 				continue
 			}
 			if why := apart(m.hosts[j].Facts, h.Facts); why == "" {
-				m.set.join(j, i, fmt.Sprintf("%s and %s: same %s", m.hosts[j].Address, h.Address, k.what))
+				m.set.join(j, i, "same "+k.what)
 			} else if pair := [2]int{j, i}; !seen[pair] {
 				seen[pair] = true
 				m.clash("identity", []int{j, i}, "%s and %s have the same %s, yet %s: taken for two devices", m.hosts[j].Address, h.Address, k.what, why)
@@ -186,7 +189,7 @@ func (m *merger) joinByTable() {
 		case h.Facts != nil:
 			m.answeredByOther(j, by)
 		case len(roots) == 1:
-			m.set.join(by[0], j, fmt.Sprintf("%s stands in the address table of %s", h.Address, m.hosts[by[0]].Address))
+			m.set.join(by[0], j, "in one address table")
 		default:
 			m.clash("address", by, "address %s stands in the address tables of several devices", h.Address)
 		}
@@ -202,7 +205,7 @@ func (m *merger) answeredByOther(j int, by []int) {
 			continue
 		}
 		if why := apart(f, g); why == "" && f.SysName == g.SysName {
-			m.set.join(i, j, fmt.Sprintf("%s stands in the address table of %s, same name", m.hosts[j].Address, m.hosts[i].Address))
+			m.set.join(i, j, "in one address table, same name")
 			continue
 		}
 		m.clash("address", []int{i, j}, "address %s stands in the address table of %s (%s), but %s answers there", m.hosts[j].Address, g.SysName, m.hosts[i].Address, f.SysName)
@@ -241,7 +244,7 @@ func (m *merger) joinSilent() {
 			continue
 		}
 		if j, known := owner[macs[0]]; known {
-			m.set.join(j, i, fmt.Sprintf("%s and %s have the hardware address %s", m.hosts[j].Address, h.Address, macs[0]))
+			m.set.join(j, i, "same hardware address "+macs[0].String())
 		} else {
 			owner[macs[0]] = i
 		}

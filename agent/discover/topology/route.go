@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // conclude makes links of addresses: two routers at the ends of a network that
@@ -66,10 +67,45 @@ func sortedPrefixes[V any](m map[netip.Prefix]V) []netip.Prefix {
 	return all
 }
 
-// gateway returns a link to the router by way of which a device is reached, or
+// gateway returns a link to what a device is reached by way of, or nil: a router,
+// or the switch to which the router's port leads.
+func (b *builder) gateway(d *Device) *Link {
+	l := b.router(d)
+	if l == nil {
+		return nil
+	}
+	if s := b.behind(l.a, l.ai); s != nil && s != d && l.a != d {
+		l.because(fmt.Sprintf("port %s of %s leads to %s", l.a.portName(l.ai, ""), l.a.label(), s.label()))
+		l.a, l.ai = s, 0
+	}
+	return l
+}
+
+// behind returns the switch that is surely all that a router's port leads to.
+func (b *builder) behind(r *Device, index int) *Device {
+	if r.facts == nil || r.facts.at(index) == nil {
+		return nil
+	}
+	i := r.facts.at(index)
+	if base, _, found := strings.Cut(i.name(), "."); found { // a VLAN on a port
+		index = r.facts.byText(base)
+	}
+	for _, l := range b.links {
+		at, other := l.ai, l.b
+		if l.b == r {
+			at, other = l.bi, l.a
+		}
+		if (l.a == r || l.b == r) && at != 0 && at == index && l.Confidence.rank() >= Medium.rank() && !l.shared && other.Kind == kindSwitch {
+			return other
+		}
+	}
+	return nil
+}
+
+// router returns a link to the router by way of which a device is reached, or
 // nil: its own default gateway, else a router that has it in ARP, else the only
 // one that has its network on a port.
-func (b *builder) gateway(d *Device) *Link {
+func (b *builder) router(d *Device) *Link {
 	for _, a := range d.gateways(&b.sweep.Self) {
 		if g := b.byAddress[a]; g != nil && g != d {
 			return &Link{a: g, b: d, ai: g.indexOf(a), Confidence: Low, routed: true, Why: []string{fmt.Sprintf("its default gateway is %s", a)}}
