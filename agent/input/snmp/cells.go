@@ -9,81 +9,104 @@ import (
 	protocol "github.com/faultline/faultline/agent/snmp"
 )
 
-// name reads the static columns: for the rows of the instances or, where there
-// are none, for all rows that they show. Rows whose labels could not be read are
-// left out: a wrong name is worse than none. The first error is about the
-// columns, the second says that the device was lost.
-func (t *table) name(ctx context.Context, p *poll, of []instance) (fault, lost error) {
-	fresh := map[string]*row{}
-	for _, in := range of {
-		if fresh[in.key] == nil {
-			fresh[in.key] = t.newRow(in.key)
-		}
-	}
+// name reads the static columns and takes what they tell of the table's rows. The
+// first error is about the columns, the second says that the device was lost.
+func (t *table) name(ctx context.Context, p *poll) (fault, lost error) {
 	oids := make([]protocol.OID, len(t.static))
 	for i := range t.static {
 		oids[i] = t.static[i].oid
 	}
-	if len(oids) == 0 && len(t.foreign) > 0 && of == nil { // rows of which other tables alone tell the names
+	if len(oids) == 0 && len(t.foreign) > 0 { // rows of which other tables alone tell the names
 		oids = t.fastOIDs[:min(len(t.fastOIDs), 1)]
 	}
+	fresh := map[string]*row{}
+	labels := t.ownLabels()
 	var out protocol.Outcome
 	if len(oids) > 0 {
 		out, lost = p.session.Walk(ctx, &t.learned.Slow, oids, func(i int, key []byte, v protocol.Value) {
 			r := fresh[string(key)]
-			if r == nil && of == nil {
+			if r == nil {
 				r = t.newRow(string(key))
 				fresh[string(key)] = r
 			}
-			if r != nil && len(t.static) > 0 {
+			if len(t.static) > 0 {
 				r.static[i] = t.static[i].text(v)
-				r.byName = r.byName || i < len(t.labels) || len(t.fast) == 0
+				r.byName = r.byName || i < labels || len(t.fast) == 0
 			}
 		})
 	}
-	faults := t.unnamed(fresh, oids, out, lost)
-	if lost == nil {
-		var f error
-		f, lost = t.readForeign(ctx, p, fresh)
-		faults = append(faults, f)
-	}
 	if lost != nil {
-		return errors.Join(faults...), lost
+		return nil, lost
 	}
-	t.renumbered(p, fresh)
-	left := 0
-	for key, r := range fresh {
-		if r.named {
-			t.replace(p, key, r)
-		} else if t.rows[key] == nil {
-			left++
+	var faults []error
+	bad := make([]bool, len(t.static)+len(t.foreign))
+	for i, c := range out.Columns {
+		if c.Fault != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", oids[i], c.Fault))
+			bad[i] = true
 		}
 	}
-	if of == nil {
-		t.forget()
+	fault, lost = t.readForeign(ctx, p, fresh, bad[len(t.static):])
+	if lost != nil {
+		return errors.Join(append(faults, fault)...), lost
 	}
-	if left > 0 {
-		faults = append(faults, fmt.Errorf("%d rows left out: their names could not be read", left))
-	}
-	return errors.Join(faults...), nil
+	t.named(p, fresh, bad)
+	return errors.Join(append(faults, fault)...), nil
 }
 
-// unnamed tells what went wrong with static columns, and marks the rows of which
-// all labels are known.
-func (t *table) unnamed(fresh map[string]*row, oids []protocol.OID, out protocol.Outcome, lost error) []error {
-	var faults []error
-	for i, c := range out.Columns {
-		if c.Fault != nil && lost == nil {
-			faults = append(faults, fmt.Errorf("%s: %w", oids[i], c.Fault))
+// ownLabels is how many of the static columns are labels; these come first.
+func (t *layout) ownLabels() int {
+	n := 0
+	for _, name := range t.labels {
+		if t.staticAt[name] < len(t.static) {
+			n++
 		}
 	}
-	for _, r := range fresh {
-		r.named = true
-		for i := range t.labels {
-			r.named = r.named && (r.static[i] != "" || out.Columns[i].Fault == nil)
+	return n
+}
+
+// named takes the rows with the names just read; bad tells which columns of these
+// could not be read whole. A wrong name is worse than none: a row of which a label
+// is not known is left out.
+func (t *table) named(p *poll, fresh map[string]*row, bad []bool) {
+	began := p.restarts != t.namedIn // since then the device may have given its numbers to others
+	t.labelled = true
+	for _, name := range t.labels {
+		t.labelled = t.labelled && !bad[t.staticAt[name]]
+	}
+	for key, r := range fresh {
+		if old := t.rows[key]; old != nil && !began {
+			for i, text := range old.static {
+				if bad[i] && r.static[i] == "" {
+					r.static[i] = text
+				}
+			}
+		}
+		for _, name := range t.labels {
+			if at := t.staticAt[name]; bad[at] && r.static[at] == "" {
+				delete(fresh, key)
+			}
 		}
 	}
-	return faults
+	t.renumbered(p, fresh)
+	for key, r := range fresh {
+		t.replace(p, key, r)
+	}
+	for key, r := range t.rows {
+		if fresh[key] == nil && (began && !t.labelled || r.seen+forgetAfter < t.number) {
+			t.drop(key, r)
+		}
+	}
+	t.namedIn = p.restarts
+}
+
+// forgetAfter is how many polls may pass until a row not seen any more is dropped.
+const forgetAfter = 100
+
+// drop forgets a row. Another may still guess that it comes next.
+func (t *table) drop(key string, r *row) {
+	delete(t.rows, key)
+	r.key = ""
 }
 
 // text is what a static column's value says.
@@ -100,7 +123,7 @@ func (s *staticColumn) text(v protocol.Value) string {
 
 // readForeign fills in the cells that stand in other tables. A key may itself
 // name such a cell, so the rows are gone through until nothing more comes.
-func (t *table) readForeign(ctx context.Context, p *poll, rows map[string]*row) (fault, lost error) {
+func (t *table) readForeign(ctx context.Context, p *poll, rows map[string]*row, bad []bool) (fault, lost error) {
 	var faults []error
 	for range len(t.foreign) {
 		more := false
@@ -109,8 +132,9 @@ func (t *table) readForeign(ctx context.Context, p *poll, rows map[string]*row) 
 			if err != nil {
 				return errors.Join(faults...), err
 			}
-			if cfault != nil {
+			if cfault != nil && !bad[i] {
 				faults = append(faults, fmt.Errorf("%s: %w", f.cell.OID, cfault))
+				bad[i] = true
 			}
 			at := len(t.static) + i
 			for _, r := range rows {
@@ -127,13 +151,25 @@ func (t *table) readForeign(ctx context.Context, p *poll, rows map[string]*row) 
 			break
 		}
 	}
+	if len(faults) > 0 { // what others were found by may be missing
+		for i := range bad {
+			bad[i] = true
+		}
+	}
 	return errors.Join(faults...), nil
+}
+
+// textColumn is a whole column as texts by dotted index, and what was wrong with
+// reading it.
+type textColumn struct {
+	texts map[string]string
+	fault error
 }
 
 // column reads a whole column as texts by dotted index, once in a poll.
 func (p *poll) column(ctx context.Context, oid, format string) (texts map[string]string, fault, lost error) {
-	if texts, ok := p.columns[oid]; ok {
-		return texts, nil, nil
+	if c, ok := p.columns[oid]; ok {
+		return c.texts, c.fault, nil
 	}
 	texts = map[string]string{}
 	var index []byte
@@ -147,9 +183,9 @@ func (p *poll) column(ctx context.Context, oid, format string) (texts map[string
 		return nil, nil, lost
 	}
 	if p.columns == nil {
-		p.columns = map[string]map[string]string{}
+		p.columns = map[string]textColumn{}
 	}
-	p.columns[oid] = texts
+	p.columns[oid] = textColumn{texts, out.Columns[0].Fault}
 	return texts, out.Columns[0].Fault, nil
 }
 
@@ -157,17 +193,24 @@ func (p *poll) column(ctx context.Context, oid, format string) (texts map[string
 // keeps its labels.
 func (t *table) replace(p *poll, key string, r *row) {
 	old := t.rows[key]
-	if old != nil && slices.Equal(old.static, r.static) && old.shown == r.shown {
+	switch {
+	case old == nil:
+		r.seen = t.number - 1 // it is about to be
+		t.rows[key] = r
+	case slices.Equal(old.static, r.static) && old.shown == r.shown:
 		t.show(p, old, r.byName)
 		return
-	}
-	if old != nil {
-		r.counters, r.counts, r.at = old.counters, old.counts, old.at
+	default: // in its place, since others guess that it comes next
+		if !r.moved && (t.def.Name != ifTable || t.identity(old) == t.identity(r)) {
+			r.counters, r.counts = old.counters, old.counts
+		}
+		r.seen, r.place, r.values, r.at, r.next = old.seen, old.place, old.values, old.at, old.next
+		byName := r.byName
+		*old = *r
+		r, r.byName = old, byName
 	}
 	t.show(p, r, r.byName)
-	t.rows[key] = r
 	t.version++
-	clear(t.guess)
 }
 
 // show makes a row count that was found by its labels, where no value can do
@@ -175,16 +218,5 @@ func (t *table) replace(p *poll, key string, r *row) {
 func (t *table) show(p *poll, r *row, byName bool) {
 	if byName && (len(t.fast) == 0 || p.keepAll) && r.seen != t.number {
 		t.first(r, p.walkAt)
-	}
-}
-
-// forget drops rows that were not seen for long.
-func (t *table) forget() {
-	const polls = 100
-	for key, r := range t.rows {
-		if r.seen+polls < t.number {
-			delete(t.rows, key)
-			clear(t.guess)
-		}
 	}
 }

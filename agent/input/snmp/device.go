@@ -45,11 +45,12 @@ type device struct {
 	id       profile.Identification
 	facts    identity
 	plan     *profile.Plan
-	identify time.Time // when to look again which profiles fit
-	slowAt   time.Time // when to read slow things again
-	upTime   float64   // sysUpTime at the last poll, in ticks
-	restarts uint32    // how often it fell: counters began anew
-	tables   []*table
+	identify time.Time         // when to look again which profiles fit
+	slowAt   time.Time         // when to read slow things again
+	upTime   float64           // sysUpTime at the last poll, in ticks
+	restarts uint32            // how often it fell: counters began anew
+	tables   []*table          // what is outside tables first
+	from     int               // which of the others is read first
 	problems []Problem         // of the last poll
 	keepAll  bool              // keep every value after the poll, to describe the device
 	names    map[string]string // owner of each sensor's, pool's and processor's name
@@ -95,6 +96,9 @@ func (d *device) poll(ctx context.Context, sink input.Sink) error {
 	return nil
 }
 
+// errNoUpTime is the fault of a device without what every device has.
+var errNoUpTime = errors.New("sysUpTime is not there")
+
 // poll is one reading of one device.
 type poll struct {
 	*device
@@ -105,10 +109,13 @@ type poll struct {
 	given  int       // samples handed over
 	faults []error
 
-	columns map[string]map[string]string // whole columns read in this poll, by OID
+	columns map[string]textColumn // read in this poll, by OID
 }
 
 func (p *poll) run(ctx context.Context) error {
+	for _, t := range p.tables {
+		t.polled = false
+	}
 	if err := p.hello(ctx); err != nil {
 		return err
 	}
@@ -133,22 +140,35 @@ func (p *poll) run(ctx context.Context) error {
 		p.slowAt = time.Time{}
 		p.faults = append(p.faults, err)
 	}
-	if p.given == 0 && err == nil { // it answers, and shows nothing at all
+	fault := joined(p.faults)
+	switch {
+	case p.given == 0 && (fault == nil || fault.Error() == errNoUpTime.Error()): // it answers, and shows nothing at all
 		return protocol.Refusal{Reason: protocol.NotAuthorized}
-	}
-	if err := joined(p.faults); err != nil {
-		return input.Partial{Err: err}
+	case fault != nil:
+		return input.Partial{Err: fault}
 	}
 	return nil
 }
 
+// readTables reads all tables: what is outside tables first, then the others from
+// the one after that at which the device was lost last time, so that each has its
+// turn on a device that is too slow for all.
 func (p *poll) readTables(ctx context.Context) error {
-	for _, t := range p.tables {
-		t.polled = false
+	scalars := slices.IndexFunc(p.tables, func(t *table) bool { return !t.def.Scalar() })
+	if scalars < 0 {
+		scalars = len(p.tables)
 	}
+	rest := p.tables[scalars:]
+	from := min(p.from, len(rest))
+	p.from = 0
+	order := slices.Concat(p.tables[:scalars], rest[from:], rest[:from])
 	var lost error
-	for _, t := range p.tables {
+	for i, t := range order {
 		if lost = t.poll(ctx, p); lost != nil {
+			if i >= scalars {
+				p.from = (from + i - scalars + 1) % len(rest)
+			}
+			p.notReached(order[i+1:])
 			break
 		}
 	}
@@ -159,6 +179,24 @@ func (p *poll) readTables(ctx context.Context) error {
 	}
 	return lost
 }
+
+// notReached tells which tables were not come to.
+func (p *poll) notReached(tables []*table) {
+	var names []string
+	for _, t := range tables {
+		p.problems = append(p.problems, Problem{What: t.def.Name, Error: errNotReached.Error()})
+		if !t.def.Scalar() {
+			names = append(names, t.def.Name)
+		}
+	}
+	if len(names) > 0 {
+		p.faults = append(p.faults, fmt.Errorf("%w: %s", errNotReached, strings.Join(names, ", ")))
+	}
+}
+
+// errNotReached is the fault of tables that come after the one at which the device
+// was lost.
+var errNotReached = errors.New("not come to")
 
 // joined makes one line of faults.
 func joined(faults []error) error {
@@ -194,7 +232,7 @@ func (p *poll) hello(ctx context.Context) error {
 		return err
 	}
 	if up < 0 {
-		p.faults = append(p.faults, errors.Join(errors.New("sysUpTime is not there"), faultOf(faults)))
+		p.faults = append(p.faults, errors.Join(errNoUpTime, faultOf(faults)))
 		up = p.upTime
 	}
 	if object != p.id.SysObjectID && p.id.SysObjectID != "" {
@@ -348,6 +386,16 @@ func (d *device) adopt(plan *profile.Plan) {
 		}
 		d.tables = append(d.tables, t)
 	}
+	slices.SortStableFunc(d.tables, func(a, b *table) int {
+		switch x, y := a.def.Scalar(), b.def.Scalar(); {
+		case x == y:
+			return 0
+		case x:
+			return -1
+		}
+		return 1
+	})
+	d.from = 0
 }
 
 // layout returns how a table is read.

@@ -53,9 +53,12 @@ func (p *poll) meta(start time.Time, err error) {
 			p.sample(p.own("faultline_snmp_auth_failure", "reason", string(r)), truth(r == refused.Reason), now)
 		}
 	}
+	if p.walkAt.IsZero() {
+		return
+	}
 	for _, t := range p.tables {
-		if t.polled && !t.def.Scalar() {
-			p.sample(p.own("faultline_snmp_table_success", "table", t.def.Name), truth(t.ok), now)
+		if !t.def.Scalar() {
+			p.sample(p.own("faultline_snmp_table_success", "table", t.def.Name), truth(t.polled && t.ok), now)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package snmp
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,6 @@ func (t *table) renumbered(p *poll, fresh map[string]*row) {
 		owners[t.identity(r)]++
 	}
 	var moved []string
-	taken := map[string]string{}
 	for _, r := range fresh {
 		id := t.identity(r)
 		if id == "" || owners[id] > 1 { // not unique: its number is all that tells it
@@ -39,12 +39,13 @@ func (t *table) renumbered(p *poll, fresh map[string]*row) {
 			was = Numbers{Shown: t.free(r.index, id), Now: r.index}
 		case was.Now != r.index:
 			moved = append(moved, fmt.Sprintf("%s from %s to %s", id, was.Now, r.index))
+			t.carry(r, id, was.Now)
 			was.Now = r.index
 		}
 		t.learned.Interfaces[id] = was
-		taken[was.Shown] = id
 		r.shown = was.Shown
 	}
+	t.forgetInterfaces(fresh)
 	if len(moved) == 0 {
 		return
 	}
@@ -55,6 +56,27 @@ func (t *table) renumbered(p *poll, fresh map[string]*row) {
 	}
 	p.sink.Event(base.Event{Kind: base.EventChange, At: p.session.At(), Text: "interfaces were renumbered: " + text,
 		Attrs: map[string]string{"what": "ifIndex", "count": strconv.Itoa(len(moved))}})
+}
+
+// carry takes an interface's counters along from the number that it had.
+func (t *table) carry(r *row, id, from string) {
+	if old := t.rowAt(from); old != nil && t.identity(old) == id {
+		r.counters, r.counts, r.moved = slices.Clone(old.counters), old.counts, true
+	}
+}
+
+// forgetInterfaces drops interfaces that are not there any more, once they are
+// many: where interfaces come and go they have new names each time.
+func (t *table) forgetInterfaces(fresh map[string]*row) {
+	const most = 64
+	if len(t.learned.Interfaces) <= 2*len(fresh)+most {
+		return
+	}
+	there := map[string]bool{}
+	for _, r := range fresh {
+		there[t.identity(r)] = true
+	}
+	maps.DeleteFunc(t.learned.Interfaces, func(id string, _ Numbers) bool { return !there[id] })
 }
 
 // free is the number that a new interface's series show: its own, unless

@@ -145,14 +145,45 @@ func clean(b []byte) string {
 	return strings.TrimSpace(s)
 }
 
-// decoded makes UTF-8 of octets that are not: text of Chinese devices is often
-// GBK (GB 18030), what is no text at all shows as replacement characters.
+// decoded makes UTF-8 of octets that are not: what a device cut off in the middle
+// of a character loses that one, text of Chinese devices is often GBK (GB 18030),
+// and what is no text at all shows as replacement characters.
 func decoded(s string) string {
-	if t, err := simplifiedchinese.GB18030.NewDecoder().String(s); err == nil && !strings.ContainsRune(t, utf8.RuneError) &&
-		strings.ContainsFunc(t, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
-		return t
+	if whole := withoutCut(s); utf8.ValidString(whole) {
+		return whole
+	}
+	if inGB2312(s) {
+		if t, err := simplifiedchinese.GB18030.NewDecoder().String(s); err == nil && !strings.ContainsRune(t, utf8.RuneError) &&
+			strings.ContainsFunc(t, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+			return t
+		}
 	}
 	return strings.ToValidUTF8(s, "\ufffd")
+}
+
+// withoutCut takes the beginning of a character off the end, if there is one.
+func withoutCut(s string) string {
+	for n := 1; n < utf8.UTFMax && n < len(s); n++ {
+		if tail := s[len(s)-n:]; utf8.RuneStart(tail[0]) {
+			if utf8.FullRuneInString(tail) {
+				return s
+			}
+			return s[:len(s)-n]
+		}
+	}
+	return s
+}
+
+// inGB2312 tells whether a character of GB 2312, which all common ones are, may be
+// in the octets: two in a row from 0xa1 on. Of other encodings that use single
+// octets in words these are rare.
+func inGB2312(s string) bool {
+	for i := 1; i < len(s); i++ {
+		if s[i-1] >= 0xa1 && s[i] >= 0xa1 {
+			return true
+		}
+	}
+	return false
 }
 
 // clockOffset reads a DateAndTime (RFC 2579) that names its zone and returns by
