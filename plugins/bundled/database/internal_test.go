@@ -45,7 +45,7 @@ func TestReasons(t *testing.T) {
 		{&pgwire.Error{Code: "XX000"}, noFailure},
 		{&mysql.MySQLError{Number: 1129}, hostBlocked},
 		{&mysql.MySQLError{Number: 1053}, stopping},
-		{&mysql.MySQLError{Number: 1203}, exhausted},
+		{&mysql.MySQLError{Number: 1203}, refused},
 		{&mysql.MySQLError{Number: 3118}, password},
 		{&mysql.MySQLError{Number: 1064}, noFailure},
 	} {

@@ -213,8 +213,8 @@ var mysqlReasons = map[uint16]reason{
 	1129: hostBlocked,
 	1049: noDatabase,
 	1040: exhausted,
-	1203: exhausted, // of this user
-	1226: exhausted, // of this user
+	1203: refused, // this user has as many connections as it may
+	1226: refused, // or has done as much
 	1053: stopping,
 	1077: stopping,
 	1317: timedOut,

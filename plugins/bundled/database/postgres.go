@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -148,11 +149,14 @@ func postgresReason(err error) reason {
 	case errors.As(err, &s):
 		return misset
 	case errors.As(err, &e):
-		r := postgresReasons[e.Code]
-		if e.Code == "57P03" {
-			r = notYet(e.Message)
+		switch r := postgresReasons[e.Code]; {
+		case r == starting:
+			return notYet(e.Message)
+		case r == exhausted && mentions(e.Message, "for role", "角色"): // a limit of our user, not the server's
+			return refused
+		default:
+			return r
 		}
-		return r
 	case errors.Is(err, pgwire.ErrClearText):
 		return noTLS
 	case errors.Is(err, pgwire.ErrMethod):
@@ -166,22 +170,19 @@ func postgresReason(err error) reason {
 // notYet tells apart why the server does not let anybody in yet; one code
 // stands for all, only the words differ.
 func notYet(message string) reason {
-	has := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(message, w) {
-				return true
-			}
-		}
-		return false
-	}
 	switch {
-	case has("shutting down", "关闭"):
+	case mentions(message, "shutting down", "关闭"):
 		return stopping
-	case has("recovery", "recovering", "恢复", "consistent"):
+	case mentions(message, "recovery", "consistent", "恢复"):
 		return recovering
 	default:
 		return starting
 	}
+}
+
+// mentions tells whether a message, in English or Chinese, has one of the words.
+func mentions(message string, words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(message, w) })
 }
 
 // permission says which role is missing when the server refuses to show

@@ -45,10 +45,10 @@ type settings struct {
 	passwordFile string
 	passwordEnv  string
 
-	tls                                 string
-	caFile, certFile, keyFile, tlsName  string
-	blockedAfter, slowAfter, longAfter  time.Duration
-	statementTimeout, details, interval time.Duration
+	tls                                string
+	caFile, certFile, keyFile, tlsName string
+	blockedAfter, slowAfter, longAfter time.Duration
+	statementTimeout, details          time.Duration
 }
 
 // envPrefix begins the names of environment variables that targets may use as
@@ -58,7 +58,7 @@ const envPrefix = "FAULTLINE_"
 // parseSettings reads a target and returns every fault of it.
 func parseSettings(t base.Target, opts Options) (*settings, error) {
 	o := &optionReader{values: t.Options, used: map[string]bool{}}
-	s := &settings{interval: t.Interval,
+	s := &settings{
 		user: o.text("user", "faultline"), password: secret.String(o.text("password", "")),
 		passwordFile: o.text("password_file", ""), passwordEnv: o.text("password_env", ""),
 		tls:    o.oneOf("tls", tlsPrefer, tlsDisable, tlsRequire, tlsVerifyCA, tlsVerify),

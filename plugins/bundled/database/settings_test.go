@@ -94,3 +94,18 @@ func TestForeignServer(t *testing.T) {
 		})
 	}
 }
+
+// MySQL blocks a host that has broken off a hundred logins: a server that takes
+// connections and is silent is not asked at every poll.
+func TestSilentServerIsSpared(t *testing.T) {
+	w := newWatch(t, fmt.Sprintf("127.0.0.1:%d", listen(t)), "kind", "mysql")
+	begin := time.Now()
+	for second := 0; second < 120; second += 5 {
+		w.setClock(begin.Add(time.Duration(second) * time.Second))
+		s, err := w.gatherWithin(200 * time.Millisecond)
+		w.isBad(s, err, "timeout")
+	}
+	if n := w.dialled(); n < 8 || n > 12 {
+		t.Errorf("%d logins in two minutes, 24 polls", n)
+	}
+}

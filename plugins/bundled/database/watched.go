@@ -30,6 +30,7 @@ type watched struct {
 	login   login       // nil: none
 	pause   time.Time   // no login before it
 	refusal *Failure    // why there is a pause
+	silent  int         // logins in a row that were not answered
 
 	due      map[string]time.Time // of sections read now and then
 	faults   map[string]error     // of the last reading, by section
@@ -80,6 +81,7 @@ var kinds = map[string]kind{
 const (
 	idleLeast     = 2 * time.Minute  // a login nobody uses is kept for that long
 	passwordPause = 30 * time.Second // between two tries with a password that was refused: servers lock accounts
+	silencePause  = 15 * time.Second // at most, between two logins that are not answered: MySQL blocks hosts that break off a hundred
 	defaultWait   = 10 * time.Second // of a Gather without a deadline
 )
 
@@ -167,15 +169,33 @@ func (w *watched) ask(ctx context.Context, st *state) *Failure {
 	}
 	w.refusal = nil
 	if f := w.enter(ctx, st); f != nil {
-		if f.reason == password {
-			w.pause, w.refusal = w.opts.Now().Add(passwordPause), f
-		}
+		w.spare(f, st.port)
 		return f
 	}
+	w.silent = 0
 	if err := w.ping(ctx, st); err != nil {
 		return w.failure("ask", err, queryFailed)
 	}
 	return nil
+}
+
+// spare sets a pause after failures that must not be repeated often.
+func (w *watched) spare(f *Failure, connected bool) {
+	var pause time.Duration
+	switch {
+	case f.reason == password:
+		pause = passwordPause
+	case f.reason == timedOut && connected:
+		if w.silent > 0 {
+			pause = min(time.Second<<min(w.silent, 8), silencePause)
+		}
+		w.silent++
+	default:
+		w.silent = 0
+	}
+	if pause > 0 {
+		w.pause, w.refusal = w.opts.Now().Add(pause), f
+	}
 }
 
 // ping asks the smallest query and takes the time.
