@@ -23,6 +23,7 @@ type snmpCmd struct {
 	Describe describeCmd `cmd:"" help:"Read one device and print what it is and has as JSON."`
 	Profile  struct {
 		Check profileCheckCmd `cmd:"" help:"Check profile files and name every fault with its line."`
+		New   profileNewCmd   `cmd:"" help:"Walk a device that has no profile and draft one."`
 	} `cmd:"" help:"Device profiles."`
 }
 

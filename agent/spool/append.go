@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+	"time"
 )
 
 // waiting is one Append under way. done and err are set under the lane's commit.
@@ -16,7 +17,8 @@ type waiting struct {
 }
 
 // Append writes one record to a lane and returns when it is on disk. Appends
-// that wait at the same moment share one write and one flush. After an error
+// that wait at the same moment share one write and one flush; with Options.Pace
+// samples wait for that. After an error
 // the record may come up after a restart all the same, so a caller that retries
 // repeats at worst. A full disk gives an error for which
 // errors.Is(err, syscall.ENOSPC) holds; the next Append tries anew.
@@ -32,13 +34,29 @@ func (s *Spool) Append(l Lane, payload []byte) error {
 
 	ln.commit.Lock()
 	if !w.done {
+		s.pace(ln)
 		s.commitQueue(ln)
+		ln.wrote = time.Now()
 	}
 	ln.commit.Unlock()
 	if w.err != nil {
 		return fmt.Errorf("append %s: %w", l, w.err)
 	}
 	return nil
+}
+
+// pace waits until the lane may be flushed again, or the spool is closed. What is
+// appended meanwhile goes with it: one flush and, behind it, one request for all.
+// The caller holds ln.commit.
+func (s *Spool) pace(ln *lane) {
+	wait := s.opt.Pace - time.Since(ln.wrote)
+	if ln.kind != Samples || wait <= 0 {
+		return
+	}
+	select {
+	case <-time.After(wait):
+	case <-s.closing:
+	}
 }
 
 // commitQueue writes what waits. The caller holds ln.commit.

@@ -67,6 +67,7 @@ type Options struct {
 	Dir          string                // made if missing; used by one spool at a time
 	MaxBytes     int64                 // bound of everything in Dir; zero: DefaultMaxBytes
 	MaxAge       time.Duration         // samples older are dropped; zero: DefaultMaxAge
+	Pace         time.Duration         // samples wait until so long after their lane's last flush, so that many share one; zero: they do not
 	SegmentBytes int64                 // size of a segment file; zero: DefaultSegmentBytes, or less for a small MaxBytes
 	Now          func() time.Time      // zero: time.Now
 	FS           FS                    // zero: the operating system's
@@ -81,6 +82,9 @@ func (o *Options) setDefaults() error {
 	o.MaxBytes = cmp.Or(o.MaxBytes, DefaultMaxBytes)
 	o.MaxAge = cmp.Or(o.MaxAge, DefaultMaxAge)
 	o.SegmentBytes = cmp.Or(o.SegmentBytes, min(DefaultSegmentBytes, o.MaxBytes/16))
+	if o.Pace < 0 || o.Pace > time.Second {
+		return fmt.Errorf("open spool: pace %v, at most 1s", o.Pace)
+	}
 	if o.MaxBytes < 64<<10 || o.MaxAge < time.Minute || o.SegmentBytes < 1<<10 || o.SegmentBytes > min(o.MaxBytes/4, 1<<30) {
 		return fmt.Errorf("open spool: max bytes %d (at least 64 KiB), max age %v (at least 1m) or segment bytes %d (1 KiB to a quarter of max bytes) out of range", o.MaxBytes, o.MaxAge, o.SegmentBytes)
 	}
@@ -100,6 +104,8 @@ func (o *Options) setDefaults() error {
 type Spool struct {
 	opt      Options
 	appended chan struct{} // capacity 1: something was appended
+	closing  chan struct{} // closed by the first Close
+	closer   sync.Once
 
 	mu       sync.Mutex // guards the fields below and the lanes' unmarked ones
 	lanes    [lanes]*lane
@@ -127,6 +133,7 @@ type lane struct {
 	active *segment   // last of segs while it can be appended to; commit and Spool.mu guard changes
 	file   File       // of active; commit guards
 	buf    []byte     // commit guards
+	wrote  time.Time  // when the last flush ended; commit guards
 
 	queueMu sync.Mutex
 	queue   []*waiting // queueMu guards
@@ -138,7 +145,7 @@ func Open(opt Options) (*Spool, error) {
 	if err := opt.setDefaults(); err != nil {
 		return nil, err
 	}
-	s := &Spool{opt: opt, appended: make(chan struct{}, 1)}
+	s := &Spool{opt: opt, appended: make(chan struct{}, 1), closing: make(chan struct{})}
 	acked, err := s.readAcked()
 	if err != nil {
 		return nil, err
@@ -179,6 +186,7 @@ func (s *Spool) wake() {
 // files. What was handed out and not acknowledged is handed out again by the
 // next Open.
 func (s *Spool) Close() error {
+	s.closer.Do(func() { close(s.closing) })
 	for _, ln := range s.lanes {
 		ln.commit.Lock()
 		defer ln.commit.Unlock()

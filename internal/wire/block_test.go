@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -55,6 +56,7 @@ func TestBlocksRoundTrip(t *testing.T) {
 		if diff := cmp.Diff(want, got, sameBits); diff != "" {
 			t.Errorf("%v: want (-), got (+):\n%s", size, diff)
 		}
+		decodeTwice(t, b, want)
 	}
 	for name, b := range map[string]base.Block{
 		"too few values": {Names: []string{"a"}, Rows: make([]base.BlockRow, 2), Values: make([]float64, 1)},
@@ -63,6 +65,31 @@ func TestBlocksRoundTrip(t *testing.T) {
 	} {
 		if _, err := new(SampleEncoder).Encode(base.Batch{Blocks: []base.Block{b}}); err == nil {
 			t.Errorf("a block with %s was encoded", name)
+		}
+	}
+}
+
+// decodeTwice decodes a batch with memory that others were decoded to, and goes on
+// decoding.
+func decodeTwice(t *testing.T, b []byte, want base.Batch) {
+	t.Helper()
+	other, err := new(SampleEncoder).Encode(blockBatch(7, 5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d SampleDecoder
+	for range 3 {
+		d.Reset()
+		first, err := d.Decode(b)
+		_, err2 := d.Decode(other)
+		second, err3 := d.Decode(b)
+		if err := errors.Join(err, err2, err3); err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range []base.Batch{first, second} {
+			if diff := cmp.Diff(want, got, sameBits); diff != "" {
+				t.Fatalf("want (-), got (+):\n%s", diff)
+			}
 		}
 	}
 }
@@ -134,9 +161,11 @@ func BenchmarkBlocks(b *testing.B) {
 			}
 		}
 	})
+	var d SampleDecoder
 	b.Run("decode", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := DecodeSamples(data); err != nil {
+			d.Reset()
+			if _, err := d.Decode(data); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -2,15 +2,15 @@ package wire
 
 import "github.com/faultline/faultline/plugins/base"
 
-func readBlocks(r *reader, table []string, pairs []base.Label) []base.Block {
+func (d *SampleDecoder) readBlocks(r *reader) []base.Block {
 	n := r.count("blocks", 3)
-	all := make([]base.Label, 0, r.count("labels of rows", 1))
+	labels := d.labels.take(r.count("labels of rows", 1))
 	if r.bad != "" {
 		return nil
 	}
-	blocks := make([]base.Block, n)
+	blocks := d.blocks.take(n)
 	for i := range blocks {
-		readBlock(r, table, pairs, &all, &blocks[i])
+		d.readBlock(r, &labels, &blocks[i])
 		if r.bad != "" {
 			return nil
 		}
@@ -18,58 +18,51 @@ func readBlocks(r *reader, table []string, pairs []base.Label) []base.Block {
 	return blocks
 }
 
-func readBlock(r *reader, table []string, pairs []base.Label, all *[]base.Label, b *base.Block) {
-	names := r.count("names", 1)
-	if names > 0 {
-		b.Names = make([]string, names)
-	}
+func (d *SampleDecoder) readBlock(r *reader, labels *[]base.Label, b *base.Block) {
+	b.Names = d.texts.take(r.count("names", 1))
 	for k := range b.Names {
-		b.Names[k] = readString(r, "name", table)
+		b.Names[k] = d.readString(r, "name")
 	}
 	rows := r.count("rows", 2)
 	if r.bad != "" {
 		return
 	}
-	b.Rows = make([]base.BlockRow, rows)
+	b.Rows = d.rows.take(rows)
 	last := int64(0)
 	for k := range b.Rows {
-		b.Rows[k].Labels = readLabels(r, pairs, all)
+		b.Rows[k].Labels = d.readLabels(r, labels)
 		last += r.varint("time")
 		b.Rows[k].Time = last
 		if r.bad != "" {
 			return
 		}
 	}
-	if names > 0 {
+	if names := len(b.Names); names > 0 {
 		if left := len(r.b) - r.at; rows > left/names {
 			r.fail("values")
 			return
 		}
-		b.Values = make([]float64, rows*names)
+		b.Values = d.values.take(rows * names)
 	}
 	for k := range b.Values {
 		b.Values[k] = r.value()
 	}
-	readInfos(r, table, b)
-	if names+len(b.Infos) == 0 {
+	d.readInfos(r, b)
+	if len(b.Names)+len(b.Infos) == 0 {
 		r.fail("names")
 	}
 }
 
 // readInfos reads a block's columns of texts.
-func readInfos(r *reader, table []string, b *base.Block) {
-	infos := r.count("infos", 2+len(b.Rows))
-	if infos == 0 {
-		return
-	}
-	b.Infos = make([]base.BlockInfo, infos)
+func (d *SampleDecoder) readInfos(r *reader, b *base.Block) {
+	b.Infos = d.infos.take(r.count("infos", 2+len(b.Rows)))
 	for i := range b.Infos {
 		info := &b.Infos[i]
-		info.Name, info.Label = readString(r, "info's name", table), readString(r, "info's label", table)
-		info.Texts = make([]string, len(b.Rows))
+		info.Name, info.Label = d.readString(r, "info's name"), d.readString(r, "info's label")
+		info.Texts = d.texts.take(len(b.Rows))
 		for k := range info.Texts {
-			if at := r.index("text", len(table)+1); at > 0 {
-				info.Texts[k] = table[at-1]
+			if at := r.index("text", len(d.table)+1); at > 0 {
+				info.Texts[k] = d.table[at-1]
 			}
 		}
 		if r.bad != "" {
@@ -79,10 +72,10 @@ func readInfos(r *reader, table []string, b *base.Block) {
 }
 
 // readString reads the number of a string.
-func readString(r *reader, what string, table []string) string {
-	at := r.index(what, len(table))
+func (d *SampleDecoder) readString(r *reader, what string) string {
+	at := r.index(what, len(d.table))
 	if r.bad != "" {
 		return ""
 	}
-	return table[at]
+	return d.table[at]
 }

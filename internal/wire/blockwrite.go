@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -130,40 +131,77 @@ func (e *WriteEncoder) addRow(b *base.Block, r int, names []columnName) {
 
 // rowSeries encodes the series of one group of rows.
 func (e *WriteEncoder) rowSeries(at int, metric uint64, body *WriteBody) {
-	g := &e.group
-	row := &g.rows[at]
+	row := &e.group.rows[at]
+	if row.next < 0 {
+		e.singleRow(row, metric, body)
+		return
+	}
 	for c, name := range row.block.Names {
 		e.sub = e.sub[:0]
-		kept := 0
-		if row.next < 0 {
-			if v := row.value(c); !base.IsMissing(v) {
-				e.cell(v, row.time())
-				kept = 1
-			}
-		} else {
-			kept = e.cells(at, c, name)
-		}
-		if kept > 0 {
+		if kept := e.cells(at, c, name); kept > 0 {
 			e.series(row.refs, row.name, metric, row.names[c])
 			body.Series++
 			body.Samples += kept
 		}
 	}
-	if row.next >= 0 {
-		e.otherNames(at, metric, body)
-		e.groupInfos(at, metric, body)
-		return
+	e.otherNames(at, metric, body)
+	e.groupInfos(at, metric, body)
+}
+
+// singleRow encodes the series of a row that stands alone, each with one sample.
+// They differ in the metric's name and the value; what they share is made once.
+func (e *WriteEncoder) singleRow(row *blockRow, metric uint64, body *WriteBody) {
+	e.sub = e.sub[:0]
+	e.cell(0, row.time())
+	sample, msg := e.sub, e.msg // local: this is the hottest loop of sending
+	before, after := row.refs[:row.name], row.refs[row.name:]
+	fixed := len(row.refs) + protowire.SizeVarint(metric)
+	for c, name := range row.names[:len(row.block.Names)] {
+		v := row.value(c)
+		if base.IsMissing(v) {
+			continue
+		}
+		binary.LittleEndian.PutUint64(sample[cellValue:], math.Float64bits(v))
+		refs := fixed + protowire.SizeVarint(name.symbol)
+		size := 1 + protowire.SizeVarint(uint64(refs)) + refs + len(sample)
+		if name.typ != TypeUnknown {
+			size += metadataSize
+		}
+		msg = binary.AppendUvarint(append(msg, tagSeries), uint64(size))
+		msg = binary.AppendUvarint(append(msg, tagRefs), uint64(refs))
+		msg = append(msg, before...)
+		msg = binary.AppendUvarint(binary.AppendUvarint(msg, metric), name.symbol)
+		msg = append(msg, after...)
+		msg = append(msg, sample...)
+		if name.typ != TypeUnknown {
+			msg = append(msg, tagMetadata, 2, tagType, byte(name.typ))
+		}
+		body.Series++
+		body.Samples++
 	}
+	e.msg = msg
 	for i := range row.block.Infos {
 		if row.block.Infos[i].Texts[row.row] != "" {
-			e.sub = e.sub[:0]
-			e.cell(1, row.time())
+			binary.LittleEndian.PutUint64(e.sub[cellValue:], math.Float64bits(1))
 			e.infoSeries(row, i, metric)
 			body.Series++
 			body.Samples++
 		}
 	}
 }
+
+// Tags of fields in a request of remote write 2.0, and what they take.
+const (
+	tagSeries    = 5<<3 | 2 // Request.timeseries
+	tagRefs      = 1<<3 | 2 // TimeSeries.labels_refs
+	tagSamples   = 2<<3 | 2 // TimeSeries.samples
+	tagMetadata  = 5<<3 | 2 // TimeSeries.metadata
+	tagType      = 1 << 3   // Metadata.type
+	tagValue     = 1<<3 | 1 // Sample.value
+	tagTime      = 2 << 3   // Sample.timestamp
+	metadataSize = 4        // of metadata with a type
+	cellValue    = 3        // where the value stands in what cell appends
+)
 
 // cells encodes the samples of one column of a group of rows, by time; of two at
 // the same time the later remains.
@@ -232,36 +270,27 @@ func (e *WriteEncoder) otherNames(at int, metric uint64, body *WriteBody) {
 
 // cell appends one sample to the series under way.
 func (e *WriteEncoder) cell(v float64, at int64) {
-	e.sub = protowire.AppendTag(e.sub, 2, protowire.BytesType)
-	e.sub = protowire.AppendVarint(e.sub, uint64(1+8+1+protowire.SizeVarint(uint64(at))))
-	e.sub = protowire.AppendTag(e.sub, 1, protowire.Fixed64Type)
-	e.sub = protowire.AppendFixed64(e.sub, math.Float64bits(v))
-	e.sub = protowire.AppendTag(e.sub, 2, protowire.VarintType)
-	e.sub = protowire.AppendVarint(e.sub, uint64(at))
+	sub := append(e.sub, tagSamples, byte(1+8+1+protowire.SizeVarint(uint64(at))), tagValue)
+	sub = binary.LittleEndian.AppendUint64(sub, math.Float64bits(v))
+	e.sub = binary.AppendUvarint(append(sub, tagTime), uint64(at))
 }
 
 // series appends the series of which e.sub holds the samples to the message. labels
 // are references, and at is where the metric's name belongs among them.
 func (e *WriteEncoder) series(labels []byte, at int, metric uint64, name columnName) {
-	value, t := name.symbol, name.typ
-	refs := len(labels) + protowire.SizeVarint(metric) + protowire.SizeVarint(value)
+	refs := len(labels) + protowire.SizeVarint(metric) + protowire.SizeVarint(name.symbol)
 	size := 1 + protowire.SizeBytes(refs) + len(e.sub)
-	if t != TypeUnknown {
-		size += 4
+	if name.typ != TypeUnknown {
+		size += metadataSize
 	}
-	e.msg = protowire.AppendTag(e.msg, 5, protowire.BytesType)
-	e.msg = protowire.AppendVarint(e.msg, uint64(size))
-	e.msg = protowire.AppendTag(e.msg, 1, protowire.BytesType)
-	e.msg = protowire.AppendVarint(e.msg, uint64(refs))
-	e.msg = append(e.msg, labels[:at]...)
-	e.msg = protowire.AppendVarint(e.msg, metric)
-	e.msg = protowire.AppendVarint(e.msg, value)
-	e.msg = append(e.msg, labels[at:]...)
-	e.msg = append(e.msg, e.sub...)
-	if t != TypeUnknown {
-		e.msg = protowire.AppendTag(e.msg, 5, protowire.BytesType)
-		e.msg = protowire.AppendVarint(e.msg, 2)
-		e.msg = protowire.AppendTag(e.msg, 1, protowire.VarintType)
-		e.msg = protowire.AppendVarint(e.msg, uint64(t))
+	msg := binary.AppendUvarint(append(e.msg, tagSeries), uint64(size))
+	msg = binary.AppendUvarint(append(msg, tagRefs), uint64(refs))
+	msg = append(msg, labels[:at]...)
+	msg = binary.AppendUvarint(binary.AppendUvarint(msg, metric), name.symbol)
+	msg = append(msg, labels[at:]...)
+	msg = append(msg, e.sub...)
+	if name.typ != TypeUnknown {
+		msg = append(msg, tagMetadata, 2, tagType, byte(name.typ))
 	}
+	e.msg = msg
 }

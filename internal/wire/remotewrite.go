@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"cmp"
 	"math"
 	"slices"
@@ -62,10 +63,24 @@ type WriteEncoder struct {
 	order    []int
 	symbols  map[string]uint32
 	msg, sub []byte
+	out      []byte
 	refs     []byte
 	ends     []int
 	item     []byte
 	group    rowGroups
+}
+
+// keepBuffer bounds the buffers that encoders keep, in bytes.
+const keepBuffer = 1 << 20
+
+// packed returns the message compressed, in memory of its own.
+func (e *WriteEncoder) packed() []byte {
+	e.out = slices.Grow(e.out[:0], snappy.MaxEncodedLen(len(e.msg)))
+	data := bytes.Clone(snappy.Encode(e.out[:cap(e.out)], e.msg))
+	if cap(e.out) > keepBuffer {
+		e.out, e.msg = nil, nil
+	}
+	return data
 }
 
 // V1 encodes the samples as prometheus.WriteRequest (remote write 1.0). Samples
@@ -83,7 +98,7 @@ func (e *WriteEncoder) V1(samples []base.Sample) WriteBody {
 		e.appendSamples(samples, series)
 		e.msg = appendBytes(e.msg, 1, e.sub)
 	})
-	body.Data = snappy.Encode(nil, e.msg)
+	body.Data = e.packed()
 	return body
 }
 
@@ -118,7 +133,7 @@ func (e *WriteEncoder) V2Batches(batches []base.Batch, typeOf func(name string) 
 		e.msg = appendBytes(e.msg, 5, e.sub)
 	})
 	e.blocks(blocks, typeOf, &body)
-	body.Data = snappy.Encode(nil, e.msg)
+	body.Data = e.packed()
 	return body
 }
 

@@ -1,11 +1,13 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/golang/snappy"
 
@@ -54,6 +56,7 @@ type SampleEncoder struct {
 	pairOf           map[base.Label]uint64
 	text, pair, body []byte
 	blocks           []byte
+	raw, out         []byte
 	last             base.Labels // of the sample or row before
 	lastPairs        []uint64    // their numbers, and stale ones behind
 }
@@ -74,7 +77,7 @@ func (e *SampleEncoder) Encode(b base.Batch) ([]byte, error) {
 	if err = errors.Join(err, blockErr); err != nil {
 		return nil, fmt.Errorf("encode samples: %w", err)
 	}
-	raw := make([]byte, 0, len(e.text)+len(e.pair)+len(e.body)+len(e.blocks)+6*binary.MaxVarintLen64)
+	raw := slices.Grow(e.raw[:0], len(e.text)+len(e.pair)+len(e.body)+len(e.blocks)+6*binary.MaxVarintLen64)
 	raw = binary.AppendUvarint(raw, uint64(len(e.strs)))
 	raw = append(raw, e.text...)
 	raw = binary.AppendUvarint(raw, uint64(len(e.pairOf)))
@@ -89,12 +92,18 @@ func (e *SampleEncoder) Encode(b base.Batch) ([]byte, error) {
 		raw = binary.AppendUvarint(raw, uint64(rowLabels))
 		raw = append(raw, e.blocks...)
 	}
+	e.raw = raw
 	if len(raw) > MaxBatchBytes {
 		return nil, fmt.Errorf("encode samples: %d samples take %d bytes, at most %d, split them: %w", b.Len(), len(raw), MaxBatchBytes, ErrTooLarge)
 	}
-	out := make([]byte, 1+snappy.MaxEncodedLen(len(raw)))
+	e.out = slices.Grow(e.out[:0], 1+snappy.MaxEncodedLen(len(raw)))
+	out := e.out[:cap(e.out)]
 	out[0] = version
-	return out[:1+len(snappy.Encode(out[1:], raw))], nil
+	batch := bytes.Clone(out[:1+len(snappy.Encode(out[1:], raw))])
+	if cap(out) > keepBuffer {
+		*e = SampleEncoder{}
+	}
+	return batch, nil
 }
 
 // samples encodes loose samples and counts their labels.
@@ -211,124 +220,4 @@ func (e *SampleEncoder) stringNumber(s string) uint64 {
 	e.text = binary.AppendUvarint(e.text, uint64(len(s)))
 	e.text = append(e.text, s...)
 	return n
-}
-
-// DecodeSamples reads a batch written by EncodeSamples or a SampleEncoder. What
-// it allocates is bounded by the batch's size; the samples share one string and
-// one array of labels and do not refer to batch.
-func DecodeSamples(batch []byte) (base.Batch, error) {
-	raw, err := openSamples(batch)
-	if err != nil {
-		return base.Batch{}, fmt.Errorf("decode samples: %w", err)
-	}
-	r := reader{b: raw}
-	table := readStrings(&r)
-	pairs := readPairs(&r, table)
-	b := base.Batch{Samples: readSamples(&r, pairs)}
-	if batch[0] == samplesV2 && r.bad == "" {
-		b.Blocks = readBlocks(&r, table, pairs)
-	}
-	if r.bad != "" {
-		return base.Batch{}, fmt.Errorf("decode samples: %s at byte %d: %w", r.bad, r.at, ErrCorrupt)
-	}
-	if r.at != len(r.b) {
-		return base.Batch{}, fmt.Errorf("decode samples: %d bytes left over: %w", len(r.b)-r.at, ErrCorrupt)
-	}
-	return b, nil
-}
-
-func openSamples(batch []byte) ([]byte, error) {
-	if len(batch) == 0 {
-		return nil, fmt.Errorf("empty: %w", ErrCorrupt)
-	}
-	if batch[0] != samplesV1 && batch[0] != samplesV2 {
-		return nil, fmt.Errorf("first byte %#02x: %w", batch[0], ErrVersion)
-	}
-	n, err := snappy.DecodedLen(batch[1:])
-	if err != nil {
-		return nil, fmt.Errorf("snappy length: %w", ErrCorrupt)
-	}
-	if n > MaxBatchBytes {
-		return nil, fmt.Errorf("%d bytes, at most %d: %w", n, MaxBatchBytes, ErrTooLarge)
-	}
-	raw, err := snappy.Decode(nil, batch[1:])
-	if err != nil {
-		return nil, fmt.Errorf("snappy block: %w", ErrCorrupt)
-	}
-	return raw, nil
-}
-
-// readStrings reads the table of strings; all share one copy of the section.
-func readStrings(r *reader) []string {
-	n := r.count("strings", 1)
-	start := r.at
-	for range n {
-		r.skip(r.count("string length", 1))
-	}
-	if r.bad != "" {
-		return nil
-	}
-	section := string(r.b[start:r.at])
-	table := make([]string, n)
-	back := reader{b: r.b[:r.at], at: start}
-	for i := range table {
-		size := back.count("string length", 1)
-		from := back.at - start
-		back.skip(size)
-		table[i] = section[from : from+size]
-	}
-	return table
-}
-
-func readPairs(r *reader, table []string) []base.Label {
-	n := r.count("label pairs", 2)
-	pairs := make([]base.Label, n)
-	for i := range pairs {
-		name, value := r.index("label name", len(table)), r.index("label value", len(table))
-		if r.bad != "" {
-			return nil
-		}
-		pairs[i] = base.Label{Name: table[name], Value: table[value]}
-	}
-	return pairs
-}
-
-func readSamples(r *reader, pairs []base.Label) []base.Sample {
-	n := r.count("samples", 3)
-	all := make([]base.Label, 0, r.count("labels", 1))
-	if r.bad != "" {
-		return nil
-	}
-	samples := make([]base.Sample, n)
-	last := int64(0)
-	for i := range samples {
-		samples[i].Labels = readLabels(r, pairs, &all)
-		last += r.varint("time")
-		samples[i].Time = last
-		samples[i].Value = r.value()
-		if r.bad != "" {
-			return nil
-		}
-	}
-	return samples
-}
-
-// readLabels reads the labels of one sample or row into the room of all.
-func readLabels(r *reader, pairs []base.Label, all *[]base.Label) base.Labels {
-	labels := r.count("labels of a sample", 1)
-	if labels > MaxLabelsPerSample || len(*all)+labels > cap(*all) {
-		r.fail("labels of a sample")
-	}
-	if r.bad != "" {
-		return nil
-	}
-	from := len(*all)
-	for range labels {
-		p := r.index("label pair", len(pairs))
-		if r.bad != "" {
-			return nil
-		}
-		*all = append(*all, pairs[p])
-	}
-	return base.Labels((*all)[from:len(*all):len(*all)])
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/gosnmp/gosnmp"
 
 	"github.com/faultline/faultline/agent/input/snmp"
+	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/plugins/input"
 )
 
@@ -175,14 +177,45 @@ func TestAnotherDevice(t *testing.T) {
 	}
 }
 
-// TestSettingsChange: new settings are used at the next poll.
+// TestSettingsChange: new settings are used at the next poll, and what was learned
+// with the former ones is kept.
 func TestSettingsChange(t *testing.T) {
-	r := newReader(t, "", optional)
-	r.set("1.3.6.1.4.1.424242.9.1.0", 7)
+	r := newReader(t, filepath.Join(t.TempDir(), "snmp.json"))
+	r.ports(map[string]string{"1": "eth0"})
 	r.poll(t, 0)
-	for i := range 300 {
+	r.ports(map[string]string{"4": "eth0"})
+	for i := range 3 {
 		r.target = r.fake.target("request_timeout", (time.Duration(200+i) * time.Millisecond).String())
-		r.poll(t, time.Second)
+		same(t, "with new settings", shown(t, r.poll(t, time.Minute)), map[string]string{"eth0": "1"})
+	}
+	r.target = r.fake.target("request_timeout", "soon")
+	if _, err := r.try(t, time.Minute); err == nil || !strings.Contains(err.Error(), "request_timeout") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestSeldomPolled: a device that is polled every few hours is known from poll to
+// poll; one that is polled no more is forgotten, but what was learned about it.
+func TestSeldomPolled(t *testing.T) {
+	r := newReader(t, filepath.Join(t.TempDir(), "snmp.json"))
+	r.ports(map[string]string{"1": "eth0"})
+	r.target.Interval = 2 * time.Hour
+	r.poll(t, 0)
+	r.set(upTime, ticks(500))
+	if s := r.poll(t, 2*time.Hour); len(s.events) != 1 || s.events[0].Kind != base.EventRestart {
+		t.Errorf("events %v, want a restart", s.events)
+	}
+	other := newFake(t)
+	r.pass(7 * time.Hour)
+	if _, err := gather(t, r.in, base.Target{ID: "other", Address: other.conn.LocalAddr().String(), Options: r.target.Options}); err != nil {
+		t.Fatal(err)
+	}
+	r.ports(map[string]string{"4": "eth0"})
+	r.set(upTime, ticks(100))
+	s := r.poll(t, 0)
+	same(t, "after hours", shown(t, s), map[string]string{"eth0": "1"})
+	if len(s.events) != 1 || len(moves(s)) != 1 {
+		t.Errorf("events %v, want only that it was renumbered: its former up time is forgotten", s.events)
 	}
 }
 

@@ -1,6 +1,7 @@
 package snmp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ type device struct {
 	opts    *Options
 	net     *protocol.Transport
 	layouts *sync.Map // *layout by *profile.Table
-	used    time.Time // guarded by the Input's mu
+	until   time.Time // it is kept unless it is polled; guarded by the Input's mu
 
 	mu sync.Mutex // held during a poll; guards the fields below
 
@@ -386,16 +387,20 @@ func (d *device) adopt(plan *profile.Plan) {
 		}
 		d.tables = append(d.tables, t)
 	}
-	slices.SortStableFunc(d.tables, func(a, b *table) int {
-		switch x, y := a.def.Scalar(), b.def.Scalar(); {
-		case x == y:
-			return 0
-		case x:
-			return -1
-		}
-		return 1
-	})
+	slices.SortStableFunc(d.tables, func(a, b *table) int { return cmp.Compare(a.turn(), b.turn()) })
 	d.from = 0
+}
+
+// turn is when a table is read: what is outside tables first, since others need
+// it, then interfaces, which most people want to see of a device too slow for all.
+func (l *layout) turn() int {
+	switch {
+	case l.def.Scalar():
+		return 0
+	case l.def.Name == ifTable:
+		return 1
+	}
+	return 2
 }
 
 // layout returns how a table is read.

@@ -1,6 +1,7 @@
 package snmp_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/faultline/faultline/agent/input/snmp"
 	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/plugins/input"
 )
@@ -51,7 +53,8 @@ func device(addr, name string) base.Target {
 }
 
 // TestBrokenAgents reads one switch through agents with the faults that are met
-// in the field: either all rows come, or it is said what is missing.
+// in the field: either all rows come, or it is said what is missing; and it ends
+// in time.
 func TestBrokenAgents(t *testing.T) {
 	data, bin := recordings(t)
 	const name, rows = "vrp_5720", 65
@@ -59,16 +62,20 @@ func TestBrokenAgents(t *testing.T) {
 		name    string
 		flags   []string
 		partial string
-		atLeast int
+		bound   time.Duration // of the first poll
 	}{
-		{"normal", nil, "", rows},
-		{"GETBULK ignored", []string{"-no-bulk"}, "", rows},
-		{"GETBULK answered genErr", []string{"-bulk-generr"}, "", rows},
-		{"replies of 300 bytes", []string{"-max-msg", "300"}, "", rows},
-		{"one repetition at most", []string{"-max-reps", "1"}, "", rows},
-		{"replies doubled", []string{"-dup", "0.5"}, "", rows},
-		{"slow and serial", []string{"-serial", "-per-varbind", "500us"}, "", rows},
-		{"OID loop", []string{"-loop-at", "1.3.6.1.2.1.2.2.1.8"}, "ifOperStatus: OID not increasing", rows},
+		{"normal", nil, "", 2 * time.Second},
+		{"GETBULK ignored", []string{"-no-bulk"}, "", 8 * time.Second},
+		{"GETBULK answered genErr", []string{"-bulk-generr"}, "", 4 * time.Second},
+		{"replies of 300 bytes", []string{"-max-msg", "300"}, "", 4 * time.Second},
+		{"replies of 200 bytes", []string{"-max-msg", "200"}, "", 4 * time.Second},
+		{"one value too big", []string{"-max-msg", "1472"}, "", 4 * time.Second},
+		{"one repetition at most", []string{"-max-reps", "1"}, "", 4 * time.Second},
+		{"replies doubled", []string{"-dup", "0.5"}, "", 4 * time.Second},
+		{"slow and serial", []string{"-serial", "-per-varbind", "500us"}, "", 6 * time.Second},
+		{"far away", []string{"-latency", "20ms", "-jitter", "20ms"}, "", 9 * time.Second},
+		{"counters that move", []string{"-live"}, "", 2 * time.Second},
+		{"OID loop", []string{"-loop-at", "1.3.6.1.2.1.2.2.1.8"}, "ifOperStatus: OID not increasing", 4 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,41 +83,127 @@ func TestBrokenAgents(t *testing.T) {
 			awaitAnswer(t, addr, name)
 			in := newInput(t)
 			for range 2 {
+				begin := time.Now()
 				s, err := gather(t, in, device(addr, name))
 				if tt.partial == "" && err != nil || tt.partial != "" && (!errors.As(err, new(input.Partial)) || !strings.Contains(err.Error(), tt.partial)) {
 					t.Fatalf("error %v, want %q", err, tt.partial)
 				}
+				if took := time.Since(begin); took > tt.bound {
+					t.Errorf("took %v, want less than %v", took, tt.bound)
+				}
 				s.noTwins(t)
-				if n := len(s.find("ifOperStatus")); n < tt.atLeast {
-					t.Errorf("%d rows, want %d", n, tt.atLeast)
+				wholePorts(t, s, rows)
+				if got := s.value(t, "faultline_snmp_table_success", "table", "ifTable"); (got == 1) != (tt.partial == "") {
+					t.Errorf("table success %v", got)
 				}
-				for _, sm := range s.find("ifOperStatus") {
-					if sm.Labels.Get("ifName") == "" {
-						t.Fatalf("row without its name: %v", sm.Labels)
-					}
+			}
+			sameDescription(t, in, addr, name, tt.partial)
+		})
+	}
+}
+
+// wholePorts fails unless there are so many ports, all with their names.
+func wholePorts(t *testing.T, s *sink, rows int) {
+	t.Helper()
+	found := s.find("ifOperStatus")
+	if len(found) != rows {
+		t.Errorf("%d rows, want %d", len(found), rows)
+	}
+	for _, sm := range found {
+		if sm.Labels.Get("ifName") == "" {
+			t.Fatalf("row without its name: %v", sm.Labels)
+		}
+	}
+}
+
+// sameDescription fails unless describe finds the same in a broken agent as in a
+// good one: 65 ports, and what is wrong.
+func sameDescription(t *testing.T, in *snmp.Input, addr, name, partial string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	d, err := in.Describe(ctx, device(addr, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Interfaces) != 65 || d.Device.Vendor != "Huawei" || len(d.Sensors) != 213 || len(d.Processors) != 1 {
+		t.Errorf("described as %+v with %d interfaces, %d sensors, %d processors", d.Device, len(d.Interfaces), len(d.Sensors), len(d.Processors))
+	}
+	if partial == "" && len(d.Problems) > 0 || partial != "" && (len(d.Problems) == 0 || !strings.Contains(d.Problems[0].Error, "not increasing")) {
+		t.Errorf("problems %+v, want %q", d.Problems, partial)
+	}
+}
+
+// TestLoss: with a tenth, or a fifth, of all requests lost what comes is right,
+// what is missing is told, and the deadline holds.
+func TestLoss(t *testing.T) {
+	data, bin := recordings(t)
+	for _, loss := range []string{"0.1", "0.2"} {
+		t.Run(loss, func(t *testing.T) {
+			t.Parallel()
+			addr := replay(t, data, bin, "-loss", loss)
+			awaitAnswer(t, addr, "vrp_5720")
+			in := newInput(t)
+			whole := 0
+			for range 3 {
+				begin := time.Now()
+				s, err := gather(t, in, device(addr, "vrp_5720"))
+				if err != nil && !errors.As(err, new(input.Partial)) && len(s.find("ifOperStatus")) > 0 {
+					t.Errorf("rows came, yet the device counts as down: %v", err)
 				}
+				if took := time.Since(begin); took > 10500*time.Millisecond {
+					t.Errorf("took %v, beyond the deadline", took)
+				}
+				s.noTwins(t)
+				if err == nil {
+					wholePorts(t, s, 65)
+					whole++
+				}
+			}
+			if whole == 0 && loss == "0.1" {
+				t.Error("none of three polls was whole")
 			}
 		})
 	}
 }
 
-// TestLossIsBounded: with a fifth of all requests lost what comes is right, and
-// the deadline holds.
-func TestLossIsBounded(t *testing.T) {
+// TestSerialAgent: an agent that takes 20 ms for each varbind, one request after
+// the other, and has far more of them than there is time for, gives what there is
+// time for at every poll, named, the most wanted first, and the rest is told.
+func TestSerialAgent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
 	data, bin := recordings(t)
-	addr := replay(t, data, bin, "-loss", "0.2")
+	addr := replay(t, data, bin, "-serial", "-per-varbind", "20ms")
 	awaitAnswer(t, addr, "vrp_5720")
 	in := newInput(t)
-	for range 3 {
+	ports, others := 0, map[string]bool{}
+	for range 5 {
 		begin := time.Now()
 		s, err := gather(t, in, device(addr, "vrp_5720"))
-		if err != nil && !errors.As(err, new(input.Partial)) && len(s.find("ifOperStatus")) > 0 {
-			t.Errorf("rows came, yet the device counts as down: %v", err)
+		if !errors.As(err, new(input.Partial)) || !strings.Contains(err.Error(), "deadline") {
+			t.Fatalf("error %v, want one that is partial and tells the deadline", err)
 		}
 		if took := time.Since(begin); took > 10500*time.Millisecond {
 			t.Errorf("took %v, beyond the deadline", took)
 		}
 		s.noTwins(t)
+		for _, sm := range s.find("ifAdminStatus") {
+			if sm.Labels.Get("ifName") == "" {
+				t.Fatalf("row without its name: %v", sm.Labels)
+			}
+		}
+		ports = max(ports, len(s.find("ifAdminStatus")))
+		for _, sm := range s.find("faultline_snmp_table_success") {
+			if sm.Value == 1 {
+				others[sm.Labels.Get("table")] = true
+			}
+		}
+	}
+	t.Logf("%d of 65 ports, tables read whole: %v", ports, others)
+	if ports < 30 || len(others) < 2 {
+		t.Errorf("%d ports, tables read whole: %v", ports, others)
 	}
 }
 

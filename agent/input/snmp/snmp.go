@@ -18,7 +18,8 @@ import (
 	"github.com/faultline/faultline/plugins/input"
 )
 
-// idle is for how long the state of a device that is not polled is kept.
+// idle is for how long the state of a device that is not polled is kept, at least:
+// three of its intervals otherwise.
 const idle = 30 * time.Minute
 
 // keepEvery is how often what was learned is written down.
@@ -114,11 +115,16 @@ func (in *Input) device(t base.Target) (*device, error) {
 		if err != nil {
 			return nil, err
 		}
+		if d != nil && d.mu.TryLock() {
+			in.state.keep(t.ID, d.learned)
+			d.close()
+			d.mu.Unlock()
+		}
 		d = newDevice(c, t, &in.opts, in.net)
 		d.layouts, d.learned = &in.layouts, in.state.device(t.ID)
 		in.devices[t.ID] = d
 	}
-	d.used = now
+	d.until = now.Add(max(idle, 3*t.Interval))
 	return d, nil
 }
 
@@ -131,7 +137,8 @@ func (in *Input) sweepLocked(now time.Time) {
 		in.opts.Logger.Warn("it is tried again", "err", err)
 	}
 	for id, d := range in.devices {
-		if now.Sub(d.used) > idle && d.mu.TryLock() {
+		if now.After(d.until) && d.mu.TryLock() {
+			in.state.keep(id, d.learned)
 			d.close()
 			d.mu.Unlock()
 			delete(in.devices, id)

@@ -37,7 +37,7 @@ type section struct {
 }
 
 func sections() []section {
-	return []section{{"agent", measureAgent}, {"incident", measureIncidents}, {"ingest", measureIngest}, {"storage", measureStorage}}
+	return []section{{"agent", measureAgent}, {"incident", measureIncidents}, {"ingest", measureIngest}, {"storage", measureStorage}, {"snmp", measureSNMP}}
 }
 
 func main() {
@@ -49,7 +49,7 @@ func main() {
 
 func run() error {
 	var o options
-	only := flag.String("only", "", "sections to run, with commas: agent, incident, ingest, storage; none: all")
+	only := flag.String("only", "", "sections to run, with commas: agent, incident, ingest, storage, snmp; none: all")
 	out := flag.String("out", "", "also write the figures to this file, as JSON")
 	flag.StringVar(&o.bin, "bin", "bin", "directory of faultline-agent and faultline-collector")
 	flag.StringVar(&o.goTool, "go", "go", "the go command")
@@ -86,7 +86,7 @@ func runAll(ctx context.Context, o options, only, out string) error {
 			errs = append(errs, fmt.Errorf("%s: %w", s.name, err))
 		}
 		t.Name = cmp.Or(t.Name, s.name)
-		if len(t.Rows) > 0 {
+		if len(t.Rows)+len(t.Notes) > 0 {
 			r.Tables = append(r.Tables, t)
 			fmt.Printf("\n%s", t)
 		}

@@ -206,7 +206,8 @@ func (t *teller) compare(v *versions, s *settings, text string) error {
 		if err != nil {
 			return err
 		}
-		e := t.change(before, hash, diff(old, masked), t.author(before, s, text))
+		who, by := t.author(before, s, text)
+		e := t.change(before, hash, diff(old, masked), who, by)
 		event = &e
 		v.state.ChangedAt, v.state.Untold = t.at, event
 	}

@@ -2,13 +2,14 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 const (
 	around    = 3       // unchanged lines shown beside changed ones
 	diffLimit = 8 << 10 // bytes of a difference that is told
-	effort    = 2000    // lines added and removed beyond which all between the first and the last is shown as replaced
+	effort    = 1000    // lines added and removed beyond which all between the first and the last is shown as replaced
 )
 
 // difference is what is between two texts.
@@ -37,20 +38,17 @@ func diff(old, recent string) difference {
 		}
 	}
 	var b strings.Builder
-	section, oldAt, newAt := "", 1, 1
+	oldAt, newAt := 1, 1
 	for i := 0; i < len(edits); {
 		if edits[i].op == ' ' {
-			section = sectionOf(edits[i].line, section)
 			oldAt, newAt, i = oldAt+1, newAt+1, i+1
 			continue
 		}
 		from, to := hunk(edits, i)
-		h := edits[from:to]
 		oldAt, newAt = oldAt-(i-from), newAt-(i-from)
-		o, n := sizes(h)
-		head := sectionBefore(edits[:from])
-		fmt.Fprintf(&b, "@@ -%d,%d +%d,%d @@%s\n", oldAt, o, newAt, n, head)
-		for _, e := range h {
+		o, n := sizes(edits[from:to])
+		fmt.Fprintf(&b, "@@ -%d,%d +%d,%d @@%s\n", oldAt, o, newAt, n, sectionBefore(edits[:from]))
+		for _, e := range edits[from:to] {
 			b.WriteByte(e.op)
 			b.WriteString(e.line)
 			b.WriteByte('\n')
@@ -72,25 +70,15 @@ func linesOf(s string) []string {
 	return strings.Split(strings.TrimSuffix(s, "\n"), "\n")
 }
 
-// sectionOf is the line at the left margin that a line belongs to.
-func sectionOf(line, section string) string {
-	if line != "" && line[0] != ' ' && line[0] != '\t' && line[0] != '!' && line[0] != '#' && line[0] != '}' {
-		return line
-	}
-	return section
-}
-
-// sectionBefore is the section that the lines end in, to be shown in a hunk's
-// head.
+// sectionBefore is the last line at the left margin, to which those after it
+// belong; it is shown in a hunk's head.
 func sectionBefore(edits []edit) string {
 	const most = 80
-	for i := len(edits) - 1; i >= 0; i-- {
-		if s := sectionOf(edits[i].line, ""); s != "" && edits[i].op != '-' {
-			if len(s) > most {
-				s = strings.ToValidUTF8(s[:most], "")
-			}
-			return " " + s
+	for _, e := range slices.Backward(edits) {
+		if e.op == '-' || e.line == "" || strings.ContainsRune(" \t!#}", rune(e.line[0])) {
+			continue
 		}
+		return " " + strings.ToValidUTF8(e.line[:min(len(e.line), most)], "")
 	}
 	return ""
 }
@@ -157,22 +145,22 @@ func shortestEdit(a, b []string) []edit {
 // search returns, for each number of edits, how far along a each diagonal
 // (position in a less that in b) came before them; trace[d] covers the diagonals
 // -d to d.
-func search(a, b []string) (trace [][]int, ok bool) {
+func search(a, b []string) (trace [][]int32, ok bool) {
 	n, m := len(a), len(b)
 	most := min(n+m, effort)
-	v := make([]int, 2*most+3)
+	v := make([]int32, 2*most+3)
 	at := func(k int) int { return k + most + 1 }
 	for d := 0; d <= most; d++ {
-		trace = append(trace, append([]int(nil), v[at(-d):at(d)+1]...))
+		trace = append(trace, slices.Clone(v[at(-d):at(d)+1]))
 		for k := -d; k <= d; k += 2 {
-			x := v[at(k-1)] + 1
+			x := int(v[at(k-1)]) + 1
 			if k == -d || k != d && v[at(k-1)] < v[at(k+1)] {
-				x = v[at(k+1)]
+				x = int(v[at(k+1)])
 			}
 			for x < n && x-k < m && a[x] == b[x-k] {
 				x++
 			}
-			v[at(k)] = x
+			v[at(k)] = int32(x)
 			if x >= n && x-k >= m {
 				return trace, true
 			}
@@ -182,45 +170,36 @@ func search(a, b []string) (trace [][]int, ok bool) {
 }
 
 // backtrack walks from the end to the beginning along what search found.
-func backtrack(a, b []string, trace [][]int) []edit {
+func backtrack(a, b []string, trace [][]int32) []edit {
 	var back []edit
 	x, y := len(a), len(b)
 	for d := len(trace) - 1; d > 0; d-- {
-		v := trace[d]
-		at := func(k int) int { // as it was before d edits: diagonals beyond d-1 were not reached
-			return v[k+d]
-		}
+		v := func(k int) int { return int(trace[d][k+d]) }
 		k := x - y
-		before := k - 1
-		if k == -d || k != d && at(k-1) < at(k+1) {
-			before = k + 1
+		added := k == -d || k != d && v(k-1) < v(k+1)
+		px, py := 0, 0 // before the edit
+		sx, sy := 0, 0 // after it, before the lines alike
+		if added {
+			px, py = v(k+1), v(k+1)-(k+1)
+			sx, sy = px, py+1
+		} else {
+			px, py = v(k-1), v(k-1)-(k-1)
+			sx, sy = px+1, py
 		}
-		px := at(before)
-		py := px - before
-		for x > px && y > py && x > 0 && y > 0 && a[x-1] == b[y-1] && (x-1 >= px && y-1 >= py) && !(x == px+1 && y == py && before < k) && !(x == px && y == py+1) {
-			if x-1 < px || y-1 < py {
-				break
-			}
-			if (before == k-1 && x-1 < px+1) || (before == k+1 && y-1 < py+1) {
-				break
-			}
+		for x > sx && y > sy {
 			back = append(back, edit{' ', a[x-1]})
 			x, y = x-1, y-1
 		}
-		if before == k+1 {
-			back = append(back, edit{'+', b[y-1]})
+		if added {
+			back = append(back, edit{'+', b[py]})
 		} else {
-			back = append(back, edit{'-', a[x-1]})
+			back = append(back, edit{'-', a[px]})
 		}
 		x, y = px, py
 	}
-	for x > 0 && y > 0 {
+	for ; x > 0; x-- {
 		back = append(back, edit{' ', a[x-1]})
-		x, y = x-1, y-1
 	}
-	edits := make([]edit, 0, len(back))
-	for i := len(back) - 1; i >= 0; i-- {
-		edits = append(edits, back[i])
-	}
-	return edits
+	slices.Reverse(back)
+	return back
 }
