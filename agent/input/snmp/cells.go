@@ -21,6 +21,7 @@ func (t *table) name(ctx context.Context, p *poll) (fault, lost error) {
 	}
 	fresh := map[string]*row{}
 	labels := t.ownLabels()
+	last := make([]*row, len(oids)) // of each column
 	var out protocol.Outcome
 	if len(oids) > 0 {
 		out, lost = p.session.Walk(ctx, &t.learned.Slow, oids, func(i int, key []byte, v protocol.Value) {
@@ -33,9 +34,11 @@ func (t *table) name(ctx context.Context, p *poll) (fault, lost error) {
 				r.static[i] = t.static[i].text(v)
 				r.byName = r.byName || i < labels || len(t.fast) == 0
 			}
+			last[i] = r
 		})
 	}
 	if lost != nil {
+		t.namedSoFar(p, fresh, last[:min(labels, len(last))])
 		return nil, lost
 	}
 	var faults []error
@@ -50,8 +53,26 @@ func (t *table) name(ctx context.Context, p *poll) (fault, lost error) {
 	if lost != nil {
 		return errors.Join(append(faults, fault)...), lost
 	}
+	t.labelled = !slices.ContainsFunc(t.labels, func(name string) bool { return bad[t.staticAt[name]] })
 	t.named(p, fresh, bad)
 	return errors.Join(append(faults, fault)...), nil
+}
+
+// namedSoFar takes the rows of which all labels came before the device was lost;
+// last are the rows that the labels' columns came to.
+func (t *table) namedSoFar(p *poll, fresh map[string]*row, last []*row) {
+	if len(t.foreign) > 0 || slices.Contains(last, nil) {
+		return
+	}
+	for key := range fresh {
+		if slices.ContainsFunc(last, func(r *row) bool { return compareKeys(key, r.key) > 0 }) {
+			delete(fresh, key)
+		}
+	}
+	bad := slices.Repeat([]bool{true}, len(t.static))
+	clear(bad[:len(last)])
+	t.labelled = false
+	t.named(p, fresh, bad)
 }
 
 // ownLabels is how many of the static columns are labels; these come first.
@@ -70,10 +91,6 @@ func (t *layout) ownLabels() int {
 // is not known is left out.
 func (t *table) named(p *poll, fresh map[string]*row, bad []bool) {
 	began := p.restarts != t.namedIn // since then the device may have given its numbers to others
-	t.labelled = true
-	for _, name := range t.labels {
-		t.labelled = t.labelled && !bad[t.staticAt[name]]
-	}
 	for key, r := range fresh {
 		if old := t.rows[key]; old != nil && !began {
 			for i, text := range old.static {

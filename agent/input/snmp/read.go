@@ -63,9 +63,11 @@ func (t *table) seen() int {
 // readRows walks the table. Names are read first when they are due: what a
 // device cut off in the middle has shown can then be told by its name.
 func (t *table) readRows(ctx context.Context, p *poll) (faults []error, lost error) {
-	due := !p.walkAt.Before(t.slowAt)
+	due := !p.walkAt.Before(t.slowAt) && !t.cutOff
+	t.cutOff = false
 	if due {
 		if faults, lost = t.rename(ctx, p); lost != nil {
+			t.cutOff = len(t.rows) > 0 && len(t.fast) > 0
 			return faults, lost
 		}
 	}

@@ -69,7 +69,7 @@ func (t *table) carry(r *row, id, from string) {
 // many: where interfaces come and go they have new names each time.
 func (t *table) forgetInterfaces(fresh map[string]*row) {
 	const most = 64
-	if len(t.learned.Interfaces) <= 2*len(fresh)+most {
+	if !t.labelled || len(t.learned.Interfaces) <= 2*len(fresh)+most {
 		return
 	}
 	there := map[string]bool{}
