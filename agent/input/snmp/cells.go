@@ -219,7 +219,7 @@ func (t *table) replace(p *poll, key string, r *row) {
 		return
 	default: // in its place, since others guess that it comes next
 		if !r.moved && (t.def.Name != ifTable || t.identity(old) == t.identity(r)) {
-			r.counters, r.counts = old.counters, old.counts
+			r.counters, r.counts, r.resumed = old.counters, old.counts, old.resumed
 		}
 		r.seen, r.place, r.values, r.at, r.next = old.seen, old.place, old.values, old.at, old.next
 		byName := r.byName

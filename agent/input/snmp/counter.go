@@ -38,6 +38,9 @@ func (t *table) count(p *poll, r *row) {
 		return
 	}
 	cells := t.block.Values[r.place*len(t.numbers) : (r.place+1)*len(t.numbers)]
+	if !r.resumed {
+		t.resume(p, r)
+	}
 	was := r.counts
 	r.counts = epoch{restarts: p.restarts, discontinuity: cell(cells, t.discontinuity, was.discontinuity), speed: t.bitsPerSecond(cells, was.speed)}
 	if r.counts.restarts != was.restarts || r.counts.discontinuity != was.discontinuity {

@@ -1,6 +1,7 @@
 package snmp_test
 
 import (
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -183,5 +184,63 @@ func TestCounterChangesItsSize(t *testing.T) {
 		if got := r.poll(t, time.Minute).value(t, "ifInOctets"); got != st.want {
 			t.Errorf("poll %d: %.0f, want %.0f", i, got, st.want)
 		}
+	}
+}
+
+// TestCountersAcrossRestart: a counter that has wrapped goes on where it was when
+// the agent starts again, unless the device did so as well.
+func TestCountersAcrossRestart(t *testing.T) {
+	tests := []struct {
+		name string
+		away time.Duration
+		up   uint32 // sysUpTime afterwards
+		port map[int]any
+		want float64
+	}{
+		{"at once", time.Second, 113_000, nil, wrap + 2e9},
+		{"wrapped meanwhile", 10 * time.Minute, 173_000, in(1e9), 2*wrap + 1e9},
+		{"device restarted meanwhile", 10 * time.Minute, 5_000, nil, 2e9},
+		{"device restarted, and runs longer than it did", 24 * time.Hour, 2_000_000, nil, 2e9},
+		{"counters of the interface began anew", time.Minute, 119_000, map[int]any{colDiscontinuity: ticks(112_000)}, 2e9},
+		{"another interface has its number", time.Minute, 119_000, map[int]any{colIfName: "eth9"}, 2e9},
+		{"another number", time.Minute, 119_000, map[int]any{-1: "8"}, wrap + 2e9},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			state := filepath.Join(t.TempDir(), "snmp.json")
+			r := newReader(t, state)
+			show := func(index string, up, octets uint32, more map[int]any) {
+				r.ports(nil)
+				r.set(upTime, ticks(up))
+				r.port(index, "eth0", in(octets, colHighSpeed, gauge32(1000), colDiscontinuity, ticks(7)))
+				for c, v := range more {
+					if c > 0 {
+						r.cell(c, index, v)
+					}
+				}
+			}
+			show("1", 100_000, 3e9, nil)
+			r.poll(t, 0)
+			show("1", 106_000, 1e9, nil)
+			r.poll(t, time.Minute)
+			show("1", 112_000, 15e8, nil)
+			if got := r.poll(t, time.Minute).value(t, "ifInOctets"); got != wrap+15e8 {
+				t.Fatalf("before: %.0f", got)
+			}
+			if err := r.in.Close(); err != nil {
+				t.Fatal(err)
+			}
+			index := "1"
+			if other, ok := tt.port[-1]; ok {
+				index = other.(string)
+			}
+			show(index, tt.up, 2e9, tt.port)
+			r.open(t, state)
+			for i, after := range []time.Duration{tt.away, time.Second} {
+				if got := r.poll(t, after).value(t, "ifInOctets"); got != tt.want {
+					t.Errorf("poll %d afterwards: %.0f, want %.0f", i, got, tt.want)
+				}
+			}
+		})
 	}
 }

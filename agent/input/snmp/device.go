@@ -50,6 +50,7 @@ type device struct {
 	slowAt   time.Time         // when to read slow things again
 	upTime   float64           // sysUpTime at the last poll, in ticks
 	restarts uint32            // how often it fell: counters began anew
+	boot     int64             // when the device started, by its up time, s since 1970
 	tables   []*table          // what is outside tables first
 	from     int               // which of the others is read first
 	problems []Problem         // of the last poll
@@ -249,6 +250,7 @@ func (p *poll) hello(ctx context.Context) error {
 		}
 	}
 	p.id.SysObjectID, p.upTime = object, up
+	p.boot = p.session.At().Unix() - int64(up/100)
 	return nil
 }
 

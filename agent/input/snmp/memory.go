@@ -21,6 +21,7 @@ type tableMemory struct {
 	Fast       protocol.Learned   `json:"fast,omitzero"`       // the columns read at every poll
 	Slow       protocol.Learned   `json:"slow,omitzero"`       // those read seldom
 	Interfaces map[string]Numbers `json:"interfaces,omitzero"` // by what an interface is known by
+	Counters   map[string]Counts  `json:"counters,omitzero"`   // by what the row's series show as its index
 }
 
 // Numbers are the number that an interface's series show, and the one that the
@@ -44,7 +45,7 @@ func (m memory) of(table string) *tableMemory {
 func (m memory) column(oid string) *protocol.Learned { return &m.of(oid).Slow }
 
 // state is the file in which what was learned about all devices is kept. A lost
-// file costs some packets, and series of renumbered interfaces.
+// file costs some packets, series of renumbered interfaces and wraps of counters.
 type state struct {
 	path string
 
@@ -91,11 +92,12 @@ func (s *state) device(id string) memory {
 }
 
 // keep notes what is known of a target. The caller holds the device.
-func (s *state) keep(id string, m memory) {
+func (s *state) keep(id string, d *device) {
 	if s.path == "" {
 		return
 	}
-	raw, err := json.Marshal(m)
+	d.remember()
+	raw, err := json.Marshal(d.learned)
 	if err != nil {
 		return // it holds plain numbers and texts
 	}

@@ -61,7 +61,7 @@ func (t *table) renumbered(p *poll, fresh map[string]*row) {
 // carry takes an interface's counters along from the number that it had.
 func (t *table) carry(r *row, id, from string) {
 	if old := t.rowAt(from); old != nil && t.identity(old) == id {
-		r.counters, r.counts, r.moved = slices.Clone(old.counters), old.counts, true
+		r.counters, r.counts, r.moved, r.resumed = slices.Clone(old.counters), old.counts, true, old.resumed
 	}
 }
 

@@ -86,7 +86,7 @@ func (in *Input) Gather(ctx context.Context, t base.Target, sink input.Sink) err
 	err = d.poll(ctx, sink)
 	if now := in.opts.Now(); now.Sub(d.keptAt) > keepEvery {
 		d.keptAt = now
-		in.state.keep(t.ID, d.learned)
+		in.state.keep(t.ID, d)
 	}
 	return err
 }
@@ -96,7 +96,7 @@ func (in *Input) Close() error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for id, d := range in.devices {
-		in.state.keep(id, d.learned)
+		in.state.keep(id, d)
 		d.close()
 		delete(in.devices, id)
 	}
@@ -116,7 +116,7 @@ func (in *Input) device(t base.Target) (*device, error) {
 			return nil, err
 		}
 		if d != nil && d.mu.TryLock() {
-			in.state.keep(t.ID, d.learned)
+			in.state.keep(t.ID, d)
 			d.close()
 			d.mu.Unlock()
 		}
@@ -138,7 +138,7 @@ func (in *Input) sweepLocked(now time.Time) {
 	}
 	for id, d := range in.devices {
 		if now.After(d.until) && d.mu.TryLock() {
-			in.state.keep(id, d.learned)
+			in.state.keep(id, d)
 			d.close()
 			d.mu.Unlock()
 			delete(in.devices, id)

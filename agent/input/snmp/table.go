@@ -94,15 +94,16 @@ const (
 
 // row is one row of a table.
 type row struct {
-	key    string   // encoded index
-	index  string   // dotted
-	shown  string   // what the series show in place of index; "": index
-	static []string // texts of static and foreign cells
-	seen   uint64   // number of the last poll that saw it
-	byName bool     // found by its labels, not by a value
-	moved  bool     // its counters came with it from another number
-	next   *row     // that came after it last time
-	place  int      // in the block of the poll under way
+	key     string   // encoded index
+	index   string   // dotted
+	shown   string   // what the series show in place of index; "": index
+	static  []string // texts of static and foreign cells
+	seen    uint64   // number of the last poll that saw it
+	byName  bool     // found by its labels, not by a value
+	moved   bool     // its counters came with it from another number
+	resumed bool     // its counters were looked for among those kept
+	next    *row     // that came after it last time
+	place   int      // in the block of the poll under way
 
 	values   []value   // by position in table.fast; nil where none is kept
 	counters []counter // by fastMetric.count
