@@ -105,12 +105,12 @@ func (c *Column) textKind() Kind {
 			raw++
 		}
 	}
-	switch most := max(texts, readings, macs, raw); {
-	case most == 0 || most == texts:
+	switch max(texts, readings, macs, raw) {
+	case texts: // also where there is nothing
 		return Words
-	case most == readings:
+	case readings:
 		return Reading
-	case most == macs:
+	case macs:
 		return Hardware
 	}
 	return Octets

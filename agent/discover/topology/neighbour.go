@@ -58,11 +58,11 @@ func (b *builder) sight(d *Device, n *Neighbour) *sighting {
 	s := &sighting{n: n, a: d, ai: d.facts.heardAt(n)}
 	s.at = d.portName(s.ai, d.facts.localText(n))
 	s.b = b.who(d, s.at, n)
-	switch {
-	case s.b == nil:
+	switch s.b {
+	case nil:
 		b.strange(s)
 		return nil
-	case s.b == d:
+	case d:
 		b.conflict("port", []*Device{d}, "%s hears itself on port %s by %s: a loop, or a cable between two of its own ports", d.label(), s.at, strings.ToUpper(n.Protocol))
 		return nil
 	}

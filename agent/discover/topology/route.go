@@ -163,13 +163,13 @@ func (d *Device) gateways(s *Self) []netip.Addr {
 	return all
 }
 
-// facing returns a router's address in the network of a device.
-func (r *Device) facing(d *Device) (OwnAddress, bool) {
-	for _, o := range r.facts.usable() {
+// facing returns a router's address in the network of another device.
+func (d *Device) facing(other *Device) (OwnAddress, bool) {
+	for _, o := range d.facts.usable() {
 		if o.Prefix.IsSingleIP() {
 			continue
 		}
-		for _, a := range d.Answered {
+		for _, a := range other.Answered {
 			if o.Prefix.Contains(a) && o.Prefix.Addr() != a {
 				return o, true
 			}

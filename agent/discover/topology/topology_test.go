@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -386,5 +387,52 @@ func TestOrderDoesNotCount(t *testing.T) {
 		if after, _ := json.Marshal(hosts); string(before) != string(after) {
 			t.Fatal("the sweep was changed")
 		}
+	}
+}
+
+// TestLarge: a sweep as large as is allowed by default is concluded in seconds.
+func TestLarge(t *testing.T) {
+	const switches, each = 48, 80
+	all := []MAC{}
+	at := map[MAC]int{}
+	var hosts []Host
+	for s := range switches {
+		for h := range each {
+			m := MAC{0, 0x1b, 0x22, byte(s), byte(h), 1}
+			all = append(all, m)
+			at[m] = s
+			hosts = append(hosts, silent(fmt.Sprintf("10.1.%d.%d", s, h+1), 22))
+		}
+	}
+	core := dev(1, "core", "network", switches+1).forwards().ip(switches+1, "10.1.0.254/16")
+	for i, m := range all {
+		core.arp(switches+1, hosts[i].Address.String(), m).fdb(at[m]+1, m)
+	}
+	for s := range switches {
+		edge := dev(s+2, fmt.Sprintf("edge%d", s), "network", each+1).lldp(each+1, 1, "core", fmt.Sprintf("p%d", s+1))
+		core.lldp(s+1, s+2, fmt.Sprintf("edge%d", s), fmt.Sprintf("p%d", each+1))
+		for i, m := range all {
+			if at[m] == s {
+				edge.fdb(1+i%each, m)
+			} else {
+				edge.fdb(each+1, m)
+			}
+		}
+		hosts = append(hosts, edge.at(fmt.Sprintf("10.2.0.%d", s+1)))
+	}
+	hosts = append(hosts, core.at("10.1.0.254"))
+	begin := time.Now()
+	p := Propose(&Sweep{Hosts: hosts, Root: "core"})
+	took := time.Since(begin)
+	depths := map[int]int{}
+	for _, d := range p.Devices {
+		depths[d.depth]++
+	}
+	if len(p.Devices) != switches*(each+1)+1 || len(p.Links) != switches*(each+1) || depths[0] != 1 || depths[1] != switches || depths[2] != switches*each || len(p.Conflicts) > 0 {
+		t.Errorf("%d devices, %d links, depths %v, %d conflicts", len(p.Devices), len(p.Links), depths, len(p.Conflicts))
+	}
+	t.Logf("%d devices, %d addresses learned, in %v", len(p.Devices), (switches+1)*len(all), took)
+	if took > 30*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
