@@ -30,13 +30,13 @@ func (s *Spool) Append(l Lane, payload []byte) error {
 	w := &waiting{payload: payload}
 	ln.queueMu.Lock()
 	ln.queue = append(ln.queue, w)
+	flushed := ln.flushed
 	ln.queueMu.Unlock()
+	s.pace(l, flushed)
 
 	ln.commit.Lock()
 	if !w.done {
-		s.pace(ln)
 		s.commitQueue(ln)
-		ln.wrote = time.Now()
 	}
 	ln.commit.Unlock()
 	if w.err != nil {
@@ -45,12 +45,12 @@ func (s *Spool) Append(l Lane, payload []byte) error {
 	return nil
 }
 
-// pace waits until the lane may be flushed again, or the spool is closed. What is
-// appended meanwhile goes with it: one flush and, behind it, one request for all.
-// The caller holds ln.commit.
-func (s *Spool) pace(ln *lane) {
-	wait := s.opt.Pace - time.Since(ln.wrote)
-	if ln.kind != Samples || wait <= 0 {
+// pace waits until a lane that was flushed at a time may be flushed again, or the
+// spool is closed. What is appended meanwhile goes with it: one flush and, behind
+// it, one request for all.
+func (s *Spool) pace(l Lane, flushed time.Time) {
+	wait := s.opt.Pace - time.Since(flushed)
+	if l != Samples || wait <= 0 {
 		return
 	}
 	select {
@@ -63,7 +63,7 @@ func (s *Spool) pace(ln *lane) {
 func (s *Spool) commitQueue(ln *lane) {
 	ln.queueMu.Lock()
 	group := ln.queue
-	ln.queue = nil
+	ln.queue, ln.flushed = nil, time.Now()
 	ln.queueMu.Unlock()
 
 	// One flush may not outgrow a segment by much: positions have 32 bits.

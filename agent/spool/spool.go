@@ -133,10 +133,10 @@ type lane struct {
 	active *segment   // last of segs while it can be appended to; commit and Spool.mu guard changes
 	file   File       // of active; commit guards
 	buf    []byte     // commit guards
-	wrote  time.Time  // when the last flush ended; commit guards
 
 	queueMu sync.Mutex
 	queue   []*waiting // queueMu guards
+	flushed time.Time  // when a flush last began; queueMu guards
 }
 
 // Open opens the spool in a directory, cuts what a crash left half-written and
@@ -190,6 +190,7 @@ func (s *Spool) Close() error {
 	for _, ln := range s.lanes {
 		ln.commit.Lock()
 		defer ln.commit.Unlock()
+		s.commitQueue(ln)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
