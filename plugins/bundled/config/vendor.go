@@ -162,7 +162,7 @@ func (v *vendor) check(text string) error {
 		return nil
 	}
 	for _, line := range lines[max(0, len(lines)-5):] {
-		if v.end.MatchString(line) {
+		if v.end.MatchString(strings.TrimRight(line, " \t\r")) {
 			return nil
 		}
 	}
