@@ -15,30 +15,34 @@ var theValues = values{isOK, isBad, isUnknown, isNone}
 
 // symptomFacts says which symptoms fire about a subject.
 type symptomFacts struct {
-	Dead       bool `expr:"dead"`
-	Lossy      bool `expr:"lossy"`
-	Slow       bool `expr:"slow"`
-	Silent     bool `expr:"silent"`
-	Mute       bool `expr:"mute"`
-	NotServing bool `expr:"not_serving"`
-	Down       bool `expr:"down"`
-	AdminDown  bool `expr:"admin_down"`
-	Flapping   bool `expr:"flapping"`
-	Errors     bool `expr:"errors"`
-	OnBattery  bool `expr:"on_battery"`
-	BatteryLow bool `expr:"battery_low"`
-	Bypass     bool `expr:"bypass"`
-	Hot        bool `expr:"hot"`
-	Humid      bool `expr:"humid"`
-	Cooling    bool `expr:"cooling"`
-	Door       bool `expr:"door"`
-	Leak       bool `expr:"leak"`
-	Part       bool `expr:"part"`
-	Full       bool `expr:"full"`
-	Busy       bool `expr:"busy"`
-	Skewed     bool `expr:"skewed"`
-	Guessed    bool `expr:"guessed"`
-	Other      bool `expr:"other"`
+	Dead        bool `expr:"dead"`
+	Lossy       bool `expr:"lossy"`
+	Slow        bool `expr:"slow"`
+	Silent      bool `expr:"silent"`
+	Mute        bool `expr:"mute"`
+	NotServing  bool `expr:"not_serving"`
+	Down        bool `expr:"down"`
+	AdminDown   bool `expr:"admin_down"`
+	Flapping    bool `expr:"flapping"`
+	Errors      bool `expr:"errors"`
+	OnBattery   bool `expr:"on_battery"`
+	BatteryLow  bool `expr:"battery_low"`
+	Bypass      bool `expr:"bypass"`
+	Hot         bool `expr:"hot"`
+	Humid       bool `expr:"humid"`
+	Cooling     bool `expr:"cooling"`
+	Door        bool `expr:"door"`
+	Leak        bool `expr:"leak"`
+	Part        bool `expr:"part"`
+	Full        bool `expr:"full"`
+	Busy        bool `expr:"busy"`
+	Skewed      bool `expr:"skewed"`
+	Guessed     bool `expr:"guessed"`
+	Blocked     bool `expr:"blocked"`
+	Exhausted   bool `expr:"exhausted"`
+	Refused     bool `expr:"refused"`
+	Replication bool `expr:"replication"`
+	Other       bool `expr:"other"`
 }
 
 // companyFacts are about all sites together.
@@ -188,6 +192,14 @@ var environments = map[string]any{
 // set marks a symptom.
 func (f *symptomFacts) set(symptom string) {
 	switch symptom {
+	case "blocked":
+		f.Blocked = true
+	case "exhausted":
+		f.Exhausted = true
+	case "refused":
+		f.Refused = true
+	case "replication":
+		f.Replication = true
 	case "dead":
 		f.Dead = true
 	case "lossy":

@@ -9,25 +9,28 @@ import (
 
 // fault is something wrong with the world for a time.
 type fault struct {
-	At      time.Duration `yaml:"at"`
-	Until   time.Duration `yaml:"until"` // zero: to the end
-	Off     []string      `yaml:"off"`   // devices without life; their links are down
-	Cut     []string      `yaml:"cut"`   // lines that carry nothing; their ports stay up
-	Dark    []string      `yaml:"dark"`  // lines without signal at the branch's end
-	Shut    []string      `yaml:"shut"`  // device:port, by configuration
-	Mute    []string      `yaml:"mute"`  // devices that refuse SNMP
-	Agents  []string      `yaml:"agents"`
-	Stopped []string      `yaml:"stopped"` // device/component: services and databases
-	Flap    string        `yaml:"flap"`    // device:port, 3 s down of 7
-	Battery string        `yaml:"battery"` // UPS
-	Hot     string        `yaml:"hot"`     // environment unit
-	Celsius float64       `yaml:"celsius"`
-	Cooling bool          `yaml:"cooling"` // its air conditioner alarms
-	Errors  string        `yaml:"errors"`  // device:port
-	Lossy   string        `yaml:"lossy"`
-	Slow    string        `yaml:"slow"`
-	Guessed string        `yaml:"guessed"`
-	Part    string        `yaml:"part"` // DEVICE:SENSOR that the device reports as failed
+	At        time.Duration `yaml:"at"`
+	Until     time.Duration `yaml:"until"` // zero: to the end
+	Off       []string      `yaml:"off"`   // devices without life; their links are down
+	Cut       []string      `yaml:"cut"`   // lines that carry nothing; their ports stay up
+	Dark      []string      `yaml:"dark"`  // lines without signal at the branch's end
+	Shut      []string      `yaml:"shut"`  // device:port, by configuration
+	Mute      []string      `yaml:"mute"`  // devices that refuse SNMP
+	Agents    []string      `yaml:"agents"`
+	Stopped   []string      `yaml:"stopped"`   // device/component: services and databases
+	Blocked   []string      `yaml:"blocked"`   // device/component: sessions of databases wait for each other
+	Exhausted []string      `yaml:"exhausted"` // no connection is left
+	Refused   []string      `yaml:"refused"`   // the monitoring user is refused
+	Flap      string        `yaml:"flap"`      // device:port, 3 s down of 7
+	Battery   string        `yaml:"battery"`   // UPS
+	Hot       string        `yaml:"hot"`       // environment unit
+	Celsius   float64       `yaml:"celsius"`
+	Cooling   bool          `yaml:"cooling"` // its air conditioner alarms
+	Errors    string        `yaml:"errors"`  // device:port
+	Lossy     string        `yaml:"lossy"`
+	Slow      string        `yaml:"slow"`
+	Guessed   string        `yaml:"guessed"`
+	Part      string        `yaml:"part"` // DEVICE:SENSOR that the device reports as failed
 }
 
 func (w *world) active(at time.Time) []fault {

@@ -15,7 +15,7 @@ import (
 // symptoms are the words by which alerts say what is wrong (the annotation
 // faultline_symptom). Rules explain symptoms, never alerts by name.
 var symptoms = []string{"dead", "lossy", "slow", "silent", "mute", "not_serving", "down", "admin_down", "flapping", "errors",
-	"on_battery", "battery_low", "bypass", "hot", "humid", "cooling", "door", "leak", "part", "full", "busy", "skewed", "guessed", "other"}
+	"on_battery", "battery_low", "bypass", "hot", "humid", "cooling", "door", "leak", "part", "full", "busy", "skewed", "guessed", "blocked", "exhausted", "refused", "replication", "other"}
 
 // fact is one firing alert as diagnosis reads it.
 type fact struct {

@@ -227,6 +227,8 @@ func (w *world) measure(a inventory.Agent, t base.Target, at time.Time) ([]metri
 			m.put("probe_icmp_duration_seconds", rtt, "phase", "rtt")
 		}
 		return m.out, ok
+	case t.Input == "database":
+		return m.out, w.database(&m, a.Device, t.Labels["device"], t.Labels["component"], at)
 	default:
 		device, part := t.Labels["device"], t.Labels["component"]
 		ok := w.way(a.Device, device, at) && !w.any(func(f fault) bool { return part != "" && slices.Contains(f.Stopped, device+"/"+part) })
@@ -234,6 +236,42 @@ func (w *world) measure(a inventory.Agent, t base.Target, at time.Time) ([]metri
 		return m.out, ok
 	}
 	return m.out, true
+}
+
+// database makes the samples of the input database.
+func (w *world) database(m *maker, from, device, part string, at time.Time) bool {
+	is := func(list func(f fault) []string) bool {
+		return w.any(func(f fault) bool { return slices.Contains(list(f), device+"/"+part) })
+	}
+	reason := ""
+	switch {
+	case !w.way(from, device, at):
+		reason = "timeout"
+	case is(func(f fault) []string { return f.Stopped }):
+		reason = "port_closed"
+	case is(func(f fault) []string { return f.Exhausted }):
+		reason = "too_many_connections"
+	case is(func(f fault) []string { return f.Refused }):
+		reason = "password"
+	}
+	m.put("faultline_database_login_success", number(reason == ""))
+	m.put("faultline_database_serving", number(reason == "" || reason == "password"))
+	for _, r := range []string{"timeout", "port_closed", "too_many_connections", "password"} {
+		m.put("faultline_database_failed", number(r == reason), "reason", r)
+	}
+	if reason != "" {
+		return false
+	}
+	waiting, wait := 0.0, 0.0
+	for _, f := range w.active(at) {
+		if slices.Contains(f.Blocked, device+"/"+part) {
+			waiting, wait = 12, at.Sub(w.start.Add(f.At)).Seconds()
+		}
+	}
+	m.put("faultline_database_blocked_sessions", waiting)
+	m.put("faultline_database_longest_wait_seconds", wait)
+	m.put("faultline_database_connections_used_ratio", 0.3)
+	return true
 }
 
 func (w *world) nearEnd(a inventory.Agent, l inventory.Line) string {
