@@ -136,6 +136,9 @@ func (r *reader) readVLAN(ctx context.Context, vlan int) error {
 		return err
 	}
 	defer s.Close()
+	if _, err := s.Do(ctx, snmp.Next, []snmp.OID{snmp.MustParseOID(bridgePortIndex)}, 0, 0); err != nil { // one that is not shown costs one time-out
+		return err
+	}
 	ports, err := r.bridgePorts(ctx, s)
 	if err != nil || len(ports) == 0 {
 		return err

@@ -95,6 +95,9 @@ func (r *reader) readLayout(ctx context.Context, l lldpLayout) ([]topology.Neigh
 	t := newRows()
 	key := func(index []uint32) [3]uint32 { return [3]uint32{index[0], index[l.portAt], index[l.lastAt]} }
 	err := r.walk(ctx, l.name, l.entry, l.columns, func(column int, index []uint32, v snmp.Value) {
+		if l.byLLDP && len(index) == 2 { // some leave out the time mark
+			index = []uint32{0, index[0], index[1]}
+		}
 		if len(index) <= l.lastAt {
 			return
 		}

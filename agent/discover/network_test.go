@@ -190,6 +190,13 @@ func (m made) learned(port int, mac string) made {
 func (m made) serve(t testing.TB, address, community string, flags ...string) {
 	t.Helper()
 	dir := t.TempDir()
+	m.record(t, dir, community)
+	replay(t, address, dir, community, flags...)
+}
+
+// record writes the recording of a community into a directory.
+func (m made) record(t testing.TB, dir, community string) {
+	t.Helper()
 	var lines []string
 	for oid, v := range m {
 		lines = append(lines, oid+"|"+v)
@@ -202,7 +209,13 @@ func (m made) serve(t testing.TB, address, community string, flags ...string) {
 	if err := os.WriteFile(filepath.Join(dir, community+".snmprec"), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	replay(t, address, dir, community, flags...)
+}
+
+// transport makes a transport that is closed when the test is over.
+func transport(t testing.TB) *snmp.Transport {
+	tr := snmp.NewTransport(snmp.Options{})
+	t.Cleanup(func() { _ = tr.Close() })
+	return tr
 }
 
 // branch serves a small branch at 127.net.0.x: a router, two switches, a UPS and

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,44 +34,64 @@ func TestRecordings(t *testing.T) {
 	replay(t, address, data, "vrp_5720")
 	network := snmp.NewTransport(snmp.Options{})
 	defer network.Close()
-	devices, made, named, neighbours, fdb, arp := 0, 0, 0, 0, 0, 0
-	most, sum := uint64(0), uint64(0)
+	var c count
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".snmprec")
 		if strings.Contains(name, "@") { // the view of one VLAN, not a device
 			continue
 		}
-		facts, cost := readRecording(t, network, address, name)
-		for _, n := range facts.Neighbours {
-			if n.Chassis.Kind == topology.IDNone && n.Name == "" {
-				t.Errorf("%s: a neighbour without name %+v", name, n)
-			}
-			if n.PortID.Kind == topology.IDNone && n.PortDescr == "" {
-				t.Logf("%s: neighbour %s has no port", name, n.Name)
-			}
-		}
-		p := topology.Propose(&topology.Sweep{Hosts: []topology.Host{{Address: facts.Asked.Addr(), Heard: "snmp", Facts: facts}}})
-		if len(p.Devices) != 1 {
-			t.Errorf("%s: %d devices", name, len(p.Devices))
-		}
-		devices++
-		sum, most = sum+cost, max(most, cost)
-		neighbours, fdb, arp = neighbours+len(facts.Neighbours), fdb+len(facts.FDB), arp+len(facts.ARP)
-		if want := modelOf(t, f); want != "" {
-			named++
-			if !alike(want, facts.Model) {
-				t.Logf("%s: model %q, want %q", name, facts.Model, want)
-			} else {
-				made++
-			}
-		}
-		t.Logf("%-36s %-11s %-10s %-14s %-30s %3d ports %3d neighbours %4d fdb %4d arp %3d requests %v", name, facts.Class, p.Devices[0].Kind, facts.Vendor, facts.Model,
-			len(facts.Interfaces), len(facts.Neighbours), len(facts.FDB), len(facts.ARP), cost, facts.Problems)
+		facts, requests := readRecording(t, network, address, name)
+		c.add(t, name, facts, factsOf(t, f))
+		c.requests, c.most = c.requests+requests, max(c.most, requests)
 	}
-	t.Logf("%d devices, %d of %d models right, %d neighbours, %d learned addresses, %d of ARP; %d requests a device, %d at most", devices, made, named, neighbours, fdb, arp, sum/uint64(devices), most)
-	if float64(made) < 0.9*float64(named) {
-		t.Errorf("%d of %d models are right", made, named)
+	t.Logf("%d of %d models, %d of %d rows of LLDP, %d of %d addresses, %d learned addresses, %d of ARP; %d requests a device, %d at most",
+		c.models, c.named, c.lldp, c.rows, c.addresses, c.known, c.fdb, c.arp, c.requests/uint64(c.devices), c.most)
+	if c.lldp < c.rows*3/4 || c.addresses < c.known || c.models < c.named*9/10 {
+		t.Error("models, neighbours or addresses were lost")
 	}
+}
+
+// count sums up what was read of all recordings.
+type count struct {
+	devices, named, models, rows, lldp, known, addresses, fdb, arp int
+	requests, most                                                 uint64
+}
+
+// add checks one device against what is known of it.
+func (c *count) add(t *testing.T, name string, facts *topology.Facts, k known) {
+	t.Helper()
+	lldp := 0
+	for _, n := range facts.Neighbours {
+		if n.Chassis.Kind == topology.IDNone && n.Name == "" {
+			t.Errorf("%s: a neighbour without name %+v", name, n)
+		}
+		if n.Protocol == "lldp" {
+			lldp++
+		}
+	}
+	if lldp != k.Recording.LLDP {
+		t.Logf("%s: %d LLDP neighbours, the recording has %d", name, lldp, k.Recording.LLDP)
+	}
+	for _, prefix := range k.Expected.IPv4 {
+		if slices.ContainsFunc(facts.Addresses, func(o topology.OwnAddress) bool { return strings.HasPrefix(prefix, o.Prefix.Addr().String()+"/") }) {
+			c.addresses++
+		} else {
+			t.Errorf("%s: address %s was not read", name, prefix)
+		}
+	}
+	if want := k.Expected.Device.Hardware; want != "" {
+		if c.named++; alike(want, facts.Model) {
+			c.models++
+		} else {
+			t.Logf("%s: model %q, want %q", name, facts.Model, want)
+		}
+	}
+	p := topology.Propose(&topology.Sweep{Hosts: []topology.Host{{Address: facts.Asked.Addr(), Heard: "snmp", Facts: facts}}})
+	if len(p.Devices) != 1 {
+		t.Errorf("%s: %d devices", name, len(p.Devices))
+	}
+	c.devices, c.rows, c.lldp, c.known = c.devices+1, c.rows+k.Recording.LLDP, c.lldp+lldp, c.known+len(k.Expected.IPv4)
+	c.fdb, c.arp = c.fdb+len(facts.FDB), c.arp+len(facts.ARP)
 }
 
 func readRecording(t *testing.T, network *snmp.Transport, address, name string) (*topology.Facts, uint64) {
@@ -81,7 +102,7 @@ func readRecording(t *testing.T, network *snmp.Transport, address, name string) 
 		t.Fatal(err)
 	}
 	config := configs[0]
-	config.Address, config.Timeout, config.MaxRows = address, 5*time.Second, 10_000
+	config.Address, config.Timeout, config.MaxRows = address, 2*time.Second, 10_000
 	config.Community = secret.String(name)
 	s, err := network.Open(t.Context(), config)
 	if err != nil {
@@ -114,22 +135,27 @@ func alike(x, y string) bool {
 	return x != "" && y != "" && (strings.Contains(plain(x), plain(y)) || strings.Contains(plain(y), plain(x)))
 }
 
-// modelOf returns the model that another system found in the recording.
-func modelOf(t *testing.T, recording string) string {
+// known is what another system found in a recording.
+type known struct {
+	Recording struct {
+		LLDP int `json:"lldp_remote_rows"`
+	} `json:"recording"`
+	Expected struct {
+		Device struct {
+			Hardware string `json:"hardware"`
+		} `json:"device"`
+		IPv4 []string `json:"ipv4"`
+	} `json:"expected"`
+}
+
+func factsOf(t *testing.T, recording string) (k known) {
 	t.Helper()
 	raw, err := os.ReadFile(strings.TrimSuffix(recording, ".snmprec") + ".facts.json")
 	if err != nil {
-		return ""
+		return k
 	}
-	var f struct {
-		Expected struct {
-			Device struct {
-				Hardware string `json:"hardware"`
-			} `json:"device"`
-		} `json:"expected"`
-	}
-	if err := json.Unmarshal(raw, &f); err != nil {
+	if err := json.Unmarshal(raw, &k); err != nil {
 		t.Fatal(err)
 	}
-	return f.Expected.Device.Hardware
+	return k
 }

@@ -226,3 +226,22 @@ func TestReadOnce(t *testing.T) {
 		t.Errorf("%+v", p.Devices[0])
 	}
 }
+
+// TestVLANs: of a Cisco device the forwarding table of each VLAN is read, by the
+// community with its number; a VLAN that is not shown ends that and nothing else.
+func TestVLANs(t *testing.T) {
+	address := hostPort("127.0.0.1", freePort(t))
+	dir := t.TempDir()
+	sw := device(1, "sw", "1.3.6.1.4.1.9.1.1208", "Cisco IOS Software", 4)
+	for _, vlan := range []int{1, 10, 20, 1002} {
+		sw.number(fmt.Sprintf("%s.1.%d", vlanTable, vlan), 1)
+	}
+	sw.record(t, dir, "labpub")
+	made{}.number(bridgePortIndex+".3", 3).number(fdbTable+".2.2.0.0.0.7.1", 3).record(t, dir, "labpub@10")
+	replay(t, address, dir, "labpub")
+	facts, _ := readRecording(t, transport(t), address, "labpub")
+	want := []topology.FDBEntry{{Interface: 3, VLAN: 10, MAC: topology.MAC{2, 0, 0, 0, 7, 1}}}
+	if d := cmp.Diff(want, facts.FDB); d != "" || len(facts.Problems) > 0 {
+		t.Errorf("problems %v, -want +got\n%s", facts.Problems, d)
+	}
+}

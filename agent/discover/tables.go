@@ -62,24 +62,29 @@ func (r *reader) readInterfaces(ctx context.Context) error {
 	})
 }
 
+// ownRows are the device's own addresses while they are read.
+type ownRows struct {
+	by    map[netip.Addr]*ownRow
+	order []netip.Addr
+}
+
+type ownRow struct{ index, bits int }
+
+func (t *ownRows) at(a netip.Addr) *ownRow {
+	if t.by[a] == nil {
+		t.by[a] = &ownRow{bits: a.BitLen()}
+		t.order = append(t.order, a)
+	}
+	return t.by[a]
+}
+
 // readAddresses reads the device's own addresses, from the old table and, for
 // IPv6 and for those without the old one, from the new.
 func (r *reader) readAddresses(ctx context.Context) error {
-	type row struct {
-		index int
-		bits  int
-	}
-	found := map[netip.Addr]*row{}
-	var order []netip.Addr
-	at := func(a netip.Addr) *row {
-		if found[a] == nil {
-			found[a] = &row{bits: a.BitLen()}
-			order = append(order, a)
-		}
-		return found[a]
-	}
+	t := &ownRows{by: map[netip.Addr]*ownRow{}}
+	var err error
 	if r.has[ipAddrTable] {
-		err := r.walk(ctx, "ipAddrTable", ipAddrTable, []string{".2", ".3"}, func(column int, index []uint32, v snmp.Value) {
+		err = r.walk(ctx, "ipAddrTable", ipAddrTable, []string{".2", ".3"}, func(column int, index []uint32, v snmp.Value) {
 			if len(index) < 4 {
 				return
 			}
@@ -87,36 +92,30 @@ func (r *reader) readAddresses(ctx context.Context) error {
 			switch {
 			case !a.IsValid():
 			case column == 0:
-				at(a).index = number(v)
+				t.at(a).index = number(v)
 			case v.IP().IsValid():
-				at(a).bits = maskBits(v.IP())
+				t.at(a).bits = maskBits(v.IP())
 			}
 		})
-		if err != nil {
-			return err
-		}
 	}
-	if r.has[ipAddressTable] {
-		err := r.walk(ctx, "ipAddressTable", ipAddressTable, []string{".3", ".5"}, func(column int, index []uint32, v snmp.Value) {
+	if err == nil && r.has[ipAddressTable] {
+		err = r.walk(ctx, "ipAddressTable", ipAddressTable, []string{".3", ".5"}, func(column int, index []uint32, v snmp.Value) {
 			a := indexAddress(index)
 			switch {
 			case !a.IsValid():
 			case column == 0:
-				at(a).index = number(v)
+				t.at(a).index = number(v)
 			default:
 				if n := prefixBits(v.OID(), a); n > 0 {
-					at(a).bits = n
+					t.at(a).bits = n
 				}
 			}
 		})
-		if err != nil {
-			return err
-		}
 	}
-	for _, a := range order {
-		r.facts.Addresses = append(r.facts.Addresses, topology.OwnAddress{Interface: found[a].index, Prefix: netip.PrefixFrom(a, found[a].bits)})
+	for _, a := range t.order {
+		r.facts.Addresses = append(r.facts.Addresses, topology.OwnAddress{Interface: t.by[a].index, Prefix: netip.PrefixFrom(a, t.by[a].bits)})
 	}
-	return nil
+	return err
 }
 
 // maskBits is the length of a network's mask.
