@@ -19,6 +19,7 @@ import (
 
 const (
 	slowEvery     = 5 * time.Minute  // names, serials and other things that seldom change
+	slowAgain     = 2 * time.Minute  // names of which some are known, where the device was lost while they were read
 	identifyFirst = 30 * time.Second // a device just started may not show all of itself yet
 	identifyEvery = 10 * time.Minute
 )
@@ -46,13 +47,13 @@ type device struct {
 	id       profile.Identification
 	facts    identity
 	plan     *profile.Plan
-	identify time.Time         // when to look again which profiles fit
-	slowAt   time.Time         // when to read slow things again
-	upTime   float64           // sysUpTime at the last poll, in ticks
-	restarts uint32            // how often it fell: counters began anew
-	boot     int64             // when the device started, by its up time, s since 1970
-	tables   []*table          // what is outside tables first
-	from     int               // which of the others is read first
+	identify time.Time // when to look again which profiles fit
+	slowAt   time.Time // when to read slow things again
+	upTime   float64   // sysUpTime at the last poll, in ticks
+	restarts uint32    // how often it fell: counters began anew
+	boot     int64     // when the device started, by its up time, s since 1970
+	tables   []*table  // what is outside tables first
+	turns    turns
 	problems []Problem         // of the last poll
 	keepAll  bool              // keep every value after the poll, to describe the device
 	names    map[string]string // owner of each sensor's, pool's and processor's name
@@ -151,54 +152,6 @@ func (p *poll) run(ctx context.Context) error {
 	}
 	return nil
 }
-
-// readTables reads all tables: what is outside tables first, then the others from
-// the one after that at which the device was lost last time, so that each has its
-// turn on a device that is too slow for all.
-func (p *poll) readTables(ctx context.Context) error {
-	scalars := slices.IndexFunc(p.tables, func(t *table) bool { return !t.def.Scalar() })
-	if scalars < 0 {
-		scalars = len(p.tables)
-	}
-	rest := p.tables[scalars:]
-	from := min(p.from, len(rest))
-	p.from = 0
-	order := slices.Concat(p.tables[:scalars], rest[from:], rest[:from])
-	var lost error
-	for i, t := range order {
-		if lost = t.poll(ctx, p); lost != nil {
-			if i >= scalars {
-				p.from = (from + i - scalars + 1) % len(rest)
-			}
-			p.notReached(order[i+1:])
-			break
-		}
-	}
-	for _, t := range p.tables { // when it is known which tables have rows
-		if t.polled {
-			t.derive(p)
-		}
-	}
-	return lost
-}
-
-// notReached tells which tables were not come to.
-func (p *poll) notReached(tables []*table) {
-	var names []string
-	for _, t := range tables {
-		p.problems = append(p.problems, Problem{What: t.def.Name, Error: errNotReached.Error()})
-		if !t.def.Scalar() {
-			names = append(names, t.def.Name)
-		}
-	}
-	if len(names) > 0 {
-		p.faults = append(p.faults, fmt.Errorf("%w: %s", errNotReached, strings.Join(names, ", ")))
-	}
-}
-
-// errNotReached is the fault of tables that come after the one at which the device
-// was lost.
-var errNotReached = errors.New("not come to")
 
 // joined makes one line of faults.
 func joined(faults []error) error {
@@ -390,19 +343,7 @@ func (d *device) adopt(plan *profile.Plan) {
 		d.tables = append(d.tables, t)
 	}
 	slices.SortStableFunc(d.tables, func(a, b *table) int { return cmp.Compare(a.turn(), b.turn()) })
-	d.from = 0
-}
-
-// turn is when a table is read: what is outside tables first, since others need
-// it, then interfaces, which most people want to see of a device too slow for all.
-func (l *layout) turn() int {
-	switch {
-	case l.def.Scalar():
-		return 0
-	case l.def.Name == ifTable:
-		return 1
-	}
-	return 2
+	d.turns = turns{}
 }
 
 // layout returns how a table is read.

@@ -63,11 +63,9 @@ func (t *table) seen() int {
 // readRows walks the table. Names are read first when they are due: what a
 // device cut off in the middle has shown can then be told by its name.
 func (t *table) readRows(ctx context.Context, p *poll) (faults []error, lost error) {
-	due := !p.walkAt.Before(t.slowAt) && !t.cutOff
-	t.cutOff = false
+	due := !p.walkAt.Before(t.slowAt)
 	if due {
 		if faults, lost = t.rename(ctx, p); lost != nil {
-			t.cutOff = len(t.rows) > 0 && len(t.fast) > 0
 			return faults, lost
 		}
 	}
@@ -111,7 +109,10 @@ func (t *table) again(p *poll) {
 // rename reads the names, and notes when to do so again.
 func (t *table) rename(ctx context.Context, p *poll) (faults []error, lost error) {
 	fault, lost := t.name(ctx, p)
-	if fault == nil && lost == nil {
+	switch {
+	case lost != nil && len(t.rows) > 0: // let values have their turn
+		t.slowAt = p.walkAt.Add(slowAgain)
+	case lost == nil && fault == nil:
 		t.slowAt = p.walkAt.Add(slowEvery)
 	}
 	return []error{fault}, lost

@@ -190,7 +190,7 @@ func TestSerialAgent(t *testing.T) {
 	tg := device(addr, "vrp_5720")
 	tg.Options["request_timeout"] = "1s"
 	ports, others := 0, map[string]bool{}
-	for range 5 {
+	for range 4 {
 		begin := time.Now()
 		s, err := gather(t, in, tg)
 		if !errors.As(err, new(input.Partial)) || !strings.Contains(err.Error(), "deadline") {
@@ -213,7 +213,7 @@ func TestSerialAgent(t *testing.T) {
 		}
 	}
 	t.Logf("%d of 65 ports, tables read whole: %v", ports, others)
-	if ports < 20 || len(others) < 2 {
+	if ports < 20 || len(others) < 1 {
 		t.Errorf("%d ports, tables read whole: %v", ports, others)
 	}
 }

@@ -41,7 +41,6 @@ type table struct {
 	expected int             // rows there were
 	version  int             // grows when the texts of a row change
 	slowAt   time.Time       // when names are to be read again
-	cutOff   bool            // the device was lost while they were read: values come first next time
 	labelled bool            // all labels could be read then
 	namedIn  uint32          // restarts of the device before that
 	empty    bool            // the device said that there are no rows

@@ -1,0 +1,100 @@
+package snmp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// turns are which tables come first on a device that is too slow for all, so that
+// each is read at times.
+type turns struct {
+	lost   bool   // the device was lost at the last poll
+	others bool   // interfaces come after the others at the next one
+	from   *table // which of the others comes first; nil: as they stand
+}
+
+// turn is where a table stands: what is outside tables first, since others need
+// it, then interfaces, which most people want to see.
+func (l *layout) turn() int {
+	switch {
+	case l.def.Scalar():
+		return 0
+	case l.def.Name == ifTable:
+		return 1
+	}
+	return 2
+}
+
+// order is the tables in the order of this poll.
+func (d *device) order() []*table {
+	at := func(turn int) int {
+		i := slices.IndexFunc(d.tables, func(t *table) bool { return t.turn() >= turn })
+		if i < 0 {
+			i = len(d.tables)
+		}
+		return i
+	}
+	scalars, interfaces, others := d.tables[:at(1)], d.tables[at(1):at(2)], d.tables[at(2):]
+	from := max(slices.Index(others, d.turns.from), 0)
+	if d.turns.lost && d.turns.others {
+		return slices.Concat(scalars, others[from:], others[:from], interfaces)
+	}
+	return slices.Concat(scalars, interfaces, others[from:], others[:from])
+}
+
+// readTables reads all tables, and tells which were not come to.
+func (p *poll) readTables(ctx context.Context) error {
+	order := p.order()
+	var lost error
+	for i, t := range order {
+		if lost = t.poll(ctx, p); lost != nil {
+			p.turns.next(order, i)
+			p.notReached(order[i+1:])
+			break
+		}
+	}
+	if lost == nil {
+		p.turns = turns{}
+	}
+	for _, t := range p.tables { // when it is known which tables have rows
+		if t.polled {
+			t.derive(p)
+		}
+	}
+	return lost
+}
+
+// next decides what comes first after the device was lost at a table: interfaces
+// at every second poll, else that table, or the next one if it had all the time.
+func (n *turns) next(order []*table, at int) {
+	n.lost, n.others = true, !n.others
+	t := order[at]
+	if t.turn() < 2 {
+		return
+	}
+	if first := slices.IndexFunc(order, func(t *table) bool { return t.turn() > 0 }); at == first && at+1 < len(order) {
+		t = order[at+1]
+	}
+	n.from = t
+}
+
+// notReached tells which tables were not come to.
+func (p *poll) notReached(tables []*table) {
+	var names []string
+	for _, t := range tables {
+		p.problems = append(p.problems, Problem{What: t.def.Name, Error: errNotReached.Error()})
+		if !t.def.Scalar() {
+			names = append(names, t.def.Name)
+		}
+	}
+	if len(names) > 0 {
+		p.faults = append(p.faults, fmt.Errorf("%w: %s", errNotReached, strings.Join(names, ", ")))
+	}
+}
+
+// errNotReached is the fault of tables that come after the one at which the device
+// was lost.
+var errNotReached = errors.New("not come to")
