@@ -2,6 +2,7 @@ package syslog
 
 import (
 	"os"
+	"runtime"
 	"testing"
 )
 
@@ -47,4 +48,19 @@ func TestShipped(t *testing.T) {
 	if set.Len() < 50 {
 		t.Errorf("%d patterns are shipped", set.Len())
 	}
+}
+
+// BenchmarkLoad says what the shipped patterns cost an agent that hears logs.
+func BenchmarkLoad(b *testing.B) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var set *Set
+	for range b.N {
+		set = shipped(b)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1024, "retained-KiB")
+	runtime.KeepAlive(set)
 }

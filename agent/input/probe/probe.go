@@ -50,6 +50,7 @@ type compiled struct {
 	options map[string]string
 	module  module
 	labels  map[string]base.Labels // of series, made once
+	infos   map[string]base.Labels // of series named _info that the last probe gave
 }
 
 // New makes an Input.
@@ -79,12 +80,14 @@ func (in *Input) Gather(ctx context.Context, t base.Target, sink input.Sink) err
 		return err
 	}
 	start := in.opts.Now()
-	r := &result{at: start.UnixMilli(), sink: sink, labels: c.labels}
+	r := &result{at: start.UnixMilli(), sink: sink, labels: c.labels, infos: map[string]base.Labels{}}
 	if err := c.module.run(ctx, r); err != nil {
 		return fmt.Errorf("probe %s %s: %w", t.Options["module"], t.Address, err)
 	}
 	r.put("probe_success", truth(r.success))
 	r.put("probe_duration_seconds", in.opts.Now().Sub(start).Seconds())
+	r.ended(c.infos)
+	c.infos = r.infos
 	return nil
 }
 
@@ -124,6 +127,7 @@ type result struct {
 	at      int64
 	sink    input.Sink
 	labels  map[string]base.Labels
+	infos   map[string]base.Labels // given so far, of series named _info
 	success bool
 }
 
@@ -142,7 +146,20 @@ func (r *result) put(name string, value float64, label ...string) {
 		ls = base.LabelsFrom(name, m)
 		r.labels[key] = ls
 	}
+	if strings.HasSuffix(name, "_info") {
+		r.infos[key] = ls
+	}
 	r.sink.Sample(base.Sample{Labels: ls, Time: r.at, Value: value})
+}
+
+// ended says 0 of what the last probe said 1 and this one no longer does, so
+// that nobody takes it for lasting.
+func (r *result) ended(before map[string]base.Labels) {
+	for key, ls := range before {
+		if _, still := r.infos[key]; !still {
+			r.sink.Sample(base.Sample{Labels: ls, Time: r.at, Value: 0})
+		}
+	}
 }
 
 // mostLabels bounds the label sets that are kept of one target.

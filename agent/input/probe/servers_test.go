@@ -163,6 +163,33 @@ func TestReasons(t *testing.T) {
 	}
 }
 
+// TestReasonEnds holds that a reason that is over is said to be.
+func TestReasonEnds(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tg := target(l.Addr().String(), "module", "tcp")
+	l.Close()
+	in := newInput()
+	probe := func() *sink {
+		s := &sink{}
+		if err := in.Gather(t.Context(), tg, s); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	want(t, probe(), 1, "faultline_probe_failure_info", "reason", "refused")
+	if l, err = net.Listen("tcp", tg.Address); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	want(t, probe(), 0, "faultline_probe_failure_info", "reason", "refused")
+	if _, ok := probe().value("faultline_probe_failure_info"); ok {
+		t.Error("it is said again")
+	}
+}
+
 func has(s *sink, name string, value float64) bool {
 	v, ok := s.value(name)
 	return ok && v == value

@@ -223,6 +223,9 @@ func (t *teller) compare(v *versions, s *settings, text string) error {
 	if event != nil {
 		t.sink.Event(*event)
 	}
+	if event != nil { // so that nobody takes the old one for lasting
+		t.put("faultline_config_hash_info", 0, "hash", before.Hash[:16])
+	}
 	t.put("faultline_config_last_read_success", 1)
 	t.put("faultline_config_host_key_changed", 0)
 	t.put("faultline_config_lines", float64(countLines(masked)))

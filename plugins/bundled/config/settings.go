@@ -93,7 +93,7 @@ func (in *Input) secretFile(path string) ([]byte, error) {
 		if root, err = os.OpenRoot(in.opts.SecretDir); err != nil {
 			return nil, err
 		}
-		defer root.Close()
+		defer func() { _ = root.Close() }()
 		name := path
 		if filepath.IsAbs(path) {
 			if name, err = filepath.Rel(in.opts.SecretDir, path); err != nil {

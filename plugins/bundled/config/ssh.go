@@ -150,12 +150,12 @@ func (in *Input) read(ctx context.Context, s *settings) (string, error) {
 		return "", explained(ctx, err, s)
 	}
 	client := ssh.NewClient(sc, channels, requests)
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	session, err := client.NewSession()
 	if err != nil {
 		return "", explained(ctx, err, s)
 	}
-	defer session.Close()
+	defer func() { _ = session.Close() }()
 	var text string
 	if s.vendor.Mode == "exec" {
 		text, err = in.execute(session, s)
