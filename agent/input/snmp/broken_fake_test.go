@@ -175,6 +175,11 @@ func TestAnotherDevice(t *testing.T) {
 	if v := s.value(t, "ifInOctets"); v != 1e9 {
 		t.Errorf("its counter goes on from the former device's: %v", v)
 	}
+	r.set("1.3.6.1.2.1.1.2.0", objectID("1.3.6.1.4.1.424242.1"))
+	r.set("1.3.6.1.2.1.1.1.0", "A device")
+	if got := r.poll(t, time.Minute).find("faultline_device_info"); len(got) != 1 || got[0].Labels.Get("vendor") == "Cisco" || got[0].Labels.Get("version") != "" {
+		t.Errorf("after another change: device info %v", got)
+	}
 }
 
 // TestSettingsChange: new settings are used at the next poll, and what was learned

@@ -46,6 +46,7 @@ type device struct {
 	session  *protocol.Session
 	id       profile.Identification
 	facts    identity
+	anew     bool // another kind of device answers than the facts are of
 	plan     *profile.Plan
 	identify time.Time // when to look again which profiles fit
 	slowAt   time.Time // when to read slow things again
@@ -191,7 +192,7 @@ func (p *poll) hello(ctx context.Context) error {
 		up = p.upTime
 	}
 	if object != p.id.SysObjectID && p.id.SysObjectID != "" {
-		p.id.Has, p.plan = map[string]bool{}, nil
+		p.id.Has, p.plan, p.anew = map[string]bool{}, nil, true
 	}
 	if up < p.upTime && !wrapped(p.upTime, up) {
 		p.restarts++

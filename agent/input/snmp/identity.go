@@ -22,11 +22,14 @@ type identity struct {
 // identifyDevice reads where the profiles say that the device's names are. What
 // cannot be read stays as it was.
 func (p *poll) identifyDevice(ctx context.Context) error {
-	texts, err := p.scalarTexts(ctx)
+	texts, failed, err := p.scalarTexts(ctx)
 	if err != nil {
 		return fmt.Errorf("identity: %w", err)
 	}
 	old := p.facts
+	if p.anew {
+		p.facts = identity{}
+	}
 	for _, f := range []struct {
 		text *string
 		of   func(*profile.Identity) profile.Sources
@@ -37,8 +40,13 @@ func (p *poll) identifyDevice(ctx context.Context) error {
 		{&p.facts.version, func(i *profile.Identity) profile.Sources { return i.Version }},
 		{&p.facts.serial, func(i *profile.Identity) profile.Sources { return i.Serial }},
 	} {
-		text, err := p.identityText(ctx, texts, f.of)
+		doubtful := failed
+		if *f.text == "" {
+			doubtful = nil // anything is better
+		}
+		text, err := p.identityText(ctx, texts, doubtful, f.of)
 		if err != nil {
+			p.facts = old
 			return fmt.Errorf("identity: %w", err)
 		}
 		if text != "" {
@@ -51,6 +59,7 @@ func (p *poll) identifyDevice(ctx context.Context) error {
 			"version": f.version, "serial": f.serial, "class": p.plan.Class, "profile": p.plan.Own})
 		p.replaced(old)
 	}
+	p.anew = false
 	return nil
 }
 
@@ -59,7 +68,7 @@ func (p *poll) replaced(old identity) {
 	var what []string
 	attrs := map[string]string{}
 	for _, c := range []struct{ name, was, is string }{{"serial", old.serial, p.facts.serial}, {"model", old.model, p.facts.model}, {"version", old.version, p.facts.version}} {
-		if c.was != "" && c.was != c.is {
+		if c.was != "" && c.is != "" && c.was != c.is {
 			what = append(what, fmt.Sprintf("%s %s is now %s", c.name, c.was, c.is))
 			attrs[c.name], attrs[c.name+"_before"] = c.is, c.was
 		}
@@ -75,8 +84,9 @@ func (p *poll) emitIdentity() {
 	}
 }
 
-// scalarTexts reads all scalars that identities name, in few requests.
-func (p *poll) scalarTexts(ctx context.Context) (map[string]string, error) {
+// scalarTexts reads all scalars that identities name, in few requests; failed are
+// those that the device could not deliver now.
+func (p *poll) scalarTexts(ctx context.Context) (texts map[string]string, failed map[string]bool, err error) {
 	wanted := map[string]bool{}
 	for _, id := range p.plan.Identity {
 		for _, sources := range []profile.Sources{id.Vendor, id.OS, id.Model, id.Version, id.Serial} {
@@ -88,24 +98,35 @@ func (p *poll) scalarTexts(ctx context.Context) (map[string]string, error) {
 		}
 	}
 	oids := slices.Sorted(maps.Keys(wanted))
-	texts := map[string]string{}
-	_, err := p.session.Get(ctx, parsedOIDs(oids), func(i int, v protocol.Value) { texts[oids[i]] = text(v, "") })
-	return texts, err
+	texts, failed = map[string]string{}, map[string]bool{}
+	faults, err := p.session.Get(ctx, parsedOIDs(oids), func(i int, v protocol.Value) { texts[oids[i]] = text(v, "") })
+	for _, f := range faults {
+		failed[f.OID.String()] = true
+	}
+	return texts, failed, err
 }
 
-func (p *poll) identityText(ctx context.Context, texts map[string]string, of func(*profile.Identity) profile.Sources) (string, error) {
+// identityText is the text of the first source that has one; "" where none has, or
+// one before failed: what comes after it is not what was there. With failed nil
+// that does not matter.
+func (p *poll) identityText(ctx context.Context, texts map[string]string, failed map[string]bool, of func(*profile.Identity) profile.Sources) (string, error) {
 	for _, id := range p.plan.Identity {
 		sources := of(id.Identity)
 		for i := range sources {
 			s := &sources[i]
 			text, err := "", error(nil)
 			switch {
+			case failed[s.OID]:
+				return "", nil
 			case s.OID != "":
 				if raw := texts[s.OID]; raw != "" {
 					text = s.Pick(raw)
 				}
 			case s.Column != "":
-				text, err = p.columnText(ctx, s)
+				var whole bool
+				if text, whole, err = p.columnText(ctx, s); !whole && failed != nil {
+					return "", err
+				}
 			case s.Cells != nil:
 				text = s.Pick(s.Cells.Expand(p.scalarCells(id.Profile)))
 			default:
@@ -129,29 +150,32 @@ func (d *device) scalarCells(profileName string) profile.Get {
 	return func(string) string { return "" }
 }
 
-// columnText is the first row of a column that fits and is not empty.
-func (p *poll) columnText(ctx context.Context, s *profile.Source) (string, error) {
-	texts, _, err := p.column(ctx, s.Column, "")
+// columnText is the first row of a column that fits and is not empty; whole tells
+// that all columns needed could be read.
+func (p *poll) columnText(ctx context.Context, s *profile.Source) (text string, whole bool, err error) {
+	texts, fault, err := p.column(ctx, s.Column, "")
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
+	whole = fault == nil
 	for _, index := range slices.SortedFunc(maps.Keys(texts), compareDotted) {
 		fits := true
 		for oid, values := range s.When {
-			other, _, err := p.column(ctx, oid, "")
+			other, fault, err := p.column(ctx, oid, "")
 			if err != nil {
-				return "", err
+				return "", false, err
 			}
+			whole = whole && fault == nil
 			fits = fits && slices.Contains(values, other[index])
 		}
 		if !fits || texts[index] == "" {
 			continue
 		}
 		if text := s.Pick(texts[index]); text != "" {
-			return text, nil
+			return text, whole, nil
 		}
 	}
-	return "", nil
+	return "", whole, nil
 }
 
 // compareDotted orders dotted indexes as the protocol does.

@@ -286,6 +286,13 @@ func (t *table) scalarTexts(ctx context.Context, p *poll, r *row) (fault, lost e
 	if lost != nil {
 		return nil, lost
 	}
+	for _, f := range missed { // what cannot be read now stays
+		for i := range oids {
+			if oids[i] == f.OID {
+				texts[i] = r.static[i]
+			}
+		}
+	}
 	if lost = t.keyed(ctx, p, texts); lost != nil {
 		return nil, lost
 	}
