@@ -22,6 +22,7 @@ type sampleItem struct {
 // sendSamples sends the next samples of a cursor. It returns how many it took
 // up, zero when there were none, and whether the way is still open.
 func (u *Uplink) sendSamples(ctx context.Context, c spool.Cursor) (int, bool) {
+	u.decoder.Reset()
 	items, n := u.takeSamples(c)
 	if len(items) == 0 {
 		return n, true
@@ -29,16 +30,17 @@ func (u *Uplink) sendSamples(ctx context.Context, c spool.Cursor) (int, bool) {
 	return n, u.deliverSamples(ctx, items, cursorName(c))
 }
 
-// takeSamples peeks and decodes up to about MaxSamples; the rest goes back. A
-// record counts as one sample at least.
+// takeSamples peeks and decodes about as much as may go in one request; the rest
+// goes back. A record counts as one sample at least. What it returns is valid until
+// the decoder's next Reset.
 func (u *Uplink) takeSamples(c spool.Cursor) (items []sampleItem, n int) {
 	records := u.peek(u.samples, c)
 	for i, r := range records {
-		if n >= u.opt.MaxSamples {
+		if n >= u.most {
 			u.opt.Spool.Return(r.Range.Through(records[len(records)-1].Range))
 			break
 		}
-		batch, err := wire.DecodeSamples(r.Data)
+		batch, err := u.decoder.Decode(r.Data)
 		n += max(batch.Len(), 1)
 		if err != nil {
 			u.quarantine(r.Range, err.Error())
@@ -77,7 +79,9 @@ func (u *Uplink) deliverSamples(ctx context.Context, items []sampleItem, cursor 
 		}
 		return true
 	}
+	begin := u.opt.Now()
 	a, stored, err := u.write(ctx, all)
+	u.resize(u.opt.Now().Sub(begin), err)
 	if err != nil {
 		u.takeBack(ranges)
 		u.unanswered(ctx, u.samples, err)
@@ -101,6 +105,20 @@ func (u *Uplink) deliverSamples(ctx context.Context, items []sampleItem, cursor 
 	default:
 		u.takeBack(ranges)
 		return false
+	}
+}
+
+// largest is how many times MaxSamples may go in one request over a fast line.
+const largest = 4
+
+// resize lets requests grow while they are answered fast, so that many records
+// share one, and go back to MaxSamples where the line is slow.
+func (u *Uplink) resize(took time.Duration, err error) {
+	switch {
+	case err != nil || took > u.opt.Timeout/5:
+		u.most = u.opt.MaxSamples
+	case took < u.opt.Timeout/20:
+		u.most = min(2*u.most, largest*u.opt.MaxSamples)
 	}
 }
 

@@ -22,7 +22,7 @@ type Options struct {
 
 	Timeout     time.Duration                     // of one request; zero: 5 s, which is also the most
 	BatchBytes  int                               // of the spool's records in one request, about; zero: 64 KiB
-	MaxSamples  int                               // in one request, about; zero: 2000
+	MaxSamples  int                               // in one request, about, until the line proves to be fast; zero: 2000
 	BacklogRate float64                           // samples per second of backlog; zero: 5000
 	SlowRetry   time.Duration                     // wait after a refusal that a person must mend; zero: 30 s
 	Reprobe     time.Duration                     // remote write 2.0 is tried again after this; zero: 1 h
@@ -64,6 +64,8 @@ type Uplink struct {
 	events  *way
 	samples *way
 	encoder wire.WriteEncoder
+	decoder wire.SampleDecoder // holds what is being sent
+	most    int                // samples in the next request, about
 	version versionState
 
 	backlogAt       time.Time // when the rate allows the next of the backlog
@@ -76,7 +78,7 @@ func New(opt Options) (*Uplink, error) {
 	if err := opt.setDefaults(); err != nil {
 		return nil, err
 	}
-	u := &Uplink{opt: opt, met: newMeters()}
+	u := &Uplink{opt: opt, met: newMeters(), most: opt.MaxSamples}
 	u.events = &way{name: "events", path: "/api/v1/events"}
 	u.samples = &way{name: "samples", path: "/api/v1/write"}
 	if opt.Registerer != nil {
