@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,18 +123,20 @@ func readRecording(path string) (map[string]recorded, error) {
 	return cells, lines.Err()
 }
 
-// line is tag and value of the nth row's cell. Counters that stand at nothing get
-// something, since the responder moves each by what it stands at, and so do
-// descriptions; the recorded device leaves eleven columns out, which follow from
-// others. Moments in the table
-// are gauges here, because the responder would move them with time.
+// troubles are counters that stand still on a healthy device.
+var troubles = regexp.MustCompile("Errors$|Discards$|UnknownProtos$")
+
+// line is tag and value of the nth row's cell. Counters of traffic that stand at
+// nothing get something, since the responder moves each by what it stands at, and
+// so do descriptions; the recorded device leaves eleven columns out, which follow
+// from others. Moments are gauges here, because the responder would move them.
 func (c ifColumn) line(n int, index string, cells map[string]recorded) string {
 	r, ok := cells[mib2+c.oid+"."+index]
 	tag := c.tag
 	switch {
 	case c.kind == "counter":
 		v, err := strconv.ParseUint(r.value, 10, 64)
-		if err != nil || v == 0 {
+		if (err != nil || v == 0) && !troubles.MatchString(c.name) {
 			v = uint64(n+1) * 1_000_003
 			if tag == tagCount64 {
 				v *= 7919
@@ -274,7 +277,7 @@ func freePort(a netip.Addr) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	return c.LocalAddr().(*net.UDPAddr).Port, nil
 }
 
