@@ -53,11 +53,11 @@ func TestDeadlineKeepsWhatCame(t *testing.T) {
 		if !errors.As(err, new(input.Partial)) || !strings.Contains(err.Error(), "deadline") {
 			t.Fatalf("error %v, want one that is partial and tells the deadline", err)
 		}
-		if took := time.Since(begin); took > 1500*time.Millisecond {
+		if took := time.Since(begin); took > 3*time.Second {
 			t.Errorf("took %v, the deadline was a second", took)
 		}
 		s.noTwins(t)
-		if len(s.find("sysName")) == 0 {
+		if len(s.find("sysName")) == 0 || len(s.find("faultline_device_info")) == 0 {
 			t.Error("what was read before the tables is lost")
 		}
 		for _, sm := range s.find("ifAdminStatus") {
@@ -123,6 +123,7 @@ func TestEachTableHasItsTurn(t *testing.T) {
 // metric that says a table was read.
 func TestDeadDeviceShowsNothing(t *testing.T) {
 	r := newReader(t, "", fans)
+	r.target = r.hasty()
 	r.fan("1", "left", map[int]any{3: 1, 4: 1200})
 	r.poll(t, 0)
 	r.breaking(func(*gosnmp.SnmpPacket) int { return -1 })
@@ -136,6 +137,7 @@ func TestDeadDeviceShowsNothing(t *testing.T) {
 // at every column, and is not down for what it gave.
 func TestLostInTheMiddle(t *testing.T) {
 	r := newReader(t, "", fans, optional)
+	r.target = r.hasty()
 	r.set("1.3.6.1.4.1.424242.9.1.0", 7)
 	r.fan("1", "left", map[int]any{3: 1, 4: 1200})
 	r.set(plainTable+".1.1", 5)
@@ -143,7 +145,7 @@ func TestLostInTheMiddle(t *testing.T) {
 	r.breaking(failing(plainTable, -1))
 	begin := time.Now()
 	s := r.partial(t, time.Minute, "plainTable", "no answer")
-	if took := time.Since(begin); took > 3*time.Second {
+	if took := time.Since(begin); took > 8*time.Second { // a table more would be a multiple
 		t.Errorf("took %v", took)
 	}
 	if s.value(t, "fanSpeed") != 1200 || s.value(t, "faultline_snmp_table_success", "table", "fanTable") != 1 || s.value(t, "faultline_snmp_table_success", "table", "plainTable") != 0 {
@@ -242,7 +244,7 @@ func TestDescribeBroken(t *testing.T) {
 		t.Errorf("%d interfaces, problems %+v", len(d.Interfaces), d.Problems)
 	}
 	f.breaking(func(q *gosnmp.SnmpPacket) int { return -1 })
-	if d, err := in.Describe(t.Context(), f.target()); err == nil {
+	if d, err := in.Describe(t.Context(), f.hasty()); err == nil {
 		t.Errorf("a silent device is described as %+v", d)
 	}
 }

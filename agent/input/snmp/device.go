@@ -49,7 +49,8 @@ type device struct {
 	anew     bool // another kind of device answers than the facts are of
 	plan     *profile.Plan
 	identify time.Time // when to look again which profiles fit
-	slowAt   time.Time // when to read slow things again
+	slowAt   time.Time // when to read slow things outside tables again
+	factsAt  time.Time // when to read the identity again
 	upTime   float64   // sysUpTime at the last poll, in ticks
 	restarts uint32    // how often it fell: counters began anew
 	boot     int64     // when the device started, by its up time, s since 1970
@@ -112,6 +113,7 @@ type poll struct {
 	slow   bool      // slow things are read in this poll
 	given  int       // samples handed over
 	faults []error
+	unread []string // tables that were not come to
 
 	columns map[string]textColumn // read in this poll, by OID
 }
@@ -133,16 +135,14 @@ func (p *poll) run(ctx context.Context) error {
 		p.slowAt = now.Add(slowEvery)
 	}
 	p.walkAt = now
-	err := p.readTables(ctx)
-	if p.slow && err == nil {
-		err = p.identifyDevice(ctx)
+	if err := p.readTables(ctx); err != nil {
+		p.faults = append(p.faults, err)
 	}
 	if p.given > 0 {
 		p.emitIdentity()
 	}
-	if err != nil {
-		p.slowAt = time.Time{}
-		p.faults = append(p.faults, err)
+	if len(p.unread) > 0 {
+		p.faults = append(p.faults, fmt.Errorf("%w: %s", errNotReached, strings.Join(p.unread, ", ")))
 	}
 	fault := joined(p.faults)
 	switch {
@@ -198,7 +198,7 @@ func (p *poll) hello(ctx context.Context) error {
 		p.restarts++
 		p.sink.Event(base.Event{Kind: base.EventRestart, At: p.session.At(), Text: fmt.Sprintf("sysUpTime fell from %.0f s to %.0f s", p.upTime/100, up/100),
 			Attrs: map[string]string{"uptime_seconds": fmt.Sprintf("%.2f", up/100)}})
-		p.identify, p.slowAt = time.Time{}, time.Time{}
+		p.identify, p.slowAt, p.factsAt = time.Time{}, time.Time{}, time.Time{}
 		for _, t := range p.tables {
 			t.slowAt = time.Time{}
 		}
@@ -327,7 +327,7 @@ func parsedOIDs(texts []string) []protocol.OID {
 
 // adopt takes a plan.
 func (d *device) adopt(plan *profile.Plan) {
-	d.plan, d.slowAt = plan, time.Time{}
+	d.plan, d.slowAt, d.factsAt = plan, time.Time{}, time.Time{}
 	d.tables = nil
 	scalars := map[string]*table{}
 	for _, def := range plan.Tables {

@@ -64,20 +64,19 @@ func TestBrokenAgents(t *testing.T) {
 		name    string
 		flags   []string
 		partial string
-		bound   time.Duration // of the first poll
 	}{
-		{"normal", nil, "", 2 * time.Second},
-		{"GETBULK ignored", []string{"-no-bulk"}, "", 8 * time.Second},
-		{"GETBULK answered genErr", []string{"-bulk-generr"}, "", 4 * time.Second},
-		{"replies of 300 bytes", []string{"-max-msg", "300"}, "", 4 * time.Second},
-		{"replies of 200 bytes", []string{"-max-msg", "200"}, "tooBig", 4 * time.Second},
-		{"one value too big", []string{"-max-msg", "1472"}, "", 4 * time.Second},
-		{"one repetition at most", []string{"-max-reps", "1"}, "", 4 * time.Second},
-		{"replies doubled", []string{"-dup", "0.5"}, "", 4 * time.Second},
-		{"slow and serial", []string{"-serial", "-per-varbind", "500us"}, "", 6 * time.Second},
-		{"far away", []string{"-latency", "20ms", "-jitter", "20ms"}, "", 9 * time.Second},
-		{"counters that move", []string{"-live"}, "", 2 * time.Second},
-		{"OID loop", []string{"-loop-at", "1.3.6.1.2.1.2.2.1.8"}, "ifOperStatus: OID not increasing", 4 * time.Second},
+		{"normal", nil, ""},
+		{"GETBULK ignored", []string{"-no-bulk"}, ""},
+		{"GETBULK answered genErr", []string{"-bulk-generr"}, ""},
+		{"replies of 300 bytes", []string{"-max-msg", "300"}, ""},
+		{"replies of 200 bytes", []string{"-max-msg", "200"}, "tooBig"},
+		{"one value too big", []string{"-max-msg", "1472"}, ""},
+		{"one repetition at most", []string{"-max-reps", "1"}, ""},
+		{"replies doubled", []string{"-dup", "0.5"}, ""},
+		{"slow and serial", []string{"-serial", "-per-varbind", "500us"}, ""},
+		{"far away", []string{"-latency", "20ms", "-jitter", "20ms"}, ""},
+		{"counters that move", []string{"-live"}, ""},
+		{"OID loop", []string{"-loop-at", "1.3.6.1.2.1.2.2.1.8"}, "ifOperStatus: OID not increasing"},
 	}
 	good := replay(t, data, bin)
 	awaitAnswer(t, good, name)
@@ -96,8 +95,8 @@ func TestBrokenAgents(t *testing.T) {
 				if tt.partial == "" && err != nil || tt.partial != "" && (!errors.As(err, new(input.Partial)) || !strings.Contains(err.Error(), tt.partial)) {
 					t.Fatalf("error %v, want %q", err, tt.partial)
 				}
-				if took := time.Since(begin); took > tt.bound {
-					t.Errorf("took %v, want less than %v", took, tt.bound)
+				if took := time.Since(begin); took > 9*time.Second {
+					t.Errorf("took %v: it did not end by itself", took)
 				}
 				s.noTwins(t)
 				wholePorts(t, s, rows)

@@ -187,7 +187,7 @@ func TestDeadDeviceIsCheap(t *testing.T) {
 	in := newInput(t)
 	begin := time.Now()
 	s, err := gather(t, in, tg)
-	if took := time.Since(begin); err == nil || took < 390*time.Millisecond || took > 700*time.Millisecond {
+	if took := time.Since(begin); err == nil || took < 390*time.Millisecond || took > 1500*time.Millisecond {
 		t.Errorf("took %v with error %v, want 2 × 200ms and an error", took, err)
 	}
 	if len(s.find("snmp_scrape_packets_sent")) != 1 || s.value(t, "snmp_scrape_packets_sent") != 2 {
@@ -196,7 +196,7 @@ func TestDeadDeviceIsCheap(t *testing.T) {
 	c.Close() // now the port refuses
 	in = newInput(t)
 	begin = time.Now()
-	if _, err = gather(t, in, tg); err == nil || time.Since(begin) > 150*time.Millisecond {
+	if _, err = gather(t, in, tg); err == nil || time.Since(begin) > 390*time.Millisecond {
 		t.Errorf("a closed port took %v, error %v", time.Since(begin), err)
 	}
 }

@@ -62,6 +62,7 @@ func TestLearnedSurvivesRestart(t *testing.T) {
 func TestBulkRefusalSurvivesRestart(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "snmp.json")
 	r := newReader(t, state)
+	r.target = r.hasty()
 	r.manyPorts(5)
 	bulks := 0
 	r.breaking(ignoringBulk(&bulks))
