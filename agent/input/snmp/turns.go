@@ -3,9 +3,8 @@ package snmp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
+	"time"
 )
 
 // turns are which tables come first on a device that is too slow for all, so that
@@ -45,20 +44,28 @@ func (d *device) order() []*table {
 	return slices.Concat(scalars, interfaces, others[from:], others[:from])
 }
 
-// readTables reads all tables, and tells which were not come to.
+// readTables reads all tables, and tells which were not come to. The device's names
+// are read when it is known what stands outside tables.
 func (p *poll) readTables(ctx context.Context) error {
 	order := p.order()
-	var lost error
+	lost, reached := error(nil), 0
 	for i, t := range order {
+		if t.turn() > 0 {
+			if lost = p.readIdentity(ctx); lost != nil {
+				break
+			}
+		}
+		reached = i + 1
 		if lost = t.poll(ctx, p); lost != nil {
-			p.turns.next(order, i)
-			p.notReached(order[i+1:])
+			p.lostAt(order, i)
 			break
 		}
 	}
 	if lost == nil {
 		p.turns = turns{}
+		lost = p.readIdentity(ctx) // of a device without tables
 	}
+	p.notReached(order[reached:])
 	for _, t := range p.tables { // when it is known which tables have rows
 		if t.polled {
 			t.derive(p)
@@ -67,12 +74,30 @@ func (p *poll) readTables(ctx context.Context) error {
 	return lost
 }
 
-// next decides what comes first after the device was lost at a table: interfaces
+// readIdentity reads the device's names if they are due.
+func (p *poll) readIdentity(ctx context.Context) error {
+	if p.walkAt.Before(p.factsAt) {
+		return nil
+	}
+	p.factsAt = p.walkAt.Add(slowEvery)
+	err := p.identifyDevice(ctx)
+	if err != nil { // let tables have their turn
+		p.factsAt = p.walkAt.Add(slowAgain)
+	}
+	return err
+}
+
+// lostAt decides what comes first after the device was lost at a table: interfaces
 // at every second poll, else that table, or the next one if it had all the time.
-func (n *turns) next(order []*table, at int) {
+// What stands outside tables is read whole at the next poll.
+func (d *device) lostAt(order []*table, at int) {
+	n, t := &d.turns, order[at]
 	n.lost, n.others = true, !n.others
-	t := order[at]
-	if t.turn() < 2 {
+	switch t.turn() {
+	case 0:
+		d.slowAt = time.Time{}
+		return
+	case 1:
 		return
 	}
 	if first := slices.IndexFunc(order, func(t *table) bool { return t.turn() > 0 }); at == first && at+1 < len(order) {
@@ -83,15 +108,11 @@ func (n *turns) next(order []*table, at int) {
 
 // notReached tells which tables were not come to.
 func (p *poll) notReached(tables []*table) {
-	var names []string
 	for _, t := range tables {
 		p.problems = append(p.problems, Problem{What: t.def.Name, Error: errNotReached.Error()})
 		if !t.def.Scalar() {
-			names = append(names, t.def.Name)
+			p.unread = append(p.unread, t.def.Name)
 		}
-	}
-	if len(names) > 0 {
-		p.faults = append(p.faults, fmt.Errorf("%w: %s", errNotReached, strings.Join(names, ", ")))
 	}
 }
 
