@@ -61,7 +61,7 @@ func (s *Scheduler) newJob(t base.Target) *job {
 	setDefault(&j.interval, s.opts.Interval)
 	setDefault(&j.timeout, s.opts.Timeout)
 	setDefault(&j.timeout, min(j.interval*9/10, 10*time.Second))
-	j.offset = spread(t.ID, j.interval)
+	j.offset = spread(t.ID, j.interval).Truncate(grid(j.interval))
 	j.series = newSeriesCache(t.Labels)
 	for i, name := range ownNames {
 		j.own[i] = base.LabelsFrom(name, t.Labels)
@@ -120,6 +120,12 @@ func (j *job) suspect(good bool, polls int) bool {
 		return false
 	}
 	return true
+}
+
+// grid is how far beats are apart at least. Polls that begin together share
+// wake-ups, flushes and requests, which cost more than reading what has arrived.
+func grid(interval time.Duration) time.Duration {
+	return min(interval/20, 500*time.Millisecond)
 }
 
 // spread maps an id to a stable offset within d.

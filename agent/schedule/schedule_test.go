@@ -133,7 +133,7 @@ func TestBeatIsStableAndSpread(t *testing.T) {
 		_, stop := start(t, schedule.Options{Inputs: map[string]input.Input{"fake": in}, Sink: st.take, Interval: 10 * time.Second}, targets...)
 		after(t, 61*time.Second)
 		stop()
-		seconds := map[int64]int{}
+		seconds, moments := map[int64]int{}, map[int64]bool{}
 		for _, tg := range targets {
 			times := in.times(tg.ID)
 			if len(times) < 6 {
@@ -145,6 +145,10 @@ func TestBeatIsStableAndSpread(t *testing.T) {
 				}
 			}
 			seconds[times[2].UnixNano()%int64(10*time.Second)/int64(time.Second)]++
+			moments[times[2].UnixNano()%int64(10*time.Second)] = true
+		}
+		if len(moments) != 20 {
+			t.Errorf("polls begin at %d moments of the interval, want them together at 20", len(moments))
 		}
 		for s, n := range seconds {
 			if n < 140 || n > 260 {
