@@ -39,6 +39,10 @@ import (
 	"github.com/faultline/faultline/rules"
 )
 
+// flushPace is how often samples are flushed to disk and sent at most: the polls
+// of many targets share a flush and a request.
+const flushPace = 100 * time.Millisecond
+
 // Options are what the program brings besides its configuration.
 type Options struct {
 	Logger  *slog.Logger
@@ -91,7 +95,7 @@ func New(cfg config.Config, o Options) (*App, error) {
 	if a.data, err = lockDir(cfg.Data); err != nil {
 		return nil, err
 	}
-	if a.spool, err = spool.Open(spool.Options{Dir: filepath.Join(cfg.Data, "spool"), MaxBytes: cfg.Spool.MaxBytes, MaxAge: cfg.Spool.MaxAge,
+	if a.spool, err = spool.Open(spool.Options{Dir: filepath.Join(cfg.Data, "spool"), MaxBytes: cfg.Spool.MaxBytes, MaxAge: cfg.Spool.MaxAge, Pace: flushPace,
 		Logger: o.Logger, Registerer: a.reg}); err != nil {
 		return nil, err
 	}
