@@ -32,9 +32,6 @@ func (s *sweep) ask(ctx context.Context, a netip.Addr) {
 	facts := s.readDevice(ctx, a, d)
 	s.step(func() {
 		s.host(a, "snmp").Facts = facts
-		for _, o := range facts.Addresses {
-			s.read[o.Prefix.Addr()] = facts
-		}
 		s.status.SNMP++
 		s.requests += d.session.Stats().Sent
 	})
@@ -68,6 +65,11 @@ func (s *sweep) readDevice(ctx context.Context, a netip.Addr, d *door) *topology
 		defer s.mu.Unlock()
 		return s.read[a].Same(f)
 	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range facts.Addresses { // before the place is free: the next may be the same device
+		s.read[o.Prefix.Addr()] = facts
+	}
 	return facts
 }
 

@@ -19,6 +19,7 @@ import (
 
 const (
 	slowEvery     = 5 * time.Minute  // names, serials and other things that seldom change
+	emptyAgain    = 30 * time.Second // tables without rows, then ever more seldom up to slowEvery
 	slowAgain     = 2 * time.Minute  // names of which some are known, where the device was lost while they were read
 	identifyFirst = 30 * time.Second // a device just started may not show all of itself yet
 	identifyEvery = 10 * time.Minute

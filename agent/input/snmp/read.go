@@ -88,6 +88,9 @@ func (t *table) readRows(ctx context.Context, p *poll) (faults []error, lost err
 	})
 	clear(t.last)
 	t.empty = lost == nil && out.Whole() && out.Rows() == 0 && expected == 0
+	if t.wait = t.patience(due); t.wait > 0 && due {
+		t.slowAt = p.walkAt.Add(t.wait)
+	}
 	faults = append(faults, t.faults(out, expected, lost)...)
 	if len(unnamed) > 0 && !due && lost == nil {
 		var more []error
@@ -95,6 +98,21 @@ func (t *table) readRows(ctx context.Context, p *poll) (faults []error, lost err
 		faults, due = append(faults, more...), lost == nil
 	}
 	return append(faults, t.takeUnnamed(p, unnamed, due)), lost
+}
+
+// patience is how long an empty table is left alone: a device that has just
+// started fills its tables in the first minutes (a net-snmp agent the load of its
+// processors after one), so it is asked soon at first and then ever more seldom.
+func (t *table) patience(asked bool) time.Duration {
+	switch {
+	case !t.empty:
+		return 0
+	case !asked:
+		return t.wait
+	case t.wait == 0:
+		return emptyAgain
+	}
+	return min(2*t.wait, slowEvery)
 }
 
 // again shows the rows of last time where nothing is read at every poll.

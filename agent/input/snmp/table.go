@@ -44,6 +44,7 @@ type table struct {
 	labelled bool            // all labels could be read then
 	namedIn  uint32          // restarts of the device before that
 	empty    bool            // the device said that there are no rows
+	wait     time.Duration   // until it is asked for them again
 	polled   bool            // read in the poll under way
 	ok       bool            // the last reading was whole
 	block    base.Block      // of the poll under way

@@ -283,8 +283,8 @@ func TestOptionalTables(t *testing.T) {
 	}
 }
 
-// TestEmptyTables: a table that the device said is empty is asked for again when
-// names are read, one that may be empty at every poll.
+// TestEmptyTables: a table that the device said is empty is asked for again after
+// half a minute and then ever more seldom, one that may be empty at every poll.
 func TestEmptyTables(t *testing.T) {
 	r := newOptional(t)
 	for _, table := range []string{plainTable, alarmTable, nameTable} {
@@ -292,7 +292,7 @@ func TestEmptyTables(t *testing.T) {
 	}
 	r.poll(t, 0)
 	r.sinceLast()
-	s := r.poll(t, time.Minute)
+	s := r.poll(t, 20*time.Second)
 	asked := r.sinceLast()
 	if below(asked, plainTable) != 0 || below(asked, nameTable) != 0 || below(asked, alarmTable) == 0 {
 		t.Errorf("asked for the empty tables %d, %d and %d times", below(asked, plainTable), below(asked, nameTable), below(asked, alarmTable))
@@ -301,6 +301,17 @@ func TestEmptyTables(t *testing.T) {
 		if s.value(t, "faultline_snmp_table_success", "table", table) != 1 {
 			t.Errorf("%s, which is empty, counts as not read", table)
 		}
+	}
+	var at []int // seconds after the first poll
+	for since := 30; since <= 900; since += 10 {
+		r.sinceLast()
+		r.poll(t, 10*time.Second)
+		if below(r.sinceLast(), plainTable) > 0 {
+			at = append(at, since)
+		}
+	}
+	if want := []int{30, 90, 210, 450, 750}; !slices.Equal(at, want) {
+		t.Errorf("asked for the empty table %v seconds after it was found empty, want %v", at, want)
 	}
 	for _, table := range []string{plainTable, alarmTable} {
 		r.set(table+".1.9", 6)

@@ -83,16 +83,22 @@ func (s *site) wire(a, ai, b, bi string) {
 	s.ip(b, "link", "set", bi, "up")
 }
 
-// start runs a command in a node with a /run of its own until the test ends.
+// start runs a command in a node with a /run of its own until the test ends. The
+// node's name stands in its /etc/hosts: lldpd asks for it every time it looks at
+// itself, and stands still while no server of names answers.
 func (s *site) start(node, command string) {
 	s.t.Helper()
+	hosts := filepath.Join(s.dir, node+".hosts")
+	if err := os.WriteFile(hosts, []byte("127.0.0.1 localhost "+node+"\n"), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
 	log, err := os.OpenFile(filepath.Join(s.dir, node+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer log.Close()
 	cmd := exec.Command("ip", "netns", "exec", s.prefix+node, "unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
-		"hostname "+node+"; mount -t tmpfs tmpfs /run; mkdir -p /run/lldpd; "+command)
+		"hostname "+node+"; mount --bind "+hosts+" /etc/hosts; mount -t tmpfs tmpfs /run; mkdir -p /run/lldpd; "+command)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
