@@ -35,7 +35,7 @@ func TestQueriesAnswer(t *testing.T) {
 	all := boards(t)
 	var faults []string
 	asked := 0
-	for range 6 { // the last series to appear are a minute behind the first
+	for range 12 { // the last series to appear are a minute behind the first
 		faults, asked = nil, 0
 		for _, b := range all {
 			f, n := p.ask(t, b)

@@ -112,7 +112,7 @@ func (t *table) patience(asked bool) time.Duration {
 	case t.wait == 0:
 		return emptyAgain
 	}
-	return min(2*t.wait, slowEvery)
+	return min(t.wait*3/2, slowEvery)
 }
 
 // again shows the rows of last time where nothing is read at every poll.

@@ -310,7 +310,7 @@ func TestEmptyTables(t *testing.T) {
 			at = append(at, since)
 		}
 	}
-	if want := []int{30, 90, 210, 450, 750}; !slices.Equal(at, want) {
+	if want := []int{30, 80, 150, 260, 420, 650}; !slices.Equal(at, want) {
 		t.Errorf("asked for the empty table %v seconds after it was found empty, want %v", at, want)
 	}
 	for _, table := range []string{plainTable, alarmTable} {
