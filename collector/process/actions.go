@@ -78,6 +78,10 @@ func Actions(d *Definition, i incident.Incident, roles []string) []Action {
 			offers = decisions(s, i)
 		case ActDone:
 			offers[0].Title = s.Done
+			offers[0].Missing, _ = missing(s.Needs, s, i)
+			offers[0].NeedsComment = len(offers[0].Missing) > 0
+		case ActApprove:
+			offers[0].NeedsComment = s.delegated(roles)
 		case ActAttach:
 			offers[0].Documents = s.Documents
 		}
@@ -103,9 +107,9 @@ func decisions(s *StepDef, i incident.Incident) []Action {
 	var out []Action
 	for n := range s.Decide.Choices {
 		c := &s.Decide.Choices[n]
-		missing, _ := c.missing(s, i)
+		lacks, _ := missing(c.Needs, s, i)
 		out = append(out, Action{Kind: ActDecide, Choice: c.ID, Title: c.Title, Prompt: s.Decide.Prompt, Suggested: c.ID == suggested,
-			Missing: missing, NeedsComment: len(missing) > 0 || s.overrules(suggested, c.ID)})
+			Missing: lacks, NeedsComment: len(lacks) > 0 || s.overrules(suggested, c.ID)})
 	}
 	return out
 }
@@ -129,11 +133,11 @@ func suggestion(s *StepDef, i incident.Incident) (string, error) {
 	return "", nil
 }
 
-// missing returns the documents the choice needs and that are not handed in.
-func (c *Choice) missing(s *StepDef, i incident.Incident) ([]string, error) {
+// missing returns the documents that are needed and not handed in.
+func missing(needs []Need, s *StepDef, i incident.Incident) ([]string, error) {
 	f := factsOf(s, i)
 	var out []string
-	for _, n := range c.Needs {
+	for _, n := range needs {
 		ok, err := n.when.holds(f)
 		if err != nil {
 			return nil, err
@@ -151,7 +155,15 @@ func CheckAction(d *Definition, i incident.Incident, roles []string, fact incide
 	if !mayAct(d, i, roles, fact) {
 		return refuse("您的角色不能在此步骤执行该操作", "your role may not do this in this step")
 	}
+	if s, ok := d.Step(i.Step); ok && fact.Kind == incident.Approved && fact.Comment == "" && s.delegated(roles) {
+		return refuse("代为审批请说明理由", "you approve in place of somebody: say why in a comment")
+	}
 	return allowed(d, i, fact)
+}
+
+// delegated tells whether somebody with these roles approves in place of another.
+func (s *StepDef) delegated(roles []string) bool {
+	return s.Approve != nil && !slices.Contains(roles, s.Approve.By)
 }
 
 // mayAct tells whether one of the roles may do it.
@@ -173,7 +185,9 @@ func mayAct(d *Definition, i incident.Incident, roles []string, f incident.Event
 		}
 		return has(s.Role, s.RACI.A)
 	case incident.Approved, incident.Rejected:
-		return s.Approve != nil && has(s.Approve.By)
+		return s.Approve != nil && (has(s.Approve.By) || has(s.Approve.Delegates...))
+	case incident.ClockPaused, incident.ClockResumed:
+		return asked(f) && has(s.Role, s.RACI.A, d.Owner)
 	case incident.VendorReported:
 		return inside || has(VendorRole(i.Diagnosis.VendorKind))
 	case incident.Commented, incident.Attached:
@@ -207,9 +221,9 @@ func allowed(d *Definition, i incident.Incident, f incident.Event) error {
 	case incident.Approved, incident.Rejected:
 		return s.allowApproval(i, f)
 	case incident.Done:
-		if s.Done.IsZero() {
-			return refuse("此步骤没有待完成的工作", "this step has no work to report as done")
-		}
+		return s.allowDone(i, f)
+	case incident.ClockPaused, incident.ClockResumed:
+		return allowWait(d, i, f)
 	case incident.VendorReported:
 		if !slices.Contains([]string{VendorAccepted, VendorFixed, VendorReturned}, f.Choice) {
 			return refuse("未知的供应商答复", "vendors report accepted, reported_fixed or returned")
@@ -238,12 +252,8 @@ func (s *StepDef) allowDecision(i incident.Incident, f incident.Event) error {
 	if !ok {
 		return refuse("此步骤没有该选项", "this step has no such choice")
 	}
-	missing, err := c.missing(s, i)
-	if err != nil {
+	if err := allowWithout(c.Needs, s, i, f); err != nil {
 		return err
-	}
-	if len(missing) > 0 && f.Comment == "" {
-		return refuse("缺少文件："+quote(missing)+"；如确无，请说明原因", "documents are missing: "+quote(missing)+"; hand them in, or say in a comment why not")
 	}
 	suggested, err := suggestion(s, i)
 	if err != nil {
@@ -253,6 +263,22 @@ func (s *StepDef) allowDecision(i incident.Incident, f incident.Event) error {
 		return refuse("与证据建议不同，请说明理由", "this overrules what the evidence suggests: say why in a comment")
 	}
 	return nil
+}
+
+func (s *StepDef) allowDone(i incident.Incident, f incident.Event) error {
+	if s.Done.IsZero() {
+		return refuse("此步骤没有待完成的工作", "this step has no work to report as done")
+	}
+	return allowWithout(s.Needs, s, i, f)
+}
+
+// allowWithout lets nobody go on without the documents, unless they say why.
+func allowWithout(needs []Need, s *StepDef, i incident.Incident, f incident.Event) error {
+	lacks, err := missing(needs, s, i)
+	if err != nil || len(lacks) == 0 || f.Comment != "" {
+		return err
+	}
+	return refuse("缺少文件："+quote(lacks)+"；如确无，请说明原因", "documents are missing: "+quote(lacks)+"; hand them in, or say in a comment why not")
 }
 
 func (s *StepDef) allowApproval(i incident.Incident, f incident.Event) error {

@@ -1,21 +1,15 @@
 package process
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/faultline/faultline/collector/incident"
-	"github.com/faultline/faultline/collector/sla"
-	"github.com/faultline/faultline/internal/lang"
-	"github.com/faultline/faultline/internal/yamlfile"
 )
 
 // checker collects a definition's faults and compiles what it holds.
 type checker struct {
-	f      *yamlfile.File
+	at     *Locator
 	d      *Definition
 	faults []error
 }
@@ -23,7 +17,7 @@ type checker struct {
 var idPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
 func (c *checker) fault(path, format string, args ...any) {
-	c.faults = append(c.faults, c.f.Faultf(path, format, args...))
+	c.faults = append(c.faults, c.at.At(path, format, args...))
 }
 
 func (c *checker) all() {
@@ -44,6 +38,9 @@ func (c *checker) all() {
 	}
 	c.index()
 	c.role("owner", d.Owner)
+	for n := range d.Reasons {
+		c.reason(at("reasons", n), &d.Reasons[n])
+	}
 	for n := range d.Clocks {
 		c.clock(at("clocks", n), &d.Clocks[n])
 	}
@@ -81,7 +78,13 @@ func (c *checker) index() {
 			d.guard = s
 		}
 	}
-	if d.guard == nil {
+	if d.Type == "" {
+		d.Type = TypeFault
+	}
+	switch {
+	case d.Type != TypeFault && d.Type != TypeRequest:
+		c.fault("type", "%q: want fault or request", d.Type)
+	case d.guard == nil && d.Type == TypeFault:
 		c.fault("steps", "no step has a guard: nothing would prove recovery")
 	}
 }
@@ -100,19 +103,21 @@ func (c *checker) clock(path string, k *Clock) {
 	if len(k.Starts) == 0 || len(k.Stops) == 0 {
 		c.fault(path, "a clock needs starts and stops")
 	}
-	for _, word := range append(slices.Clone(k.Starts), k.Stops...) {
-		if c.d.steps[word] == nil && !slices.Contains(words, word) {
-			c.fault(path, "%q is neither a step nor one of %s", word, quote(words))
-		}
+	c.moments(path+".starts", k.Starts)
+	c.moments(path+".stops", k.Stops)
+	c.waits(path, k)
+	c.share(path, k)
+	c.outcome(path+".breach", k.Breach.Notify, k.Breach.To)
+	if k.Late.After != "" {
+		k.late = c.span(path+".late.after", k.Late.After)
 	}
-	for n, p := range k.Pauses {
-		for _, s := range p.In {
-			c.target(at(path+".pauses", n)+".in", s)
-		}
-		if p.Owner != "system" {
-			c.role(at(path+".pauses", n)+".owner", p.Owner)
-		}
+	c.outcome(path+".late", k.Late.Notify, k.Late.To)
+	if k.Late.To != "" {
+		c.fault(path+".late.to", "a clock that is late tells people; breach leads to a step")
 	}
+}
+
+func (c *checker) share(path string, k *Clock) {
 	if k.Warn != "" {
 		pct, err := strconv.ParseFloat(strings.TrimSuffix(k.Warn, "%"), 64)
 		if err != nil || !strings.HasSuffix(k.Warn, "%") || pct <= 0 || pct >= 100 {
@@ -120,11 +125,6 @@ func (c *checker) clock(path string, k *Clock) {
 		}
 		k.warn = pct / 100
 	}
-	c.outcome(path+".breach", k.Breach.Notify, k.Breach.To)
-	if k.Late.After != "" {
-		k.late = c.span(path+".late.after", k.Late.After)
-	}
-	c.outcome(path+".late", k.Late.Notify, k.Late.To)
 }
 
 func (c *checker) step(path string, s *StepDef) {
@@ -136,6 +136,10 @@ func (c *checker) step(path string, s *StepDef) {
 		}
 	}
 	c.people(path, s)
+	c.needs(path, s.Needs, names)
+	if len(s.Needs) > 0 && s.Done.IsZero() {
+		c.fault(path+".needs", "documents are needed for done, which this step does not offer")
+	}
 	c.decisions(path, s, names)
 	for n := range s.Next {
 		p := at(path+".next", n)
@@ -174,20 +178,18 @@ func (c *checker) people(path string, s *StepDef) {
 	if s.RACI.A != "" {
 		c.role(path+".raci.A", s.RACI.A)
 	}
-	for _, r := range slices.Concat(s.RACI.C, s.RACI.I) {
-		c.role(path+".raci", r)
-	}
-	for _, r := range s.Notify {
-		c.role(path+".notify", r)
-	}
+	c.rolesOf(path+".raci.C", s.RACI.C)
+	c.rolesOf(path+".raci.I", s.RACI.I)
+	c.rolesOf(path+".notify", s.Notify)
 	if a := s.Approve; a != nil {
 		c.role(path+".approve.by", a.By)
+		c.rolesOf(path+".approve.delegates", a.Delegates)
 		if a.Min < 1 {
 			c.fault(path+".approve.min", "%d: at least one approves", a.Min)
 		}
 	}
-	for _, kind := range s.Documents {
-		c.document(path+".documents", kind)
+	for n, kind := range s.Documents {
+		c.document(at(path+".documents", n), kind)
 	}
 	if !s.Done.IsZero() {
 		c.title(path+".done", s.Done)
@@ -222,11 +224,7 @@ func (c *checker) decisions(path string, s *StepDef, names vocabulary) {
 		seen[choice.ID] = true
 		c.title(p, choice.Title)
 		c.target(p+".to", choice.To)
-		for m := range choice.Needs {
-			need := &choice.Needs[m]
-			need.when = c.guard(at(p+".needs", m)+".when", need.When, names)
-			c.document(at(p+".needs", m)+".document", need.Document)
-		}
+		c.needs(p, choice.Needs, names)
 	}
 }
 
@@ -239,8 +237,8 @@ func (c *checker) guardStep(path string, s *StepDef) {
 	if g.hold.Days > 0 {
 		c.fault(path+".guard.hold", "%s: measurements hold for minutes or hours", g.Hold)
 	}
-	if g.OnNoData != "unknown" {
-		c.fault(path+".guard.on_no_data", "%q: no data is unknown, it proves nothing", g.OnNoData)
+	if g.OnNoData != "unknown" && g.OnNoData != "person" {
+		c.fault(path+".guard.on_no_data", "%q: no data is unknown, it proves nothing; want unknown or person", g.OnNoData)
 	}
 	if g.Failed != "back" {
 		c.target(path+".guard.failed", g.Failed)
@@ -259,9 +257,9 @@ func (c *checker) final(path string, s *StepDef) {
 	case !s.Final && len(s.Timeout) == 0 && (c.external(s.Role) || s.Guard != nil):
 		c.fault(path, "%s waits for somebody outside or for measurements and has no timeout", s.ID)
 	}
-	for _, p := range s.Produce {
-		if p != incident.EffectReport {
-			c.fault(path+".produce", "%q: want %s", p, incident.EffectReport)
+	for n, p := range s.Produce {
+		if !slices.Contains(produced, p) {
+			c.fault(at(path+".produce", n), "%q: want one of %s", p, quote(produced))
 		}
 	}
 	if s.Reopen != nil {
@@ -281,8 +279,10 @@ func (c *checker) shape() {
 		c.fault("steps[0]", "the first step is final")
 	}
 	reached := c.d.reach(steps[0].ID)
-	for id := range c.d.reach(c.d.guard.ID) { // measured recovery leads there from everywhere
-		reached[id] = true
+	if c.d.guard != nil { // measured recovery leads there from everywhere
+		for id := range c.d.reach(c.d.guard.ID) {
+			reached[id] = true
+		}
 	}
 	for n, s := range steps {
 		if !reached[s.ID] {
@@ -311,73 +311,3 @@ func (d *Definition) reach(from string) map[string]bool {
 	return seen
 }
 
-func (c *checker) external(role string) bool {
-	r := c.d.roles[role]
-	return r != nil && r.External
-}
-
-func (c *checker) id(path, id string) {
-	if !idPattern.MatchString(id) {
-		c.fault(path, "%q: want a short name of a-z, 0-9 and _", id)
-	}
-}
-
-func (c *checker) title(path string, t lang.Text) {
-	if t.ZH == "" || t.EN == "" {
-		c.fault(path, "a title in zh-CN and en is required")
-	}
-}
-
-func (c *checker) role(path, id string) {
-	if c.d.roles[id] == nil {
-		c.fault(path, "no role %q", id)
-	}
-}
-
-func (c *checker) target(path, id string) {
-	if c.d.steps[id] == nil {
-		c.fault(path, "no step %q", id)
-	}
-}
-
-func (c *checker) calendar(path, word string) {
-	if c.d.Calendars[word] == "" {
-		c.fault(path, "no calendar %q among calendars", word)
-	}
-}
-
-func (c *checker) document(path, kind string) {
-	if !slices.Contains(documentKinds, kind) {
-		c.fault(path, "%q: want one of %s", kind, quote(documentKinds))
-	}
-}
-
-func (c *checker) outcome(path string, notify []string, to string) {
-	for _, r := range notify {
-		c.role(path+".notify", r)
-		if c.external(r) {
-			c.fault(path+".notify", "%s is outside the company: it is told by tickets", r)
-		}
-	}
-	if to != "" {
-		c.target(path+".to", to)
-	}
-}
-
-func (c *checker) span(path, s string) sla.Span {
-	span, err := sla.ParseSpan(s)
-	if err != nil {
-		c.fault(path, "%v", err)
-	}
-	return span
-}
-
-func (c *checker) guard(path, text string, names vocabulary) guard {
-	g, err := compile(text, names)
-	if err != nil {
-		c.fault(path, "%v", err)
-	}
-	return g
-}
-
-func at(path string, n int) string { return fmt.Sprintf("%s[%d]", path, n) }

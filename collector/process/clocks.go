@@ -151,9 +151,9 @@ func (r *run) pauses(s *StepDef) error {
 		}
 		p := slices.IndexFunc(def.Pauses, func(p Pause) bool { return slices.Contains(p.In, s.ID) })
 		switch phase := c.Phase(); {
-		case p >= 0 && phase == incident.ClockRunning:
+		case p >= 0 && (phase == incident.ClockRunning || phase == incident.ClockPausing && c.Marks[len(c.Marks)-1].Owner != def.Pauses[p].Owner):
 			owner := def.Pauses[p].Owner
-			mark := incident.ClockMark{At: r.env.Now, Reason: s.ID, Owner: owner, Text: r.waiting(owner, s)}
+			mark := incident.ClockMark{At: r.env.Now, Reason: or(def.Pauses[p].Reason, s.ID), Owner: owner, Text: r.waiting(owner, s)}
 			if err := r.mark(c, incident.ClockPaused, mark); err != nil {
 				return err
 			}
@@ -325,6 +325,8 @@ func (r *run) timer(f incident.Event) error {
 	switch f.Timer.Kind {
 	case TimerTimeout, TimerRecheck:
 		return r.rung(f.Timer)
+	case TimerResume:
+		return r.waitOver(f.Timer.Name)
 	case TimerVerify:
 		if r.i.RecoveredAt.IsZero() {
 			return nil
@@ -372,7 +374,7 @@ func (r *run) breach(def *Clock, c incident.Clock) error {
 	if err := r.notifyAll(def.Breach.Notify, ReasonBreach, "clock", c.Name); err != nil {
 		return err
 	}
-	if to := def.Breach.To; to != "" && r.i.State == incident.StateOpen && r.i.Step != to && r.i.Step != r.d.guard.ID {
+	if to := def.Breach.To; to != "" && r.i.State == incident.StateOpen && r.i.Step != to && !r.proves(r.i.Step) {
 		return r.enter(to, ReasonBreach)
 	}
 	return nil

@@ -19,11 +19,13 @@ type Definition struct {
 	Kind       string            `yaml:"kind"`
 	ID         string            `yaml:"id"`
 	Version    int               `yaml:"version"`
+	Type       string            `yaml:"type"` // fault, or request: nothing measured proves its end
 	Title      lang.Text         `yaml:"title"`
 	Source     Source            `yaml:"source"`
 	Calendars  map[string]string `yaml:"calendars"` // word used below → calendar id; "work" is the site's own where it has one
 	Owner      string            `yaml:"owner"`     // role that answers for the whole process
 	Roles      []Role            `yaml:"roles"`
+	Reasons    []Reason          `yaml:"reasons"` // why clocks may wait
 	Clocks     []Clock           `yaml:"clocks"`
 	Steps      []StepDef         `yaml:"steps"` // the first one is entered first
 
@@ -45,6 +47,7 @@ type Role struct {
 	ID       string    `yaml:"id"`
 	Title    lang.Text `yaml:"title"`
 	External bool      `yaml:"external"` // outside the company: told by tickets, not by notices
+	Single   bool      `yaml:"single"`   // held by one person: nobody else of the role can stand in
 }
 
 // Clock is a limit. It starts and stops at steps, by their ids, or at words:
@@ -60,6 +63,7 @@ type Clock struct {
 	Starts     []string  `yaml:"starts"`
 	Stops      []string  `yaml:"stops"`
 	Pauses     []Pause   `yaml:"pauses"`
+	Asked      []string  `yaml:"asked"` // reasons for which a person may let it wait
 	Warn       string    `yaml:"warn"` // share of the target: 80%
 	Breach     Outcome   `yaml:"breach"`
 	Late       Rung      `yaml:"late"`        // after the breach
@@ -71,10 +75,23 @@ type Clock struct {
 	late   sla.Span
 }
 
-// Pause says in which steps a clock waits, and for whom.
+// Pause says in which steps a clock waits, for whom and why.
 type Pause struct {
-	In    []string `yaml:"in"`
-	Owner string   `yaml:"owner"`
+	In     []string `yaml:"in"`
+	Owner  string   `yaml:"owner"`
+	Reason string   `yaml:"reason"` // of the definition's reasons; "" the step's own title says it
+}
+
+// Reason is why clocks wait. Those that a person may give have an owner, who is
+// waited for, and a time after which the clock goes on by itself.
+type Reason struct {
+	ID       string    `yaml:"id"`
+	Title    lang.Text `yaml:"title"`
+	Owner    string    `yaml:"owner"`
+	AtMost   string    `yaml:"at_most"`
+	Calendar string    `yaml:"calendar"`
+
+	atMost sla.Span
 }
 
 // Outcome is what follows when time is up.
@@ -107,6 +124,7 @@ type StepDef struct {
 	Approve   *Approve  `yaml:"approve"`
 	Done      lang.Text `yaml:"done"`      // offers "the work is done" under this title
 	Documents []string  `yaml:"documents"` // kinds that are asked for here
+	Needs     []Need    `yaml:"needs"`     // documents without which "done" needs a comment
 	Timeout   []Rung    `yaml:"timeout"`
 	Guard     *Guard    `yaml:"guard"`
 	Next      []Next    `yaml:"next"`
@@ -169,13 +187,15 @@ type Approve struct {
 	By       string `yaml:"by"`
 	Min      int    `yaml:"min"`
 	DenySelf bool   `yaml:"deny_self"` // not by who asked for it
+
+	Delegates []string `yaml:"delegates"` // roles that may stand in; they say why in a comment
 }
 
 // Guard makes the step the one that proves recovery: the diagnosis's recovery
 // expression must hold on fresh samples for the time.
 type Guard struct {
 	Hold     string `yaml:"hold"`
-	OnNoData string `yaml:"on_no_data"` // unknown: no data proves nothing
+	OnNoData string `yaml:"on_no_data"` // unknown: no data proves nothing; person: besides, the step's role is told to look
 	Failed   string `yaml:"failed"`     // back (the step that was left) or a step
 
 	hold sla.Span
@@ -211,6 +231,22 @@ func (d *Definition) Step(id string) (*StepDef, bool) {
 	s, ok := d.steps[id]
 	return s, ok
 }
+
+// Reason returns the reason with the id.
+func (d *Definition) Reason(id string) (*Reason, bool) {
+	for n := range d.Reasons {
+		if d.Reasons[n].ID == id {
+			return &d.Reasons[n], true
+		}
+	}
+	return nil, false
+}
+
+// Guard returns the step that proves recovery; requests have none.
+func (d *Definition) Guard() (*StepDef, bool) { return d.guard, d.guard != nil }
+
+// Request tells whether nothing measured proves the end.
+func (d *Definition) Request() bool { return d.Type == TypeRequest }
 
 // Role returns the role with the id.
 func (d *Definition) Role(id string) (*Role, bool) {
@@ -284,6 +320,12 @@ func (s *Set) Keeping(older *Set) *Set {
 
 // IDs returns the processes' ids, sorted.
 func (s *Set) IDs() []string { return sortedKeys(s.latest) }
+
+// Types of processes.
+const (
+	TypeFault   = "fault"
+	TypeRequest = "request"
+)
 
 // words are what clocks may start and stop at besides steps.
 var words = []string{wordOpened, wordReopened, wordAcked, wordTicketOpened, wordTicketWithdrawn, wordVerified}

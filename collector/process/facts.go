@@ -66,6 +66,8 @@ func (r *run) react(before incident.Incident, f incident.Event) error {
 		return r.recoveryLost(ReasonVerifyFailed)
 	case incident.Acked:
 		return r.clocksAt(wordAcked)
+	case incident.ClockPaused, incident.ClockResumed:
+		return r.wait(f)
 	case incident.VendorReported:
 		return r.vendorReported(f)
 	case incident.TimerFired:
@@ -129,6 +131,7 @@ func (r *run) reroute(before incident.Incident) error {
 	}
 	to := r.d.Steps[0].ID
 	switch {
+	case r.d.guard == nil: // from the beginning
 	case r.i.State == incident.StateVerified:
 		to = r.d.guard.verifiedTo()
 	case verifying:
@@ -158,7 +161,7 @@ func (s *StepDef) verifiedTo() string {
 
 // recoverySeen leads to verification from every step, without a person.
 func (r *run) recoverySeen() error {
-	if r.i.State != incident.StateOpen || r.i.Step == r.d.guard.ID {
+	if r.i.State != incident.StateOpen || r.d.guard == nil || r.proves(r.i.Step) {
 		return nil
 	}
 	return r.enter(r.d.guard.ID, "recovery_seen")
@@ -167,7 +170,7 @@ func (r *run) recoverySeen() error {
 // recoveryLost leaves the verification that runs. Once recovery is proven a
 // new fault is another incident.
 func (r *run) recoveryLost(reason string) error {
-	if r.i.State != incident.StateOpen || r.i.Step != r.d.guard.ID {
+	if r.i.State != incident.StateOpen || !r.proves(r.i.Step) {
 		return nil
 	}
 	return r.enter(r.back(), reason)
@@ -180,7 +183,7 @@ func (r *run) outcome(before incident.Incident, f incident.Event) error {
 	case incident.EffectTicket:
 		return r.ticketOutcome(f)
 	case incident.EffectVerify:
-		if ref < 0 || r.i.State != incident.StateOpen || r.i.Step != r.d.guard.ID {
+		if ref < 0 || r.i.State != incident.StateOpen || !r.proves(r.i.Step) {
 			return nil // of a verification that was left
 		}
 		return r.verifyOutcome(f)
@@ -205,7 +208,10 @@ func (r *run) verifyOutcome(f incident.Event) error {
 	case f.Kind == incident.EffectDone && f.Effect.Outcome == "failed":
 		return r.recoveryLost(ReasonVerifyFailed)
 	}
-	return r.notify(r.d.Owner, ReasonVerifyFailed) // nobody knows: the step's timeout leads on
+	if err := r.notify(r.d.Owner, ReasonVerifyFailed); err != nil || r.d.guard.Guard.OnNoData != "person" {
+		return err // nobody knows: the step's timeout leads on
+	}
+	return r.notify(r.d.guard.Role, ReasonNoData)
 }
 
 // closedByPerson ends the incident in the final step.

@@ -140,19 +140,28 @@ func (c *nameCheck) Visit(node *ast.Node) {
 			return
 		}
 		if arg, ok := n.Arguments[0].(*ast.StringNode); ok {
-			c.check(name.Value, arg.Value)
+			c.check(name.Value, arg.Value, arg.Location().From)
 		}
 	case *ast.BinaryNode:
 		if n.Operator != "==" && n.Operator != "!=" {
 			return
 		}
 		if s, ok := n.Right.(*ast.StringNode); ok {
-			c.check(n.Left.String(), s.Value)
+			c.check(n.Left.String(), s.Value, s.Location().From)
 		}
 	}
 }
 
-func (c *nameCheck) check(what, word string) {
+// nameError is a word that can never be, at the character it begins with.
+type nameError struct {
+	offset int
+	text   string
+}
+
+// Error returns the text.
+func (e *nameError) Error() string { return e.text }
+
+func (c *nameCheck) check(what, word string, offset int) {
 	allowed := map[string][]string{
 		"visited": c.names.steps, "choice": c.names.choices,
 		"evidence":              {"A", "L", "W", "P", "D", "S", "N", "U", "T", "R", "H", "V", "C", "B"},
@@ -161,11 +170,11 @@ func (c *nameCheck) check(what, word string) {
 		"diagnosis.vendor_kind": vendorKinds,
 	}
 	if list, ok := allowed[what]; ok && c.err == nil && !slices.Contains(list, word) {
-		c.err = fmt.Errorf("%s can never be %q: want one of %s", what, word, quote(list))
+		c.err = &nameError{offset, fmt.Sprintf("%s can never be %q: want one of %s", what, word, quote(list))}
 	}
 }
 
 var (
-	documentKinds = []string{"inspection_report", "running_report", "photo", "other"}
+	documentKinds = []string{"inspection_report", "running_report", "photo", "config_backup", "load_data", "opinion", "plan", "test_report", "incident_summary", "other"}
 	vendorKinds   = []string{incident.VendorCarrier, incident.VendorSupplier, incident.VendorUPS, incident.VendorDB, incident.VendorNone}
 )

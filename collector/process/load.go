@@ -47,19 +47,20 @@ func Load(fsys fs.FS) (*Set, error) {
 func Parse(name string, data []byte) (*Definition, error) {
 	f, err := yamlfile.Parse(name, data)
 	if err != nil {
-		return nil, err
+		return nil, NewLocator(name, data).faults(err)
 	}
 	return read(f)
 }
 
 func read(f *yamlfile.File) (*Definition, error) {
 	d := &Definition{}
+	at := NewLocator(f.Name, f.Data)
 	if err := f.Decode(d); err != nil {
-		return nil, err
+		return nil, at.faults(err)
 	}
 	sum := sha256.Sum256(f.Data)
 	d.hash, d.text = hex.EncodeToString(sum[:6]), f.Data
-	c := &checker{f: f, d: d}
+	c := &checker{at: at, d: d}
 	c.all()
 	if len(c.faults) > 0 {
 		return nil, errors.Join(c.faults...)

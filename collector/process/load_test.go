@@ -87,6 +87,7 @@ func TestLoadFaults(t *testing.T) {
 		"no data proves":         {"on_no_data: unknown", "on_no_data: recovered", "it proves nothing"},
 		"no way from verify":     {"when: verified, to: confirm", "when: recovered, to: confirm", "when: verified"},
 		"unreachable step":       {"to: hq_config}", "to: hq_assist}", "nothing leads to hq_config"},
+		"nobody's reason":        {"owner: hq_network\nroles:", "owner: hq_network\nreasons: [{id: user, title: {zh-CN: 等, en: W}, owner: usr}]\nroles:", `no role "usr"`},
 		"dead end":               {"to: closed", "to: confirm", "no final step"},
 		"step twice":             {"- id: restart\n", "- id: triage\n", "there twice"},
 		"version":                {"version: 1", "version: 0", "count from 1"},
@@ -103,8 +104,8 @@ func TestLoadFaults(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("error = %v, want %s", err, c.want)
 			}
-			if !regexp.MustCompile(`network\.yaml:[0-9]+: `).MatchString(err.Error()) {
-				t.Fatalf("no line in: %v", err)
+			if !regexp.MustCompile(`network\.yaml:[0-9]+:[0-9]+: (?s:.*)\^`).MatchString(err.Error()) {
+				t.Fatalf("no line, column and caret in: %v", err)
 			}
 		})
 	}
@@ -114,7 +115,7 @@ func TestLoadNamesTheLine(t *testing.T) {
 	bad := strings.Replace(text(t, "network.yaml"), "when: acked, to: triage", "when: aked, to: triag", 1)
 	line := strings.Count(bad[:strings.Index(bad, "when: aked")], "\n") + 1
 	_, err := Load(fstest.MapFS{"n.yaml": {Data: []byte(bad)}})
-	for _, want := range []string{fmt.Sprintf("n.yaml:%d: steps[0].next[0].when: unknown name aked", line), fmt.Sprintf("n.yaml:%d: steps[0].next[0].to: no step", line)} {
+	for _, want := range []string{fmt.Sprintf("n.yaml:%d:16: steps[0].next[0].when: unknown name aked\n          - {when: aked, to: triag, label: {zh-CN: 已响应, en: acknowledged}}\n                   ^\n", line), fmt.Sprintf("n.yaml:%d:26: steps[0].next[0].to: no step", line)} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in %v", want, err)
 		}

@@ -38,6 +38,18 @@ const (
 	ReasonTicketFailed    = "ticket_failed"
 	ReasonVerifyFailed    = "verify_failed"
 	ReasonCalendarUnknown = "calendar_unknown"
+	ReasonWaitOver        = "wait_over" // a person's pause ended; Params waited_for: the reason
+	ReasonNoData          = "no_data"   // nothing is measured that could prove recovery
+)
+
+// EffectDocument asks for a document to be drafted; Params document says which.
+const EffectDocument = "document"
+
+// Documents that a final step can ask for, besides the report's row.
+const (
+	DocIncidentReport = "incident_report" // 事故总结报告
+	DocKnowledge      = "kb_draft"        // how it was solved, for the knowledge base
+	DocConfigRecord   = "config_record"   // the register of device parameters is to be updated
 )
 
 // Env is what Step is handed of the world. Vendor is optional; all else but
@@ -47,6 +59,7 @@ type Env struct {
 	Calendars    *sla.Calendars
 	WorkCalendar string        // calendar id for "work" at the incident's site; "" the definition's
 	Hold         time.Duration // overrides the definition's hold of verification; 0: as defined
+	Documents    bool          // somebody drafts the documents that final steps ask for; else only the report's row is
 	// Vendor names the vendor of another kind than the diagnosis's, for the case
 	// that a person overrules it. Empty: nobody is known.
 	Vendor func(kind string, d incident.Diagnosis) (id, name string)
@@ -208,7 +221,7 @@ func (r *run) enter(to, reason string) error {
 // verifyAgain sees to it that a verification which was left without a proof is
 // tried again while no alert says otherwise: recovery must not need a person.
 func (r *run) verifyAgain(left string) error {
-	if left != r.d.guard.ID || r.i.Step == left || r.i.State != incident.StateOpen || r.i.RecoveredAt.IsZero() {
+	if !r.proves(left) || r.i.Step == left || r.i.State != incident.StateOpen || r.i.RecoveredAt.IsZero() {
 		return nil
 	}
 	return r.setTimer(TimerVerify, "", "", r.env.Now.Add(max(r.hold(), 10*time.Second)))
@@ -235,6 +248,9 @@ func (r *run) tell() error {
 	slices.Sort(roles)
 	return r.notifyAll(slices.Compact(roles), reason)
 }
+
+// proves tells whether the step is the one that proves recovery.
+func (r *run) proves(step string) bool { return r.d.guard != nil && r.d.guard.ID == step }
 
 // hold is how long recovery must hold.
 func (r *run) hold() time.Duration {
@@ -271,11 +287,24 @@ func (r *run) finish(s *StepDef, reason string) error {
 		return err
 	}
 	for _, kind := range s.Produce {
-		if _, err := r.effect(kind, "", map[string]string{"reason": reason}); err != nil {
+		if err := r.produce(kind, reason); err != nil {
 			return err
 		}
 	}
 	return r.notifyAll(s.Notify, ReasonClosed)
+}
+
+// produce asks for the row of the report or for a document.
+func (r *run) produce(kind, reason string) error {
+	params := map[string]string{"reason": reason}
+	if kind != incident.EffectReport {
+		if !r.env.Documents {
+			return nil
+		}
+		params["document"], kind = kind, EffectDocument
+	}
+	_, err := r.effect(kind, "", params)
+	return err
 }
 
 // settle follows the transitions until the step waits for something.
