@@ -32,6 +32,30 @@ const (
 	metricSpeed         = "ifSpeed"     // bit/s
 )
 
+// counter is where a row keeps a counter, nil where it has none of 32 bits there.
+func (t *table) counter(r *row, count int) *counter {
+	if slot := t.slots[count-1]; slot > 0 && slot <= len(r.counters) {
+		return &r.counters[slot-1]
+	}
+	return nil
+}
+
+// width notes whether a counter was read in 32 bits. Most are not, and need no room.
+func (t *table) width(r *row, count int, is32 bool) {
+	if is32 && t.slots[count-1] == 0 {
+		t.used++
+		t.slots[count-1] = t.used
+	}
+	if is32 && len(r.counters) < t.used {
+		grown := make([]counter, t.used)
+		copy(grown, r.counters)
+		r.counters = grown
+	}
+	if c := t.counter(r, count); c != nil {
+		c.is32 = is32
+	}
+}
+
 // count carries the 32-bit counters of a row on.
 func (t *table) count(p *poll, r *row) {
 	if r.counters == nil {
@@ -54,8 +78,8 @@ func (t *table) count(p *poll, r *row) {
 			if m.count == 0 {
 				continue
 			}
-			v, c := &cells[m.number], &r.counters[m.count-1]
-			if base.IsMissing(*v) || !c.is32 {
+			v, c := &cells[m.number], t.counter(r, m.count)
+			if c == nil || base.IsMissing(*v) || !c.is32 {
 				continue
 			}
 			raw := uint32(math.Round(*v / m.scale))

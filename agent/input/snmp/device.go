@@ -227,6 +227,7 @@ func faultOf(faults []protocol.Fault) error {
 // choose finds the profiles that fit. A layer that was there once stays until
 // the device is another one: going missing is a fault, not another device.
 func (p *poll) choose(ctx context.Context, now time.Time) error {
+	before, had := p.id, len(p.id.Has)
 	_, err := p.session.Get(ctx, []protocol.OID{oidDescr, oidName}, func(i int, v protocol.Value) {
 		if i == 0 {
 			p.id.SysDescr = text(v, "")
@@ -245,9 +246,11 @@ func (p *poll) choose(ctx context.Context, now time.Time) error {
 		wait = identifyFirst
 	}
 	p.identify = now.Add(wait)
-	plan := p.opts.Profiles.Select(p.id)
-	if p.plan == nil || strings.Join(plan.Profiles, " ") != strings.Join(p.plan.Profiles, " ") {
-		p.adopt(plan)
+	if p.plan == nil || p.id.SysDescr != before.SysDescr || p.id.SysName != before.SysName || len(p.id.Has) != had {
+		plan := p.opts.Profiles.Select(p.id)
+		if p.plan == nil || strings.Join(plan.Profiles, " ") != strings.Join(p.plan.Profiles, " ") {
+			p.adopt(plan)
+		}
 	}
 	for _, t := range p.tables {
 		t.expected = 0

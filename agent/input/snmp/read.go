@@ -231,7 +231,7 @@ func (t *table) take(p *poll, r *row, k int, v protocol.Value, at time.Time) {
 			continue
 		}
 		if m.count > 0 {
-			r.counters[m.count-1].is32 = v.Type == protocol.Counter32
+			t.width(r, m.count, v.Type == protocol.Counter32)
 		}
 		t.block.Values[r.place*len(t.numbers)+m.number] = n * m.scale
 	}

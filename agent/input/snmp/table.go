@@ -50,6 +50,8 @@ type table struct {
 	block    base.Block      // of the poll under way
 	guess    []*row          // by position in fast: the row that likely comes next
 	last     []*row          // by position in fast: the row that came last
+	slots    []int           // by fastMetric.count: where a row keeps that counter, from 1; 0: none has come in 32 bits
+	used     int             // how many slots are taken
 	state    []uint8         // of scalars, by position in fast: notAsked, there, notThere
 }
 
@@ -81,7 +83,7 @@ type fastMetric struct {
 	column int // position in def.Columns
 	number int // position in numbers; -1: no plain number
 	info   int // position in infos; -1: none
-	count  int // from 1: position in a row's counters; 0: it is none
+	count  int // from 1: position in a table's slots; 0: it is no counter
 	scale  float64
 }
 
@@ -106,7 +108,7 @@ type row struct {
 	place   int      // in the block of the poll under way
 
 	values   []value   // by position in table.fast; nil where none is kept
-	counters []counter // by fastMetric.count
+	counters []counter // by the table's slots
 	counts   epoch     // since when the counters count on
 	at       int64     // when the last value was read, ms
 
@@ -123,7 +125,8 @@ type infoText struct {
 }
 
 func newTable(l *layout) *table {
-	return &table{layout: l, rows: map[string]*row{}, guess: make([]*row, len(l.fast)), last: make([]*row, len(l.fast)), state: make([]uint8, len(l.fast))}
+	return &table{layout: l, rows: map[string]*row{}, guess: make([]*row, len(l.fast)), last: make([]*row, len(l.fast)),
+		state: make([]uint8, len(l.fast)), slots: make([]int, l.counters)}
 }
 
 // newLayout works out how a table is read; all keeps every value.
@@ -220,9 +223,6 @@ func (t *table) newRow(key string) *row {
 	r := &row{key: key, index: string(protocol.AppendIndex(nil, key)), static: make([]string, len(t.static)+len(t.foreign))}
 	if slices.ContainsFunc(t.fast, func(f fastColumn) bool { return f.kept }) {
 		r.values = make([]value, len(t.fast))
-	}
-	if t.counters > 0 {
-		r.counters = make([]counter, t.counters)
 	}
 	return r
 }

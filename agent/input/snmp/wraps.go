@@ -36,8 +36,8 @@ func (d *device) remember() {
 // wrapped are the counters of a row that have wrapped.
 func (t *table) wrapped(r *row) Counts {
 	kept := Counts{Of: t.known(r), Since: r.counts.discontinuity}
-	t.eachCounter(r, func(metric string, c *counter) {
-		if c.known && c.wraps > 0 {
+	t.eachCounter(func(metric string, count int) {
+		if c := t.counter(r, count); c != nil && c.known && c.wraps > 0 {
 			if kept.Last == nil {
 				kept.Last = map[string][2]uint32{}
 			}
@@ -56,18 +56,21 @@ func (t *table) resume(p *poll, r *row) {
 		return
 	}
 	r.counts = epoch{restarts: p.restarts, discontinuity: kept.Since}
-	t.eachCounter(r, func(metric string, c *counter) {
+	t.eachCounter(func(metric string, count int) {
 		if last, ok := kept.Last[metric]; ok {
+			t.width(r, count, true) // also where it is missing in this poll
+			c := t.counter(r, count)
 			c.last, c.wraps, c.at, c.known = last[0], last[1], kept.At, true
 		}
 	})
 }
 
-func (t *table) eachCounter(r *row, do func(metric string, c *counter)) {
+// eachCounter calls do with every counter's metric and fastMetric.count.
+func (t *layout) eachCounter(do func(metric string, count int)) {
 	for k := range t.fast {
 		for _, m := range t.fast[k].metrics {
 			if m.count > 0 {
-				do(t.numbers[m.number], &r.counters[m.count-1])
+				do(t.numbers[m.number], m.count)
 			}
 		}
 	}
