@@ -21,7 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/faultline/faultline/agent/config"
+	agentconfig "github.com/faultline/faultline/agent/config"
 	"github.com/faultline/faultline/agent/control"
 	"github.com/faultline/faultline/agent/input/host"
 	"github.com/faultline/faultline/agent/input/probe"
@@ -34,6 +34,7 @@ import (
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/internal/wire"
 	"github.com/faultline/faultline/plugins/base"
+	"github.com/faultline/faultline/plugins/bundled/config"
 	"github.com/faultline/faultline/plugins/bundled/database"
 	"github.com/faultline/faultline/plugins/input"
 	"github.com/faultline/faultline/rules"
@@ -51,7 +52,7 @@ type Options struct {
 
 // App is a built agent.
 type App struct {
-	cfg      config.Config
+	cfg      agentconfig.Config
 	log      *slog.Logger
 	reg      *prometheus.Registry
 	data     *os.File // lock on the data directory
@@ -64,7 +65,8 @@ type App struct {
 
 	encoders sync.Pool // of *wire.SampleEncoder
 
-	hear receivers
+	hear    receivers
+	authors authors
 
 	mu      sync.Mutex             // guards the fields below
 	handed  []base.Target          // what the collector handed out last
@@ -74,12 +76,12 @@ type App struct {
 }
 
 // New builds an agent; nothing is measured or sent before Run.
-func New(cfg config.Config, o Options) (*App, error) {
+func New(cfg agentconfig.Config, o Options) (*App, error) {
 	a := &App{cfg: cfg, log: o.Logger, reg: prometheus.NewRegistry()}
 	a.lost = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faultline_agent_unspooled_total", Help: "Samples and events that the spool would not take."}, []string{"lane"})
 	a.reg.MustRegister(a.lost)
 	a.encoders.New = func() any { return &wire.SampleEncoder{} }
-	inputs, err := builtin(cfg, o.Logger)
+	inputs, err := builtin(cfg, filepath.Join(cfg.Data, "config"), a.authors.of, o.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -113,8 +115,13 @@ func New(cfg config.Config, o Options) (*App, error) {
 }
 
 // Check reports what would keep the agent from running with this configuration.
-func Check(cfg config.Config) error {
-	inputs, err := builtin(cfg, slog.New(slog.DiscardHandler))
+func Check(cfg agentconfig.Config) error {
+	versions, err := os.MkdirTemp("", "faultline-check-") // who checks is not always who runs: nothing is left in the agent's own directory
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(versions) }()
+	inputs, err := builtin(cfg, versions, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -126,8 +133,9 @@ func Check(cfg config.Config) error {
 	return errors.Join(s.SetTargets(cfg.Targets), linkErr)
 }
 
-// builtin are the inputs compiled in.
-func builtin(cfg config.Config, log *slog.Logger) (map[string]input.Input, error) {
+// builtin are the inputs compiled in. Versions is the directory of devices'
+// configurations, and author who changed one.
+func builtin(cfg agentconfig.Config, versions string, author func(string, time.Time) (config.Author, bool), log *slog.Logger) (map[string]input.Input, error) {
 	shipped, err := fs.Sub(rules.FS(), "profiles")
 	if err != nil {
 		return nil, err
@@ -145,14 +153,18 @@ func builtin(cfg config.Config, log *slog.Logger) (map[string]input.Input, error
 	if err != nil {
 		return nil, err
 	}
+	c, err := config.New(config.Options{Dir: versions, SecretDir: cfg.Secrets, Author: author})
+	if err != nil {
+		return nil, err
+	}
 	m := map[string]input.Input{}
-	for _, in := range []input.Input{host.New(host.Options{}), s, probe.New(probe.Options{}), database.New(database.Options{SecretDir: cfg.Secrets})} {
+	for _, in := range []input.Input{host.New(host.Options{}), s, probe.New(probe.Options{}), database.New(database.Options{SecretDir: cfg.Secrets}), c} {
 		m[in.Name()] = in
 	}
 	return m, nil
 }
 
-func newLink(cfg config.Config, version string) (*link.Client, error) {
+func newLink(cfg agentconfig.Config, version string) (*link.Client, error) {
 	o := link.Options{URL: cfg.Collector.URL, Token: cfg.Collector.Token.Reveal, UserAgent: "faultline-agent/" + version}
 	if cfg.Collector.CAFile != "" {
 		pem, err := os.ReadFile(cfg.Collector.CAFile)

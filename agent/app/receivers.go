@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/faultline/faultline/agent/reflect"
 	"github.com/faultline/faultline/agent/snmp"
 	"github.com/faultline/faultline/agent/spool"
 	"github.com/faultline/faultline/agent/syslog"
@@ -19,12 +20,13 @@ import (
 	"github.com/faultline/faultline/rules"
 )
 
-// receivers hear what devices say of themselves. Both are off unless the
-// configuration names addresses.
+// receivers hear what devices say of themselves, and answer other agents' line
+// tests. All are off unless the configuration names addresses.
 type receivers struct {
 	directory *trap.Directory // whose address is whose, from the targets
 	traps     *trap.Receiver
 	syslog    *syslog.Receiver
+	reflector *reflect.Reflector
 }
 
 // listen makes the receivers and opens their sockets.
@@ -40,6 +42,12 @@ func (a *App) listen() (err error) {
 	}
 	if a.cfg.Syslog.UDP != "" || a.cfg.Syslog.TCP != "" {
 		if a.hear.syslog, err = a.newSyslog(); err != nil {
+			return errors.Join(err, a.silence())
+		}
+	}
+	if r := a.cfg.Reflect; r.Listen != "" {
+		a.hear.reflector, err = reflect.New(reflect.Options{Listen: r.Listen, Token: r.Token.Reveal(), Rate: r.Rate, Logger: a.log, Registerer: a.reg})
+		if err != nil {
 			return errors.Join(err, a.silence())
 		}
 	}
@@ -61,6 +69,9 @@ func (r *receivers) run(ctx context.Context, g *errgroup.Group) {
 	}
 	if r.syslog != nil {
 		g.Go(func() error { return r.syslog.Run(ctx) })
+	}
+	if r.reflector != nil {
+		g.Go(func() error { return r.reflector.Run(ctx) })
 	}
 	if r.syslog != nil && r.traps == nil {
 		g.Go(func() error { r.directory.Run(ctx); return nil })
@@ -114,9 +125,16 @@ func (a *App) newSyslog() (*syslog.Receiver, error) {
 		return nil, fmt.Errorf("syslog: %w", err)
 	}
 	return syslog.New(syslog.Options{
-		UDP: a.cfg.Syslog.UDP, TCP: a.cfg.Syslog.TCP, Patterns: patterns, Lookup: a.sender, Relays: relays, Sink: a.keep,
+		UDP: a.cfg.Syslog.UDP, TCP: a.cfg.Syslog.TCP, Patterns: patterns, Lookup: a.sender, Relays: relays, Sink: a.keepLines,
 		Check: a.schedule.CheckNow, Interval: a.cfg.Interval, Agent: a.cfg.Agent, Logger: a.log, Registerer: a.reg,
 	})
+}
+
+// keepLines is the sink of log lines: besides keeping them it remembers who
+// changed which configuration.
+func (a *App) keepLines(batch base.Batch, events []base.Event) {
+	a.authors.note(events)
+	a.keep(batch, events)
 }
 
 // prefixes reads addresses and networks.

@@ -6,6 +6,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -29,6 +30,7 @@ type Config struct {
 	Secrets     string        `yaml:"secrets"`     // directory of the files that targets may name for their passwords
 	Traps       Traps         `yaml:"traps"`
 	Syslog      Syslog        `yaml:"syslog"`
+	Reflect     Reflect       `yaml:"reflect"`
 	Collector   Collector     `yaml:"collector"`
 	Spool       Spool         `yaml:"spool"`
 	Targets     []base.Target `yaml:"targets"`
@@ -69,6 +71,18 @@ type Syslog struct {
 	Patterns string   `yaml:"patterns"` // directory of patterns that stand beside the shipped ones
 }
 
+// Reflect answers the line tests of other agents, so that loss and delay are
+// known by direction. The senders' targets name the same token.
+type Reflect struct {
+	Listen    string        `yaml:"listen"` // UDP host:port; "" is none
+	Token     secret.String `yaml:"token"`  // 16 bytes or more
+	TokenFile string        `yaml:"token_file"`
+	Rate      float64       `yaml:"rate"` // answers a second, to all senders together; 0 is 1000
+}
+
+// leastReflectToken is how short the token of a reflector may be, in bytes.
+const leastReflectToken = 16
+
 // Spool bounds the store on disk.
 type Spool struct {
 	MaxBytes    int64         `yaml:"max_bytes"`
@@ -107,6 +121,12 @@ func Parse(name string, b []byte) (Config, error) {
 	if c.Collector.Token, err = c.Collector.Token.OrFile(c.Collector.TokenFile); err != nil {
 		return Config{}, fmt.Errorf("%s: collector.token_file: %w", name, err)
 	}
+	if c.Reflect.Token, err = c.Reflect.Token.OrFile(c.Reflect.TokenFile); err != nil {
+		return Config{}, fmt.Errorf("%s: reflect.token_file: %w", name, err)
+	}
+	if n := len(c.Reflect.Token); c.Reflect.Listen != "" && n < leastReflectToken {
+		return Config{}, fmt.Errorf("%s: reflect.token: %d bytes, want %d or more: strangers could guess it", name, n, leastReflectToken)
+	}
 	return c, nil
 }
 
@@ -133,6 +153,14 @@ func (c Config) validate() error {
 	}
 	if c.Spool.MaxAge < time.Minute {
 		bad("spool.max_age: %s is below 1m", c.Spool.MaxAge)
+	}
+	if c.Reflect.Listen != "" {
+		if _, _, err := net.SplitHostPort(c.Reflect.Listen); err != nil {
+			bad("reflect.listen: %q is no host:port", c.Reflect.Listen)
+		}
+	}
+	if c.Reflect.Rate < 0 {
+		bad("reflect.rate: %g is negative", c.Reflect.Rate)
 	}
 	seen := map[string]bool{}
 	for i, t := range c.Targets {

@@ -21,6 +21,7 @@ const File = "elements.yaml"
 // Elements says which samples are evidence of what, as read from elements.yaml.
 type Elements struct {
 	byMetric map[string][]*mapping
+	signals  []*signal // what devices send by themselves; the first that fits is taken
 	words    map[string]Words
 }
 
@@ -55,6 +56,7 @@ type mapping struct {
 	Subject   string            `yaml:"subject"`   // label that names the subject; default device
 	Component string            `yaml:"component"` // label that names the component; "" for the whole
 	Part      string            `yaml:"part"`      // fixed component instead of a label
+	Index     string            `yaml:"index"`     // label with the number by which notifications call the component
 	Scale     float64           `yaml:"scale"`     // the reading's value is the sample's times this; default 1
 	Age       bool              `yaml:"age"`       // the value is an age: the reading's value is the moment it began, Unix seconds
 	Attr      string            `yaml:"attr"`      // the sample is an attribute of the reading, not its truth
@@ -101,6 +103,7 @@ func LoadElements(dir fs.FS) (*Elements, error) {
 func parseElements(b []byte) (*Elements, error) {
 	var doc struct {
 		Elements []*mapping       `yaml:"elements"`
+		Events   []*signal        `yaml:"events"`
 		Words    map[string]Words `yaml:"words"`
 	}
 	file, err := yamlfile.Parse(File, b)
@@ -126,6 +129,16 @@ func parseElements(b []byte) (*Elements, error) {
 			m.Scale = 1
 		}
 		e.byMetric[m.Metric] = append(e.byMetric[m.Metric], m)
+	}
+	for _, g := range doc.Events {
+		if g == nil {
+			continue
+		}
+		if err := g.check(doc.Words); err != nil {
+			faults = append(faults, fmt.Errorf("%s:%d: %w", File, g.line, err))
+			continue
+		}
+		e.signals = append(e.signals, g)
 	}
 	return e, errors.Join(faults...)
 }

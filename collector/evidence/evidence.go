@@ -28,6 +28,7 @@ const (
 	Service     = "Q" // a service answers: DNS, NTP, HTTP
 	Security    = "X" // an attempt against security
 	LastGasp    = "G" // a sender said that it expects to vanish
+	Part        = "E" // a part of a device, as that reports it: power supply, fan, module
 )
 
 // Key says what a reading is about. Two vantage points give two readings.

@@ -3,7 +3,6 @@ package evidence
 import (
 	"errors"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/faultline/faultline/collector/metricstore"
 	"github.com/faultline/faultline/collector/truth"
-	"github.com/faultline/faultline/plugins/base"
 )
 
 // flapWindow is the time within which changes of truth are counted, and
@@ -47,6 +45,7 @@ type Store struct {
 
 	mu    sync.RWMutex // guards cells and what they hold
 	cells map[Key]*cell
+	parts map[subject]map[string]string // how samples call a part, by the number they give it
 }
 
 // cell is what is kept of one key.
@@ -72,7 +71,7 @@ func New(o Options) (*Store, error) {
 	if o.Turned == nil {
 		o.Turned = func() {}
 	}
-	s := &Store{o: o, cells: map[Key]*cell{},
+	s := &Store{o: o, cells: map[Key]*cell{}, parts: map[subject]map[string]string{},
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_evidence_refused_total",
 			Help: "Readings not kept because the store is full."}),
 		readings: prometheus.NewGauge(prometheus.GaugeOpts{Name: "faultline_evidence_readings", Help: "Readings kept."}),
@@ -102,18 +101,21 @@ func (s *Store) Feed(agent string, series []metricstore.Series) {
 				if agent != "" {
 					k.Vantage = agent
 				}
-				s.take(k, m, series[i].Points)
+				s.take(k, m, series[i].Labels.Get(m.Index), series[i].Points)
 			}
 		}
 	}
 }
 
-func (s *Store) take(k Key, m *mapping, points []metricstore.Point) {
+func (s *Store) take(k Key, m *mapping, number string, points []metricstore.Point) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.cellLocked(k)
 	if c == nil {
 		return
+	}
+	if number != "" {
+		s.numberLocked(k, number)
 	}
 	for _, p := range points {
 		if m.Attr != "" {
@@ -123,6 +125,18 @@ func (s *Store) take(k Key, m *mapping, points []metricstore.Point) {
 		t, v := m.judge(p.V, p.T)
 		s.observeLocked(c, t, v, s.clamp(time.UnixMilli(p.T)))
 	}
+}
+
+// numberLocked remembers the number of a part.
+func (s *Store) numberLocked(k Key, number string) {
+	at := subject{k.Element, k.Subject}
+	if s.parts[at][number] == k.Component {
+		return
+	}
+	if s.parts[at] == nil {
+		s.parts[at] = map[string]string{}
+	}
+	s.parts[at][number] = k.Component
 }
 
 // clamp takes a moment ahead of our clock for now: a sender's fast clock must
@@ -189,41 +203,6 @@ func (c *cell) setAttr(name, value string) {
 	c.Attrs = m
 }
 
-// FeedEvent takes an event that states a truth: a change seen by an agent, or
-// the last words of one that expects to vanish. Other events say nothing here.
-func (s *Store) FeedEvent(e base.Event) {
-	switch e.Kind {
-	case base.EventState:
-		var t truth.Truth
-		if t.UnmarshalText([]byte(e.Attrs["truth"])) != nil || e.Attrs["element"] == "" || e.Device == "" {
-			return
-		}
-		v, err := strconv.ParseFloat(e.Attrs["value"], 64)
-		if err != nil {
-			v = math.NaN()
-		}
-		s.state(Key{Element: e.Attrs["element"], Subject: e.Device, Component: e.Component, Vantage: e.Agent}, t, v, e)
-	case base.EventLastGasp:
-		s.state(Key{Element: LastGasp, Subject: e.Agent, Vantage: e.Agent}, truth.Bad, 1, e)
-	}
-}
-
-func (s *Store) state(k Key, t truth.Truth, v float64, e base.Event) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.cellLocked(k)
-	if c == nil {
-		return
-	}
-	if math.IsNaN(v) {
-		v = c.Value
-	}
-	s.observeLocked(c, t, v, s.clamp(e.At))
-	if r := e.Attrs["reason"]; r != "" {
-		c.setAttr("reason", r)
-	}
-}
-
 // Snapshot returns the picture at now and forgets readings nobody renewed for
 // the time to retain.
 func (s *Store) Snapshot(now time.Time) View {
@@ -232,6 +211,7 @@ func (s *Store) Snapshot(now time.Time) View {
 	for k, c := range s.cells {
 		if !c.At.IsZero() && now.Sub(c.At) > s.o.Retain {
 			delete(s.cells, k)
+			delete(s.parts, subject{k.Element, k.Subject}) // those that live say their number again
 			continue
 		}
 		r := c.Reading

@@ -247,3 +247,64 @@ func BenchmarkFeedIrrelevant(b *testing.B) {
 		s.Feed("a", series)
 	}
 }
+
+// What devices send counts at once, with its time; the measurement it causes overrules it.
+func TestNotifications(t *testing.T) {
+	s := newStore(t, Options{})
+	for i, name := range []string{"GigabitEthernet0/1", "Gi0/2"} {
+		feed(s, "a", "ifOperStatus", map[string]string{"device": "sw", "ifName": name, "ifIndex": []string{"7", "8"}[i]}, 1, 1)
+		feed(s, "a", "ifAdminStatus", map[string]string{"device": "sw", "ifName": name}, 1, 1)
+	}
+	trap := func(sec int, name, severity string, attrs map[string]string) {
+		attrs["name"], attrs["severity"] = name, severity
+		s.FeedEvent(base.Event{Kind: base.EventTrap, At: at(sec), Agent: "a", Device: "sw", Attrs: attrs})
+	}
+	port := func(name string) Reading {
+		return s.Snapshot(at(9)).Get(Key{Element: Port, Subject: "sw", Component: name, Vantage: "a"})
+	}
+	trap(3, "linkDown", "info", map[string]string{"ifIndex": "7", "ifAdminStatus": "down"})
+	if r := port("GigabitEthernet0/1"); r.Truth != truth.Bad || !r.At.Equal(at(3)) || r.Attrs["admin"] != "2" || r.Attrs["reason"] != "trap linkDown" {
+		t.Errorf("a port known by its number: %+v", r)
+	}
+	s.FeedEvent(base.Event{Kind: base.EventSyslog, At: at(4), Agent: "a", Device: "sw", Component: "GigabitEthernet0/2",
+		Attrs: map[string]string{"element": "N", "truth": "bad", "pattern": "link_down"}})
+	if r := port("Gi0/2"); r.Truth != truth.Bad || r.Attrs["admin"] != "" || r.Attrs["reason"] != "link_down" {
+		t.Errorf("a port known by its longer name: %+v", r)
+	}
+	trap(2, "linkUp", "ok", map[string]string{"interface": "Gi0/2"})
+	if r := port("Gi0/2"); r.Truth != truth.Bad {
+		t.Error("a notification that came late undid a newer one")
+	}
+	feed(s, "a", "ifOperStatus", map[string]string{"device": "sw", "ifName": "Gi0/2", "ifIndex": "8"}, 5, 1)
+	if r := port("Gi0/2"); r.Truth != truth.OK {
+		t.Error("the measurement does not overrule the notification")
+	}
+	part := Key{Element: Part, Subject: "sw", Component: "hwPowerInvalid", Vantage: "a"}
+	trap(6, "hwPowerInvalid", "critical", map[string]string{})
+	if r := s.Snapshot(at(7)).Get(part); r.Truth != truth.Bad || !r.Since.Equal(at(6)) {
+		t.Errorf("power supply: %+v", r)
+	}
+	trap(8, "hwPowerInvalidResume", "ok", map[string]string{"clears": "hwPowerInvalid"})
+	if r := s.Snapshot(at(9)).Get(part); r.Truth != truth.OK {
+		t.Errorf("power supply that is back: %+v", r)
+	}
+	trap(8, "linkDown", "critical", map[string]string{})
+	trap(8, "coldStart", "info", map[string]string{})
+	if n := len(s.Snapshot(at(9)).Find(Key{Subject: "sw"})); n != 3 {
+		t.Errorf("%d readings, want two ports and a power supply", n)
+	}
+}
+
+func TestSameInterface(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"Gi0/1", "GigabitEthernet0/1", true}, {"GigabitEthernet0/1", "gi0/1", true}, {"Gi0/1", "Gi0/10", false},
+		{"eth0", "eth0.5", false}, {"Te1/1", "Gi1/1", false}, {"wana", "wanb", false}, {"Ethernet 1/2", "Ethernet1/2", true},
+	} {
+		if got := sameInterface(c.a, c.b); got != c.want {
+			t.Errorf("%s and %s: %t", c.a, c.b, got)
+		}
+	}
+}

@@ -43,7 +43,7 @@ func (inv *Inventory) Work(agentID string) (wire.Work, bool) {
 		w.device(&inv.Devices[i])
 	}
 	for i := range inv.Lines {
-		w.line(&inv.Lines[i])
+		w.line(&inv.Lines[i], inv.Lines)
 	}
 	work := wire.Work{Interval: agent.Interval, Targets: w.targets}
 	work.Version = version(work)
@@ -86,8 +86,9 @@ func (w *worklist) device(d *Device) {
 }
 
 // line adds the targets of a line; without an address the end that is far from
-// the agent is measured.
-func (w *worklist) line(l *Line) {
+// the agent is measured. A line test learns the addresses of the site's other
+// lines, to know when its packets took one of them instead.
+func (w *worklist) line(l *Line, all []Line) {
 	for _, t := range l.Targets {
 		if t.Agent != w.agent.ID {
 			continue
@@ -101,8 +102,30 @@ func (w *worklist) line(l *Line) {
 		if t.Role == "" {
 			t.Role = RoleLine
 		}
-		w.add(targetOf(l.ID, t), t, map[string]string{"site": l.Site, "device": l.ID, "circuit": l.Circuit})
+		bt := targetOf(l.ID, t)
+		if bt.Options["module"] == "line" && bt.Options["elsewhere"] == "" {
+			if others := addressesBeside(l, all); others != "" {
+				bt.Options["elsewhere"] = others
+			}
+		}
+		w.add(bt, t, map[string]string{"site": l.Site, "device": l.ID, "circuit": l.Circuit})
 	}
+}
+
+// addressesBeside are the ends of the other lines of a line's site.
+func addressesBeside(l *Line, all []Line) string {
+	var out []string
+	for _, o := range all {
+		if o.Site != l.Site || o.ID == l.ID {
+			continue
+		}
+		for _, a := range []string{o.AEnd.Address, o.BEnd.Address} {
+			if a != "" {
+				out = append(out, a)
+			}
+		}
+	}
+	return strings.Join(out, ",")
 }
 
 // targetOf names a target after what it measures, so that its id survives

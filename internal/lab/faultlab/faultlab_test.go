@@ -14,6 +14,7 @@ import (
 	"github.com/faultline/faultline/agent/input/snmp"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/internal/profile"
+	"github.com/faultline/faultline/plugins/bundled/database"
 	"github.com/faultline/faultline/plugins/input"
 	"github.com/faultline/faultline/rules"
 )
@@ -60,7 +61,7 @@ func TestTargets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkers := map[string]input.Checker{"snmp": devices, "probe": probe.New(probe.Options{})}
+	checkers := map[string]input.Checker{"snmp": devices, "probe": probe.New(probe.Options{}), "database": database.New(database.Options{})}
 	inv := labInventory(t)
 	for id := range agents {
 		w, _ := inv.Work(id)

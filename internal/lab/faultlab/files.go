@@ -18,6 +18,15 @@ const (
 // agents are the ids of the inventory's agents and the nodes they run in.
 var agents = map[string]string{"hq": collectorNode, "branch-1": "b1srv", "branch-2": "b2srv", "branch-3": "b3srv"}
 
+// receivers is what the agents hear: the notifications that the lab's devices
+// send them, with the credentials of the lab's documentation, and line tests.
+const receivers = `traps:
+  listen: [":162"]
+  communities: [labtrap]
+  users: [{name: trapu, auth_protocol: SHA256, auth_password: authpass-lab-1, priv_protocol: AES, priv_password: privpass-lab-1}]
+reflect: {listen: ":8862", token: lab-reflector-token}
+`
+
 // agentToken returns the token whose hash the inventory has for an agent. The
 // lab has no way in from outside, so its secrets need not be any.
 func agentToken(id string) string { return "lab-" + id }
@@ -49,8 +58,8 @@ func (w workspace) write() error {
 			w.bin, w.path("collector.yaml"), w.path("log", "collector.log"), strings.ReplaceAll(w.agentCommand(), "{node}", collectorNode)),
 	}
 	for id, node := range agents {
-		files[node+".yaml"] = fmt.Sprintf("agent: %s\ndata: %s\ninterval: 5s\ntimeout: 4s\ncollector: {url: \"http://%s\", token: %s}\n",
-			id, w.path("agent-"+node), collectorAddress, agentToken(id))
+		files[node+".yaml"] = fmt.Sprintf("agent: %s\ndata: %s\ninterval: 5s\ntimeout: 4s\ncollector: {url: \"http://%s\", token: %s}\n%s",
+			id, w.path("agent-"+node), collectorAddress, agentToken(id), receivers)
 	}
 	errs := []error{WriteInventory(w.path("inventory"))}
 	for name, text := range files {
