@@ -22,6 +22,9 @@ const (
 	AlertJoined    Kind = "alert_joined"    // Alert fires and belongs here
 	AlertResolved  Kind = "alert_resolved"  // Alert
 	AlertUnknown   Kind = "alert_unknown"   // Alert: no data about it
+	AlertLeft      Kind = "alert_left"      // Alert, ChildID, Reason: it has a cause of its own and belongs to that incident now
+	AlertsJoined   Kind = "alerts_joined"   // Alerts: many at once
+	AlertsResolved Kind = "alerts_resolved" // Alerts: many at once
 	Entered        Kind = "entered"         // Step, From, Reason, Role
 	Acked          Kind = "acked"           // a person takes it
 	Decided        Kind = "decided"         // Choice, Suggested, Comment
@@ -65,6 +68,7 @@ type Event struct {
 
 	Diagnosis      *Diagnosis    `json:"diagnosis,omitempty"`
 	Alert          *AlertRef     `json:"alert,omitempty"`
+	Alerts         []AlertRef    `json:"alerts,omitempty"` // of a storm: one event for all of a round
 	Number         string        `json:"number,omitempty"`
 	Process        string        `json:"process,omitempty"`
 	ProcessVersion string        `json:"process_version,omitempty"`

@@ -83,8 +83,10 @@ func missing(e Event) string {
 	switch e.Kind {
 	case Opened, Diagnosed:
 		return absent(e.Diagnosis == nil, "diagnosis")
-	case AlertJoined, AlertResolved, AlertUnknown:
+	case AlertJoined, AlertResolved, AlertUnknown, AlertLeft:
 		return absent(e.Alert == nil, "alert")
+	case AlertsJoined, AlertsResolved:
+		return absent(len(e.Alerts) == 0, "alerts")
 	case Entered:
 		return absent(e.Step == "", "step")
 	case Decided, VendorReported:
@@ -126,7 +128,11 @@ func (i *Incident) apply(e Event) {
 	case Diagnosed:
 		i.diagnose(e)
 	case AlertJoined, AlertResolved, AlertUnknown:
-		i.alert(e)
+		i.alert(e.Kind, *e.Alert, e.At, i.alertAt(e.Alert.Fingerprint))
+	case AlertsJoined, AlertsResolved:
+		i.alerts(e)
+	case AlertLeft:
+		i.Alerts = slices.DeleteFunc(i.Alerts, func(a AlertRef) bool { return a.Fingerprint == e.Alert.Fingerprint })
 	case RecoverySeen:
 		i.RecoveredAt = e.At
 	case RecoveryLost:
@@ -185,15 +191,35 @@ func (i *Incident) diagnose(e Event) {
 	}
 }
 
-func (i *Incident) alert(e Event) {
-	a := *e.Alert
-	at := slices.IndexFunc(i.Alerts, func(x AlertRef) bool { return x.Fingerprint == a.Fingerprint })
+// alertAt returns where the alert stands, or -1.
+func (i *Incident) alertAt(fingerprint string) int {
+	return slices.IndexFunc(i.Alerts, func(x AlertRef) bool { return x.Fingerprint == fingerprint })
+}
+
+// alerts takes what happened to many alerts at once.
+func (i *Incident) alerts(e Event) {
+	at := make(map[string]int, len(i.Alerts)+len(e.Alerts))
+	for n, a := range i.Alerts {
+		at[a.Fingerprint] = n
+	}
+	kind := map[Kind]Kind{AlertsJoined: AlertJoined, AlertsResolved: AlertResolved}[e.Kind]
+	for _, a := range e.Alerts {
+		n, known := at[a.Fingerprint]
+		if !known {
+			n, at[a.Fingerprint] = -1, len(i.Alerts)
+		}
+		i.alert(kind, a, e.At, n)
+	}
+}
+
+// alert takes what happened to one alert, which stands at the place or nowhere (-1).
+func (i *Incident) alert(kind Kind, a AlertRef, when time.Time, at int) {
 	before := AlertRef{}
 	if at >= 0 {
 		before = i.Alerts[at]
 	}
 	a.Times = max(a.Times, before.Times)
-	switch e.Kind {
+	switch kind {
 	case AlertJoined:
 		a.Firing, a.Unknown, a.ResolvedAt = true, false, time.Time{}
 		if !before.Firing && a.Times == before.Times {
@@ -203,7 +229,7 @@ func (i *Incident) alert(e Event) {
 	case AlertResolved:
 		a.Firing, a.Unknown = false, false
 		if a.ResolvedAt.IsZero() {
-			a.ResolvedAt = e.At
+			a.ResolvedAt = when
 		}
 	case AlertUnknown:
 		a.Firing, a.Unknown = before.Firing, true

@@ -105,6 +105,10 @@ type AlertRef struct {
 	Since       time.Time         `json:"since"`
 	ResolvedAt  time.Time         `json:"resolved_at,omitzero"`
 	Times       int               `json:"times"` // how often it fired: flapping
+	// Element and Symptom are the words of its rule by which diagnosis reads it,
+	// also when it is over; "" of incidents older than these fields.
+	Element string `json:"element,omitempty"`
+	Symptom string `json:"symptom,omitempty"`
 }
 
 // Clock is a running or stopped limit. Only starts, pauses, resumes and stops
