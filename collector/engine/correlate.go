@@ -14,10 +14,15 @@ import (
 type plan struct {
 	facts map[string][]incident.Event // by incident id, in order
 	open  []opening
+	fates map[string]Fate      // by fingerprint of every alert that fires
+	apart map[string]time.Time // round.apart of the next round
 }
 
 // opening is an incident to be opened.
 type opening struct {
+	id        string // "" of one that a person reports: the engine makes one
+	from      string // the incident its alerts leave
+	reason    string // why they leave it
 	diagnosis incident.Diagnosis
 	alerts    []incident.AlertRef
 	previous  string
@@ -33,6 +38,13 @@ type round struct {
 	known  map[string]alert.Alert // alerts that changed in this round, firing or not
 	settle time.Duration          // how long after a first alert resolved the rest may lag behind
 	held   map[string]bool        // fingerprints diagnose holds back
+
+	topology topology
+	quiet    []Quiet                     // in force, or over lately
+	checked  func(alert.Alert) time.Time // when what an alert is about was last measured; nil: as evaluated
+	apart    map[string]time.Time        // since when causes and their incidents have not fitted together
+	split    time.Duration               // for how long they must not
+	newID    func() string
 }
 
 // correlate joins causes to the incidents that are open: one cause, one
@@ -41,8 +53,9 @@ type round struct {
 // re-classification; further owners are folded into it); an incident that
 // already lists the cause's root as affected; else a new incident.
 func correlate(incidents []incident.Incident, r round) plan {
-	p := plan{facts: map[string][]incident.Event{}}
-	c := &correlation{round: r, plan: &p, incidents: incidents, owner: map[string]*incident.Incident{}, folded: map[string]bool{}}
+	p := plan{facts: map[string][]incident.Event{}, fates: map[string]Fate{}, apart: map[string]time.Time{}}
+	c := &correlation{round: r, plan: &p, incidents: incidents, owner: map[string]*incident.Incident{}, folded: map[string]bool{},
+		left: map[string]bool{}, renamed: map[string]bool{}}
 	for i := range incidents {
 		inc := &incidents[i]
 		if inc.State != incident.StateOpen || inc.ParentID != "" {
@@ -59,6 +72,7 @@ func correlate(incidents []incident.Incident, r round) plan {
 		c.place(cause)
 	}
 	c.followAlerts()
+	c.account()
 	return p
 }
 
@@ -70,6 +84,8 @@ type correlation struct {
 	active    []*incident.Incident // open and nobody's child
 	owner     map[string]*incident.Incident
 	folded    map[string]bool
+	left      map[string]bool // fingerprints that leave their incident in this round
+	renamed   map[string]bool // incidents re-classified in this round
 }
 
 func (c *correlation) fact(inc *incident.Incident, e incident.Event) {
@@ -88,6 +104,18 @@ func (c *correlation) place(cause incident.Diagnosis) {
 	}
 	if c.folded[home.ID] {
 		return
+	}
+	if home.Diagnosis.Cause != cause.Cause {
+		switch what, why := c.part(home, cause); what {
+		case leaves:
+			c.leave(home, cause, why)
+			return
+		case heirs:
+			c.renamed[home.ID] = true
+			c.fact(home, incident.Event{Kind: incident.Diagnosed, Diagnosis: &cause})
+		case waits:
+			return
+		}
 	}
 	c.rediagnose(home, cause)
 	c.join(home, cause)
@@ -155,9 +183,10 @@ func (c *correlation) rediagnose(inc *incident.Incident, cause incident.Diagnosi
 		// Nor does a lesser one replace a diagnosis that was certain: it explains what
 		// is left when the evidence of the greater one has healed first.
 		lesser := cause.Rank < have.Rank && !have.Provisional
-		if c.settling(inc) || c.stands(have.Cause) || lesser || c.within(inc, cause) && cause.Rank <= have.Rank {
+		if c.renamed[inc.ID] || c.settling(inc) || c.stands(have.Cause) || lesser || c.within(inc, cause) && cause.Rank <= have.Rank {
 			return
 		}
+		c.renamed[inc.ID] = true
 		c.fact(inc, incident.Event{Kind: incident.Diagnosed, Diagnosis: &cause})
 		return
 	}
@@ -225,11 +254,17 @@ func (c *correlation) explained(inc *incident.Incident, cause incident.Diagnosis
 
 // opening makes the new incident of a cause, unless nothing of it fires.
 func (c *correlation) opening(cause incident.Diagnosis) (opening, bool) {
-	o := opening{diagnosis: cause}
+	o := opening{id: c.newID(), diagnosis: cause}
 	for _, fp := range cause.Alerts {
-		if a, ok := c.firing[fp]; ok && c.owner[fp] == nil && !c.held[fp] {
-			o.alerts = append(o.alerts, refOf(a))
+		a, ok := c.firing[fp]
+		if !ok || c.owner[fp] != nil || c.held[fp] {
+			continue
 		}
+		if why := c.quieted(cause, a); why != "" {
+			c.plan.fates[fp] = Fate{Kind: FateSuppressed, Reason: why}
+			continue
+		}
+		o.alerts = append(o.alerts, refOf(a))
 	}
 	if len(o.alerts) == 0 {
 		return o, false
@@ -266,7 +301,7 @@ func (c *correlation) followAlerts() {
 // whether any is unknown.
 func (c *correlation) followOne(inc *incident.Incident) (firing, unknown bool) {
 	for _, a := range inc.Alerts {
-		if !a.Firing {
+		if !a.Firing || c.left[a.Fingerprint] {
 			continue
 		}
 		now, still := c.firing[a.Fingerprint]
@@ -292,7 +327,8 @@ func (c *correlation) followOne(inc *incident.Incident) (firing, unknown bool) {
 
 func refOf(a alert.Alert) incident.AlertRef {
 	r := incident.AlertRef{Fingerprint: a.Fingerprint, Name: a.Name, Labels: a.Labels, Firing: true,
-		Unknown: a.Truth == truth.Unknown, Since: a.ActiveAt, Times: 1}
+		Unknown: a.Truth == truth.Unknown, Since: a.ActiveAt, Times: 1,
+		Element: a.Annotations["faultline_element"], Symptom: a.Annotations["faultline_symptom"]}
 	r.Summary.ZH, r.Summary.EN = a.Annotations["summary_zh"], a.Annotations["summary_en"]
 	if r.Summary.EN == "" {
 		r.Summary.EN = a.Annotations["summary"]

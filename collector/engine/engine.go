@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/faultline/faultline/collector/alert"
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/process"
 	"github.com/faultline/faultline/collector/route"
 	"github.com/faultline/faultline/collector/sla"
@@ -23,7 +25,8 @@ type Diagnosis struct {
 	Held   map[string]bool // fingerprints that wait for more evidence
 }
 
-// Options configure an Engine. All but OnChange, Settle, Hold and Logger are required.
+// Options configure an Engine. Those from Store to
+// Now are required, without Vendor.
 type Options struct {
 	Store     Store
 	Lease     func() (generation int64, ok bool) // the fence; ok false: not ours to write
@@ -37,7 +40,18 @@ type Options struct {
 	OnChange  func(incident.Incident, []incident.Event) // after a commit; must not block
 	Settle    time.Duration                             // default 20 s, see round.settle
 	Hold      time.Duration                             // overrides every process's verify hold when > 0
+	Split     time.Duration                             // default 10 s: for how long two causes must stand side by side before one incident becomes two
 	Logger    *slog.Logger
+	// Graph is the inventory's; nil: names stand alone.
+	Graph func() *inventory.Graph
+	// Quiet returns what is in force and what ended within the last hour; nil: none.
+	Quiet func(now time.Time) []Quiet
+	// Checked returns when the thing an alert is about was last measured; zero
+	// where nothing says so. nil: alerts count as measured when evaluated.
+	Checked func(a alert.Alert) time.Time
+	// Reconsider asks whether evidence that came late settles a provisional
+	// incident that is over, and how. nil: it stays as it is.
+	Reconsider func(i incident.Incident, now time.Time) (incident.Diagnosis, bool)
 }
 
 // SiteFacts is what the engine must know of a site.
@@ -56,6 +70,9 @@ type Engine struct {
 	loaded int64      // lease generation the cache was loaded under; 0: not loaded
 	open   map[string]incident.Incident
 	past   map[string]pastIncident // by cause: the last verified or closed incident
+	apart  map[string]time.Time    // see round.apart
+	fates  map[string]Fate         // of the last round
+	asked  map[string]time.Time    // by incident: when late evidence was last looked at
 }
 
 // pastIncident is what is remembered of an incident that is over.
@@ -72,10 +89,13 @@ func New(o Options) (*Engine, error) {
 	if o.Settle == 0 {
 		o.Settle = 20 * time.Second
 	}
+	if o.Split == 0 {
+		o.Split = 10 * time.Second
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &Engine{o: o, past: map[string]pastIncident{}}, nil
+	return &Engine{o: o, past: map[string]pastIncident{}, asked: map[string]time.Time{}}, nil
 }
 
 // Replace puts other processes and calendars in place. Incidents go on with the
@@ -106,13 +126,16 @@ func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 	}
 	found := e.o.Diagnose(r.Firing, r.Now)
 	in := round{now: r.Now, causes: found.Causes, held: found.Held, settle: e.o.Settle,
-		firing: byFingerprint(r.Firing), known: byFingerprint(r.Changed)}
-	p := correlate(e.incidentsLocked(), in)
+		firing: byFingerprint(r.Firing), known: byFingerprint(r.Changed),
+		topology: e.topology(), quiet: e.quiet(r.Now), checked: e.o.Checked, apart: e.apart, split: e.o.Split, newID: newID}
+	incidents := e.incidentsLocked()
+	p := correlate(incidents, in)
+	e.reconsiderLocked(incidents, &p, r.Now)
 	c := Commit{Generation: gen, Alerts: r.Changed, DropAlerts: r.Dropped}
 	// One incident that cannot take its facts must not hold up the others: it is
 	// told again in the next round.
 	for _, id := range sortedKeys(p.facts) {
-		if err := e.addLocked(&c, id, e.routed(p.facts[id], r.Now)); err != nil {
+		if err := e.addLocked(&c, id, e.routed(bundle(p.facts[id]), r.Now)); err != nil {
 			e.o.Logger.Error("judge incident", "err", err)
 		}
 	}
@@ -121,10 +144,20 @@ func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 			e.o.Logger.Error("open incident", "cause", o.diagnosis.Cause, "err", err)
 		}
 	}
-	if len(c.Changes) == 0 && len(c.Alerts) == 0 && len(c.DropAlerts) == 0 {
-		return nil
+	if len(c.Changes) > 0 || len(c.Alerts) > 0 || len(c.DropAlerts) > 0 {
+		if err := e.commitLocked(ctx, c); err != nil {
+			return err
+		}
 	}
-	return e.commitLocked(ctx, c)
+	e.apart, e.fates = p.apart, p.fates
+	return nil
+}
+
+// Fates returns what became of every alert that fired in the last round.
+func (e *Engine) Fates() map[string]Fate {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return maps.Clone(e.fates)
 }
 
 // Opening is a fault that somebody tells of.

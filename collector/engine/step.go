@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -53,9 +54,10 @@ func (e *Engine) addOpeningLocked(ctx context.Context, c *Commit, o opening, now
 	if by.Kind == "" {
 		by = incident.System
 	}
-	id := newID()
+	id := cmp.Or(o.id, newID())
 	first := incident.Event{IncidentID: id, At: now, Kind: incident.Opened, Actor: by, Diagnosis: &o.diagnosis, Comment: o.comment,
-		Number: fmt.Sprintf("%s-%04d", day, n), Practice: site.Practice, FaultAt: earliest(o.alerts, now), PreviousID: o.previous}
+		Number: fmt.Sprintf("%s-%04d", day, n), Practice: site.Practice, FaultAt: earliest(o.alerts, now), PreviousID: o.previous,
+		ParentID: o.from, Reason: o.reason}
 	if p, ok := e.past[o.diagnosis.Cause]; ok && first.PreviousID == "" {
 		first.PreviousID = p.id
 	}
@@ -64,7 +66,7 @@ func (e *Engine) addOpeningLocked(ctx context.Context, c *Commit, o opening, now
 	for i := range o.alerts {
 		facts = append(facts, incident.Event{IncidentID: id, At: now, Kind: incident.AlertJoined, Actor: incident.System, Alert: &o.alerts[i]})
 	}
-	return id, e.stepLocked(c, incident.Incident{}, facts)
+	return id, e.stepLocked(c, incident.Incident{}, bundle(facts))
 }
 
 // addLocked makes facts about an open incident part of the commit.
@@ -103,6 +105,7 @@ func (e *Engine) stepLocked(c *Commit, before incident.Incident, facts []inciden
 	if err != nil {
 		return fmt.Errorf("incident %s: step %s: %w", facts[0].IncidentID, before.Step, err)
 	}
+	e.hush(before, facts, &res)
 	after, sealed, err := incident.Append(before, res.Events)
 	if err != nil {
 		return fmt.Errorf("incident %s: %w", facts[0].IncidentID, err)
