@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -43,6 +44,7 @@ func (c *runCmd) Run() error {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	thrift()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	a, err := app.New(cfg, app.Options{Logger: log, Version: version})
@@ -50,6 +52,18 @@ func (c *runCmd) Run() error {
 		return err
 	}
 	return a.Run(ctx)
+}
+
+// garbagePercent is by how much the heap may grow before it is cleaned. The agent
+// keeps much and makes little garbage: cleaning at 30 % instead of Go's 100 % costs
+// it a few percent of its time and saves a third of its memory.
+const garbagePercent = 30
+
+// thrift keeps the program small, unless GOGC says how large it may be.
+func thrift() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
 }
 
 type checkCmd struct {

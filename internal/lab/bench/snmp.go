@@ -338,7 +338,11 @@ func jitter(ctx context.Context, c *collector, interval, window time.Duration) (
 			} `json:"result"`
 		} `json:"data"`
 	}
-	expr := fmt.Sprintf(`ifHCInOctets{ifName="mgmt0"}[%.0fs]`, window.Seconds())
+	index, err := c.value(ctx, "min(ifIndex)")
+	if err != nil {
+		return spread{}, err
+	}
+	expr := fmt.Sprintf(`ifHCInOctets{ifIndex=%q}[%.0fs]`, index, window.Seconds())
 	if err := c.get(ctx, "/prometheus/api/v1/query?query="+url.QueryEscape(expr), &answer); err != nil {
 		return spread{}, err
 	}
