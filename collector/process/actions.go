@@ -109,7 +109,7 @@ func decisions(s *StepDef, i incident.Incident) []Action {
 		c := &s.Decide.Choices[n]
 		lacks, _ := missing(c.Needs, s, i)
 		out = append(out, Action{Kind: ActDecide, Choice: c.ID, Title: c.Title, Prompt: s.Decide.Prompt, Suggested: c.ID == suggested,
-			Missing: lacks, NeedsComment: len(lacks) > 0 || s.overrules(suggested, c.ID)})
+			Missing: lacks, NeedsComment: len(lacks) > 0 || c.Comment != "" || s.overrules(suggested, c.ID)})
 	}
 	return out
 }
@@ -254,6 +254,9 @@ func (s *StepDef) allowDecision(i incident.Incident, f incident.Event) error {
 	}
 	if err := allowWithout(c.Needs, s, i, f); err != nil {
 		return err
+	}
+	if c.Comment != "" && f.Comment == "" {
+		return refuse("请在备注中说明详细情况", "this choice is explained in a comment: say what is known")
 	}
 	suggested, err := suggestion(s, i)
 	if err != nil {

@@ -225,6 +225,9 @@ func (c *checker) decisions(path string, s *StepDef, names vocabulary) {
 		c.title(p, choice.Title)
 		c.target(p+".to", choice.To)
 		c.needs(p, choice.Needs, names)
+		if choice.Comment != "" && choice.Comment != "required" {
+			c.fault(p+".comment", "%q: want required or nothing", choice.Comment)
+		}
 	}
 }
 
@@ -310,4 +313,3 @@ func (d *Definition) reach(from string) map[string]bool {
 	}
 	return seen
 }
-

@@ -64,7 +64,7 @@ type Clock struct {
 	Stops      []string  `yaml:"stops"`
 	Pauses     []Pause   `yaml:"pauses"`
 	Asked      []string  `yaml:"asked"` // reasons for which a person may let it wait
-	Warn       string    `yaml:"warn"` // share of the target: 80%
+	Warn       string    `yaml:"warn"`  // share of the target: 80%
 	Breach     Outcome   `yaml:"breach"`
 	Late       Rung      `yaml:"late"`        // after the breach
 	Measured   bool      `yaml:"measured"`    // from the fault's beginning to its measured end
@@ -171,6 +171,7 @@ type Choice struct {
 	Title   lang.Text `yaml:"title"`
 	To      string    `yaml:"to"`
 	Reopens bool      `yaml:"reopens"` // says that the fault is not gone
+	Comment string    `yaml:"comment"` // required: the choice is explained, e.g. by the symptoms
 	Needs   []Need    `yaml:"needs"`
 }
 

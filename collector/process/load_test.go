@@ -86,11 +86,11 @@ func TestLoadFaults(t *testing.T) {
 		"notice to outsiders":    {"notify: [branch_it, hq_network]}\n      - {after: 8h", "notify: [carrier]}\n      - {after: 8h", "told by tickets"},
 		"no data proves":         {"on_no_data: unknown", "on_no_data: recovered", "it proves nothing"},
 		"no way from verify":     {"when: verified, to: confirm", "when: recovered, to: confirm", "when: verified"},
-		"unreachable step":       {"to: hq_config}", "to: hq_assist}", "nothing leads to hq_config"},
-		"nobody's reason":        {"owner: hq_network\nroles:", "owner: hq_network\nreasons: [{id: user, title: {zh-CN: 等, en: W}, owner: usr}]\nroles:", `no role "usr"`},
+		"unreachable step":       {"to: hq_config}", "to: hq_assist, comment: required}", "nothing leads to hq_config"},
+		"nobody's reason":        {"owner: user, at_most: 1d, calendar: work}\n  - {id: access", "owner: usr, at_most: 1d, calendar: work}\n  - {id: access", `no role "usr"`},
 		"dead end":               {"to: closed", "to: confirm", "no final step"},
 		"step twice":             {"- id: restart\n", "- id: triage\n", "there twice"},
-		"version":                {"version: 1", "version: 0", "count from 1"},
+		"version":                {"version: 2", "version: 0", "count from 1"},
 		"document":               {"documents: [inspection_report]", "documents: [inspection_repor]", "want one of"},
 		"warn":                   {"warn: 80%", "warn: 80", "share like 80%"},
 		"vendor kind":            {"vendor_kind: carrier", "vendor_kind: carriers", "no kind of vendor"},
@@ -124,27 +124,27 @@ func TestLoadNamesTheLine(t *testing.T) {
 
 func TestVersionsAreKeptApart(t *testing.T) {
 	one := text(t, "security.yaml")
-	two := strings.Replace(one, "version: 1", "version: 2", 1)
+	two := strings.Replace(one, "version: 2", "version: 3", 1)
 	set, err := Load(fstest.MapFS{"a.yaml": {Data: []byte(two)}, "b.yaml": {Data: []byte(one)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	latest, _ := set.Latest("security")
-	if latest.Version != 2 {
+	if latest.Version != 3 {
 		t.Fatalf("latest is %s", latest.Ref())
 	}
 	old, err := Parse("b.yaml", []byte(one))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d, ok := set.Version(old.Ref()); !ok || d.Version != 1 {
+	if d, ok := set.Version(old.Ref()); !ok || d.Version != 2 {
 		t.Fatalf("Version(%s) = %v, %v", old.Ref(), d, ok)
 	}
-	if _, ok := set.Version("security@1#000000000000"); ok {
+	if _, ok := set.Version("security@2#000000000000"); ok {
 		t.Fatal("a changed version passes for the one that was published")
 	}
 	_, err = Load(fstest.MapFS{"a.yaml": {Data: []byte(one)}, "b.yaml": {Data: []byte(one + "\n# changed")}})
-	if err == nil || !strings.Contains(err.Error(), "security@1 is in a.yaml already") {
+	if err == nil || !strings.Contains(err.Error(), "security@2 is in a.yaml already") {
 		t.Fatalf("the same version twice: %v", err)
 	}
 }
