@@ -20,14 +20,19 @@ type Calendar struct {
 
 	week     [7][]hours // by time.Weekday
 	exchange []hours    // of weekend days worked in exchange
+	country  string     // whose years it follows
 	years    map[int]*year
-	days     map[date]special // the company's or site's own dates; they win
+	days     map[date]special // the layers' own dates, the narrower layer's over the wider's; they win over years
+	layers   []string         // ids from the widest calendar to this one
 }
 
 // Calendars are all calendars of one load.
 type Calendars struct {
-	byID  map[string]*Calendar
-	years map[string]map[int]*year // by country
+	byID    map[string]*Calendar
+	years   map[string]map[int]*year // by country
+	limits  Limits
+	files   map[string]string // name → text, as loaded
+	version string
 }
 
 // Get returns the calendar with the id.
@@ -88,12 +93,14 @@ func (d date) String() string { return fmt.Sprintf("%04d-%02d-%02d", d.year, d.m
 type special struct {
 	hours []hours // none: closed
 	name  lang.Text
+	layer string // calendar that says so
 }
 
 // year is what the official notice says of one year.
 type year struct {
 	closed map[date]lang.Text
 	worked map[date]bool
+	source source
 }
 
 // Day tells what the calendar says of the date of t: whether it is worked, and
@@ -134,6 +141,9 @@ func (c *Calendar) hours(d date) ([]hours, error) {
 	}
 	return c.week[d.weekday()], nil
 }
+
+func (c *Calendar) around() bool         { return c.Always }
+func (c *Calendar) zone() *time.Location { return c.Zone }
 
 // interval is a stretch of working time.
 type interval struct{ from, to time.Time }

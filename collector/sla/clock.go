@@ -25,51 +25,59 @@ type Reading struct {
 // and a corrected calendar come out right. Where the calendar ends before the
 // due time, Elapsed is set beside the error.
 func Read(c *Calendar, target Span, marks []Mark, now time.Time) (Reading, error) {
+	return read(c, target, marks, now)
+}
+
+func read(c schedule, target Span, marks []Mark, now time.Time) (Reading, error) {
 	runs, r, err := replay(marks)
 	if err != nil || len(runs) == 0 {
 		return r, err
 	}
 	for _, run := range runs {
-		e, err := Elapsed(c, run.from, endOf(run, now))
+		e, err := elapsed(c, run.from, endOf(run, now))
 		if err != nil {
 			return r, err
 		}
 		r.Elapsed += e
 	}
-	plain, err := Due(c, runs[0].from, target)
+	plain, err := due(c, runs[0].from, target)
 	if err != nil {
 		return r, err
 	}
 	if r.Work, err = allowed(c, runs[0].from, plain, target); err != nil {
 		return r, err
 	}
-	due, reached, err := reach(c, runs, r.Work)
+	at, reached, err := reach(c, runs, r.Work)
 	if err == nil && reached {
-		r.Due = later(due, plain)
+		r.Due = later(at, plain)
 	}
 	return r, err
 }
 
 // allowed is the target in working time; a day's depends on where it begins.
-func allowed(c *Calendar, from, due time.Time, target Span) (time.Duration, error) {
+func allowed(c schedule, from, due time.Time, target Span) (time.Duration, error) {
 	if target.Days == 0 {
 		return target.Time, nil
 	}
-	return Elapsed(c, from, due)
+	return elapsed(c, from, due)
 }
 
 // Share returns when the clock reaches the share (0.8) of its target, by the
 // same arithmetic as Due; zero when it does not, as it stands.
 func Share(c *Calendar, target Span, marks []Mark, share float64) (time.Time, error) {
+	return shareAt(c, target, marks, share)
+}
+
+func shareAt(c schedule, target Span, marks []Mark, share float64) (time.Time, error) {
 	runs, _, err := replay(marks)
 	if err != nil || len(runs) == 0 {
 		return time.Time{}, err
 	}
-	due, err := Due(c, runs[0].from, target)
+	plain, err := due(c, runs[0].from, target)
 	if err != nil {
 		return time.Time{}, err
 	}
-	work, err := allowed(c, runs[0].from, due, target)
+	work, err := allowed(c, runs[0].from, plain, target)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -103,13 +111,13 @@ func replay(marks []Mark) ([]interval, Reading, error) {
 }
 
 // reach finds when the runs add up to the working time.
-func reach(c *Calendar, runs []interval, work time.Duration) (time.Time, bool, error) {
+func reach(c schedule, runs []interval, work time.Duration) (time.Time, bool, error) {
 	for _, run := range runs {
 		if run.to.IsZero() {
 			at, err := dueTime(c, run.from, work)
 			return at, err == nil, err
 		}
-		e, err := Elapsed(c, run.from, run.to)
+		e, err := elapsed(c, run.from, run.to)
 		if err != nil {
 			return time.Time{}, false, err
 		}

@@ -27,7 +27,8 @@ type yearFile struct {
 
 type source struct {
 	Document lang.Text `yaml:"document"`
-	Number   string    `yaml:"number"`
+	Number   string    `yaml:"number"` // "" when it is not known; never guessed
+	URL      string    `yaml:"url"`
 	Issued   string    `yaml:"issued"`
 	Checked  string    `yaml:"checked"` // how the dates were checked
 }
@@ -45,6 +46,7 @@ type calendarFile struct {
 	Kind       string              `yaml:"kind"`
 	ID         string              `yaml:"id"`
 	Title      lang.Text           `yaml:"title"`
+	Layer      string              `yaml:"layer"` // company, branch or site; a layer extends a wider one
 	Always     bool                `yaml:"always"`
 	Extends    string              `yaml:"extends"`
 	Zone       string              `yaml:"zone"`
@@ -64,22 +66,45 @@ type loader struct {
 	out    *Calendars
 	files  map[string]*yamlfile.File // by calendar id
 	specs  map[string]*calendarFile
+	limit  *yamlfile.File // the limits, if a file has them
 	faults []error
 }
 
 // Load reads every *.yaml file at the top of fsys: years of countries, and
 // calendars over them. All faults are reported, with file and line.
 func Load(fsys fs.FS) (*Calendars, error) {
-	l := &loader{out: &Calendars{byID: map[string]*Calendar{}, years: map[string]map[int]*year{}},
-		files: map[string]*yamlfile.File{}, specs: map[string]*calendarFile{}}
 	files, err := yamlfile.ParseAll(fsys)
+	return load(files, err)
+}
+
+// Restore loads calendars from the texts that Files returned.
+func Restore(texts map[string]string) (*Calendars, error) {
+	var files []*yamlfile.File
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		f, err := yamlfile.Parse(name, []byte(texts[name]))
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		files = append(files, f)
+	}
+	return load(files, errors.Join(faults...))
+}
+
+func load(files []*yamlfile.File, err error) (*Calendars, error) {
+	l := &loader{out: &Calendars{byID: map[string]*Calendar{}, years: map[string]map[int]*year{}, files: map[string]string{}},
+		files: map[string]*yamlfile.File{}, specs: map[string]*calendarFile{}}
 	l.add(err)
 	for _, f := range files {
+		l.out.files[f.Name] = string(f.Data)
 		l.file(f)
 	}
 	for _, id := range slices.Sorted(maps.Keys(l.specs)) {
 		l.calendar(id, nil)
 	}
+	l.out.version = versionOf(l.out.files)
+	l.limits()
 	if len(l.faults) > 0 {
 		return nil, fmt.Errorf("load calendars: %w", errors.Join(l.faults...))
 	}
@@ -111,8 +136,14 @@ func (l *loader) file(f *yamlfile.File) {
 			return
 		}
 		l.specs[c.ID], l.files[c.ID] = &c, f
+	case "Limits":
+		if l.limit != nil {
+			l.add(f.Faultf("kind", "limits are in %s already", l.limit.Name))
+			return
+		}
+		l.limit = f
 	default:
-		l.add(f.Faultf("kind", "%q: want Calendar or CalendarYear", kind))
+		l.add(f.Faultf("kind", "%q: want Calendar, CalendarYear or Limits", kind))
 	}
 }
 
@@ -122,8 +153,8 @@ func (l *loader) year(f *yamlfile.File) {
 		l.add(err)
 		return
 	}
-	if spec.Country == "" || spec.Source.Number == "" {
-		l.add(f.Faultf("country", "country and source.number are required"))
+	if spec.Country == "" || spec.Source.Document.IsZero() {
+		l.add(f.Faultf("country", "country and source.document are required: name the notice the dates come from"))
 	}
 	if l.out.years[spec.Country] == nil {
 		l.out.years[spec.Country] = map[int]*year{}
@@ -131,7 +162,7 @@ func (l *loader) year(f *yamlfile.File) {
 	if l.out.years[spec.Country][spec.Year] != nil {
 		l.add(f.Faultf("year", "%d of %s is in another file already", spec.Year, spec.Country))
 	}
-	y := &year{closed: map[date]lang.Text{}, worked: map[date]bool{}}
+	y := &year{closed: map[date]lang.Text{}, worked: map[date]bool{}, source: spec.Source}
 	for n, run := range spec.Closed {
 		l.closed(f, &spec, y, n, run)
 	}
@@ -183,15 +214,37 @@ func (l *loader) calendar(id string, chain []string) *Calendar {
 		}
 		base := *l.calendar(spec.Extends, append(chain, id))
 		base.ID, base.Title, base.days = id, spec.Title, maps.Clone(base.days)
+		base.layers = slices.Clone(base.layers)
 		cal = &base
 	}
+	cal.layers = append(cal.layers, id)
 	l.out.byID[id] = cal
+	l.layer(f, spec)
 	l.hours(f, spec, cal)
 	l.days(f, spec, cal)
 	if !cal.Always && cal.years == nil {
 		l.add(f.Faultf("country", "a working calendar names the country whose years it follows"))
 	}
 	return cal
+}
+
+// layerOrder is from wide to narrow; below the company's is the nation, which
+// is the country's years.
+var layerOrder = []string{"company", "branch", "site"}
+
+// layer checks that a narrower layer extends a wider one.
+func (l *loader) layer(f *yamlfile.File, spec *calendarFile) {
+	if spec.Layer == "" {
+		return
+	}
+	own := slices.Index(layerOrder, spec.Layer)
+	if own < 0 {
+		l.add(f.Faultf("layer", "%q: want company, branch or site", spec.Layer))
+		return
+	}
+	if base := l.specs[spec.Extends]; base != nil && base.Layer != "" && slices.Index(layerOrder, base.Layer) >= own {
+		l.add(f.Faultf("layer", "a %s calendar cannot extend the %s calendar %s", spec.Layer, base.Layer, base.ID))
+	}
 }
 
 func (l *loader) hours(f *yamlfile.File, spec *calendarFile, cal *Calendar) {
@@ -204,6 +257,7 @@ func (l *loader) hours(f *yamlfile.File, spec *calendarFile, cal *Calendar) {
 		cal.Zone = zone
 	}
 	if spec.Country != "" {
+		cal.country = spec.Country
 		if cal.years = l.out.years[spec.Country]; len(cal.years) == 0 {
 			l.add(f.Faultf("country", "no year of %q is loaded", spec.Country))
 		}
@@ -231,7 +285,7 @@ func (l *loader) days(f *yamlfile.File, spec *calendarFile, cal *Calendar) {
 			l.add(f.Faultf(path+".date", "%v", err))
 			continue
 		}
-		cal.days[d] = special{hours: l.spans(f, path+".hours", e.Hours), name: e.Name}
+		cal.days[d] = special{hours: l.spans(f, path+".hours", e.Hours), name: e.Name, layer: cal.ID}
 	}
 }
 

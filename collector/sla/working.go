@@ -4,18 +4,28 @@ import (
 	"time"
 )
 
+// schedule says when is worked: one calendar, or the versions of one that were
+// in force after each other.
+type schedule interface {
+	around() bool // every instant counts
+	zone() *time.Location
+	intervals(d date) ([]interval, error) // in order, none overlapping
+}
+
 // Elapsed returns the working time between two instants; 0 when to is not
-// after from.
-func Elapsed(c *Calendar, from, to time.Time) (time.Duration, error) {
+// after from. A date whose year nobody entered is an UnknownYear error.
+func Elapsed(c *Calendar, from, to time.Time) (time.Duration, error) { return elapsed(c, from, to) }
+
+func elapsed(c schedule, from, to time.Time) (time.Duration, error) {
 	if !to.After(from) {
 		return 0, nil
 	}
-	if c.Always {
+	if c.around() {
 		return to.Sub(from), nil
 	}
-	last := dateOf(to.In(c.Zone))
+	last := dateOf(to.In(c.zone()))
 	var sum time.Duration
-	for d := dateOf(from.In(c.Zone)); !last.before(d); d = d.next() {
+	for d := dateOf(from.In(c.zone())); !last.before(d); d = d.next() {
 		day, err := c.intervals(d)
 		if err != nil {
 			return 0, err
@@ -37,17 +47,21 @@ func Due(c *Calendar, from time.Time, s Span) (time.Time, error) {
 	if err := s.Check(c); err != nil {
 		return time.Time{}, err
 	}
+	return due(c, from, s)
+}
+
+func due(c schedule, from time.Time, s Span) (time.Time, error) {
 	if s.Days > 0 {
 		return dueDays(c, from, s.Days)
 	}
 	return dueTime(c, from, s.Time)
 }
 
-func dueTime(c *Calendar, from time.Time, work time.Duration) (time.Time, error) {
-	if c.Always || work <= 0 {
+func dueTime(c schedule, from time.Time, work time.Duration) (time.Time, error) {
+	if c.around() || work <= 0 {
 		return from.Add(max(work, 0)).UTC(), nil
 	}
-	for d := dateOf(from.In(c.Zone)); ; d = d.next() {
+	for d := dateOf(from.In(c.zone())); ; d = d.next() {
 		day, err := c.intervals(d)
 		if err != nil {
 			return time.Time{}, err
@@ -66,31 +80,27 @@ func dueTime(c *Calendar, from time.Time, work time.Duration) (time.Time, error)
 	}
 }
 
-func dueDays(c *Calendar, from time.Time, days int) (time.Time, error) {
-	if c.Always {
+func dueDays(c schedule, from time.Time, days int) (time.Time, error) {
+	if c.around() {
 		return from.Add(time.Duration(days) * 24 * time.Hour).UTC(), nil
 	}
 	start, err := nextWork(c, from)
 	if err != nil {
 		return time.Time{}, err
 	}
-	start = start.In(c.Zone)
+	start = start.In(c.zone())
 	d := dateOf(start)
+	var day []interval
 	for days > 0 {
 		d = d.next()
-		spans, err := c.hours(d)
-		if err != nil {
+		if day, err = c.intervals(d); err != nil {
 			return time.Time{}, err
 		}
-		if len(spans) > 0 {
+		if len(day) > 0 {
 			days--
 		}
 	}
-	day, err := c.intervals(d)
-	if err != nil {
-		return time.Time{}, err
-	}
-	same := time.Date(d.year, d.month, d.day, start.Hour(), start.Minute(), start.Second(), start.Nanosecond(), c.Zone)
+	same := time.Date(d.year, d.month, d.day, start.Hour(), start.Minute(), start.Second(), start.Nanosecond(), c.zone())
 	return clamp(day, same).UTC(), nil
 }
 
@@ -107,8 +117,8 @@ func clamp(day []interval, t time.Time) time.Time {
 }
 
 // nextWork returns the first instant from t on at which work goes on.
-func nextWork(c *Calendar, t time.Time) (time.Time, error) {
-	for d := dateOf(t.In(c.Zone)); ; d = d.next() {
+func nextWork(c schedule, t time.Time) (time.Time, error) {
+	for d := dateOf(t.In(c.zone())); ; d = d.next() {
 		day, err := c.intervals(d)
 		if err != nil {
 			return time.Time{}, err
