@@ -9,8 +9,8 @@ import (
 	"github.com/faultline/faultline/internal/lang"
 )
 
-// message is what a person reads.
-type message struct{ subject, body string }
+// message is what a person reads, and its parts.
+type message struct{ subject, body, site, tag string }
 
 // reason is what a message is about: a tag for the subject and a sentence, in
 // which %s is the detail that the reason carries.
@@ -105,7 +105,7 @@ func (e *Executor) write(j outbox.Job, language string) message {
 	add("vendor", i.VendorName)
 	add("note", j.Effect.Params[effect.Comment])
 	subject := "[FL#" + i.Number + "] " + drill + r.tag.In(l) + lang.Text{ZH: "：", EN: ": "}.In(l) + i.Diagnosis.Title.In(l)
-	return message{subject: strings.Join(strings.Fields(subject), " "), body: strings.Join(lines, "\n") + "\n"}
+	return message{subject: strings.Join(strings.Fields(subject), " "), body: strings.Join(lines, "\n") + "\n", site: site, tag: drill + r.tag.In(l)}
 }
 
 // text is the reason's sentence with its detail.
