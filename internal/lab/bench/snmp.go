@@ -34,15 +34,30 @@ const (
 	deadDevices = 20 // of snmpDevices, in the run for jitter
 )
 
-// measureSNMP polls devices that a responder plays, with the agent and with peers.
+// measureSNMP compares what the agent and its peers use for the same sweeps.
 func measureSNMP(ctx context.Context, o options) (table, error) {
-	t := table{Name: fmt.Sprintf("snmp: %d devices of %d varbinds every %s, watched for %s", snmpDevices, snmpRows*len(ifColumns), snmpInterval, o.window)}
+	return withResponder(ctx, o, fmt.Sprintf("snmp: %d devices of %d varbinds every %s, watched for %s", snmpDevices, snmpRows*len(ifColumns), snmpInterval, o.window), measureSweeps)
+}
+
+// measureSNMPMany polls many small devices seldom.
+func measureSNMPMany(ctx context.Context, o options) (table, error) {
+	return withResponder(ctx, o, fmt.Sprintf("snmp-many: %d devices every %s on one core", manyDevices, manyInterval), measureMany)
+}
+
+// measureSNMPDead looks how evenly devices are polled beside dead ones.
+func measureSNMPDead(ctx context.Context, o options) (table, error) {
+	return withResponder(ctx, o, fmt.Sprintf("snmp-dead: %d of %d devices do not answer", deadDevices, snmpDevices), measureJitter)
+}
+
+// withResponder measures with the program that plays the devices, where it is at hand.
+func withResponder(ctx context.Context, o options, name string, measure func(context.Context, options, string, *table) error) (table, error) {
+	t := table{Name: name}
 	bin, err := buildResponder(ctx, o)
 	if err != nil {
 		t.note("Not measured: %v.", err)
 		return t, nil
 	}
-	return t, errors.Join(measureSweeps(ctx, o, bin, &t), measureMany(ctx, o, bin, &t), measureJitter(ctx, o, bin, &t))
+	return t, measure(ctx, o, bin, &t)
 }
 
 // measureSweeps compares what the agent and its peers use for the same work.
