@@ -67,6 +67,7 @@ type App struct {
 
 	hear    receivers
 	authors authors
+	traps   trapSeries
 
 	mu      sync.Mutex             // guards the fields below
 	handed  []base.Target          // what the collector handed out last
@@ -189,6 +190,9 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.uplink.Run(ctx) })
 	g.Go(func() error { return a.control.Run(ctx) })
 	a.hear.run(ctx, g)
+	if a.hear.traps != nil {
+		g.Go(func() error { return a.renewTraps(ctx) })
+	}
 	if a.cfg.Listen != "" {
 		g.Go(func() error { return a.serveStatus(ctx) })
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -202,6 +203,8 @@ func (a *App) keepEvents(events []base.Event) error {
 	if err != nil {
 		a.lost.WithLabelValues(spool.Events.String()).Add(float64(len(events)))
 		a.log.Error("keep notifications", "count", len(events), "err", err)
+		return err
 	}
-	return err
+	a.keep(base.Batch{Samples: a.traps.note(events, time.Now())}, nil)
+	return nil
 }

@@ -15,6 +15,7 @@ var relations = []string{
 	"alert",   // it is the alert the hypothesis was tried on
 	"behind",  // it is about something reached through the root alone
 	"lines",   // it is about a line that ends at the root or behind it
+	"answers", // it is about another line of the site whose answers come back over the root
 	"ports",   // it is about a port that leads to the root, or a port of the root
 	"site",    // it is about anything of the root's site
 	"carrier", // it is about a line of the root, a carrier
@@ -120,6 +121,9 @@ func (s *scene) stands(relation string, f fact, r root) bool {
 		return slices.Contains(r.behind, f.subject) || f.subject != r.device && slices.Contains(r.down, f.subject)
 	case "lines":
 		return s.lineAt(f.subject, r)
+	case "answers":
+		l, ok := s.graph.Line(f.subject)
+		return ok && f.subject != r.device && s.returnsOver(l) == r.device && s.noWorse(f.subject, r.device)
 	case "ports":
 		return f.element == evidence.Port && s.portAt(f, r)
 	case "site":

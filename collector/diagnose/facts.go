@@ -1,5 +1,7 @@
 package diagnose
 
+import "reflect"
+
 // The facts are what conditions of rules may ask, by scope. A name that is not
 // here is an error when the rules are loaded.
 
@@ -42,6 +44,22 @@ type symptomFacts struct {
 	Exhausted   bool `expr:"exhausted"`
 	Refused     bool `expr:"refused"`
 	Replication bool `expr:"replication"`
+	Rerouted    bool `expr:"rerouted"`   // traffic takes another way than the declared one
+	Changed     bool `expr:"changed"`    // its configuration
+	Overload    bool `expr:"overload"`   // of a UPS or PDU
+	Smoke       bool `expr:"smoke"`      //
+	Heating     bool `expr:"heating"`    // at this pace a limit is reached soon
+	Starved     bool `expr:"starved"`    // of memory
+	Filling     bool `expr:"filling"`    // at this pace a disk is full soon
+	ReadOnly    bool `expr:"read_only"`  // a file system
+	Stopped     bool `expr:"stopped"`    // a service, as its host says
+	Expiring    bool `expr:"expiring"`   // a certificate
+	Storm       bool `expr:"storm"`      // of broadcasts
+	Conflict    bool `expr:"conflict"`   // an address used twice
+	Duplex      bool `expr:"duplex"`     // two ends disagree
+	Dim         bool `expr:"dim"`        // light at an optic
+	Stranger    bool `expr:"stranger"`   // a device nobody knows
+	SecondDHCP  bool `expr:"rogue_dhcp"` // a DHCP server nobody knows
 	Other       bool `expr:"other"`
 }
 
@@ -103,12 +121,17 @@ type portFacts struct {
 
 // lineFacts are about one line.
 type lineFacts struct {
-	Dead    bool         `expr:"dead"`   // nothing comes back across it
-	Near    string       `expr:"near"`   // the device at head office's end
-	Far     string       `expr:"far"`    // the device at the branch's end
-	Steady  bool         `expr:"steady"` // what it leads to, or another line of the site, has been well without a break since before it died
-	Others  string       `expr:"others"` // the site's other lines: ok when one is
-	Latest  bool         `expr:"latest"` // it died after the others
+	Dead   bool   `expr:"dead"`   // nothing comes back across it
+	Near   string `expr:"near"`   // the device at head office's end
+	Far    string `expr:"far"`    // the device at the branch's end
+	Steady bool   `expr:"steady"` // what it leads to, or another line of the site, has been well without a break since before it died
+	Others string `expr:"others"` // the site's other lines: ok when one is
+	Latest bool   `expr:"latest"` // it died after the others
+	// Its answers come back over another line of the site, the one that is
+	// preferred; and that one is as lossy or slow itself.
+	ReturnsElsewhere bool `expr:"returns_elsewhere"`
+	ByReturn         bool `expr:"by_return"`
+
 	APort   portFacts    `expr:"a_port"`
 	BPort   portFacts    `expr:"b_port"`
 	Awaited bool         `expr:"awaited"`
@@ -189,64 +212,20 @@ var environments = map[string]any{
 	"device": deviceEnv{}, "port": portEnv{}, "alert": alertEnv{},
 }
 
-// set marks a symptom.
-func (f *symptomFacts) set(symptom string) {
-	switch symptom {
-	case "blocked":
-		f.Blocked = true
-	case "exhausted":
-		f.Exhausted = true
-	case "refused":
-		f.Refused = true
-	case "replication":
-		f.Replication = true
-	case "dead":
-		f.Dead = true
-	case "lossy":
-		f.Lossy = true
-	case "slow":
-		f.Slow = true
-	case "silent":
-		f.Silent = true
-	case "mute":
-		f.Mute = true
-	case "not_serving":
-		f.NotServing = true
-	case "down":
-		f.Down = true
-	case "admin_down":
-		f.AdminDown = true
-	case "flapping":
-		f.Flapping = true
-	case "errors":
-		f.Errors = true
-	case "on_battery":
-		f.OnBattery = true
-	case "battery_low":
-		f.BatteryLow = true
-	case "bypass":
-		f.Bypass = true
-	case "hot":
-		f.Hot = true
-	case "humid":
-		f.Humid = true
-	case "cooling":
-		f.Cooling = true
-	case "door":
-		f.Door = true
-	case "leak":
-		f.Leak = true
-	case "part":
-		f.Part = true
-	case "full":
-		f.Full = true
-	case "busy":
-		f.Busy = true
-	case "skewed":
-		f.Skewed = true
-	case "guessed":
-		f.Guessed = true
-	default:
-		f.Other = true
+// symptomFields are the fields of symptomFacts by the words of alerts.
+var symptomFields = func() map[string]int {
+	out, t := map[string]int{}, reflect.TypeFor[symptomFacts]()
+	for i := range t.NumField() {
+		out[t.Field(i).Tag.Get("expr")] = i
 	}
+	return out
+}()
+
+// set marks a symptom; one that is not known is marked as other.
+func (f *symptomFacts) set(symptom string) {
+	i, known := symptomFields[symptom]
+	if !known {
+		i = symptomFields["other"]
+	}
+	reflect.ValueOf(f).Elem().Field(i).SetBool(true)
 }

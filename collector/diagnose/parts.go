@@ -198,7 +198,49 @@ func (s *scene) line(l inventory.Line) (lineFacts, time.Time) {
 		f.Others = worseOf(f.Others, other.is)
 		f.Latest = f.Latest && !other.since.After(st.since)
 	}
+	if back := s.returnsOver(l); back != "" {
+		f.ReturnsElsewhere = true
+		f.ByReturn = s.noWorse(l.ID, back)
+	}
 	return f, st.since
+}
+
+// returnsOver is the other line of the site over which answers to tests of this
+// one come back: who is asked across a second line answers by the way he prefers,
+// the first that lives. It is "" for the preferred line itself.
+func (s *scene) returnsOver(l inventory.Line) string {
+	for _, o := range s.graph.LinesOf(l.Site) {
+		if s.lineState(o.ID).is == isBad {
+			continue
+		}
+		if o.ID == l.ID {
+			return ""
+		}
+		return o.ID
+	}
+	return ""
+}
+
+// tolerance is by how much a line may measure worse than the one its answers come
+// back over and still owe that to it: two short tests of one loss differ so.
+const tolerance = 1.25
+
+// noWorse tells whether what fires about a line's quality fires about the other
+// line too, and no less there.
+func (s *scene) noWorse(line, other string) bool {
+	found := false
+	for _, a := range s.about[line] {
+		if a.symptom != "lossy" && a.symptom != "slow" {
+			continue
+		}
+		if !slices.ContainsFunc(s.about[other], func(b fact) bool {
+			return b.Name == a.Name && a.Value <= tolerance*b.Value || a.symptom == "slow" && b.symptom == "lossy"
+		}) {
+			return false
+		}
+		found = true
+	}
+	return found
 }
 
 func (s *scene) endState(e inventory.End, onset time.Time) state {

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,8 +15,7 @@ import (
 
 // symptoms are the words by which alerts say what is wrong (the annotation
 // faultline_symptom). Rules explain symptoms, never alerts by name.
-var symptoms = []string{"dead", "lossy", "slow", "silent", "mute", "not_serving", "down", "admin_down", "flapping", "errors",
-	"on_battery", "battery_low", "bypass", "hot", "humid", "cooling", "door", "leak", "part", "full", "busy", "skewed", "guessed", "blocked", "exhausted", "refused", "replication", "other"}
+var symptoms = slices.Sorted(maps.Keys(symptomFields))
 
 // fact is one firing alert as diagnosis reads it.
 type fact struct {

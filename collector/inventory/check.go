@@ -21,7 +21,7 @@ var (
 		"pdu", "storage", "bmc", "printer", "other"}
 	dependencyKinds = []string{"", ForNetwork, ForPower}
 	lineRoles       = []string{"main", "backup"}
-	targetRoles     = []string{"", RoleLine, RoleGateway, RoleWANRouter, RoleDevice, RoleService, RoleDatabase, RoleAgentHost}
+	targetRoles     = []string{"", RoleLine, RolePath, RoleGateway, RoleWANRouter, RoleDevice, RoleService, RoleDatabase, RoleAgentHost}
 	vendorKinds     = []string{"carrier", "equipment supplier", "UPS maintainer", "db vendor"}
 	contractKinds   = []string{"warranty", "maintenance"}
 	languages       = []string{"", lang.ZH, lang.EN}

@@ -18,6 +18,7 @@ import (
 // Roles of targets: the label role, by which rules know what a probe means.
 const (
 	RoleLine      = "line"       // across a line, its far end
+	RolePath      = "path"       // to a host behind a line, by the way that traffic takes
 	RoleGateway   = "gateway"    // from an agent to its own LAN's gateway
 	RoleWANRouter = "wan_router" // from head office to a branch's router
 	RoleDevice    = "device"
