@@ -17,6 +17,7 @@ type Learned struct {
 	Repetitions int       `json:"repetitions,omitempty"` // that the agent gives whatever is asked; 0: no such bound met
 	Bytes       int       `json:"bytes,omitempty"`       // of one variable binding, about
 	Rows        []int     `json:"rows,omitempty"`        // of each column when it was read last; -1: not known
+	Behind      []int     `json:"behind,omitempty"`      // columns that the last walk, cut short, did not finish, the longest waiting first
 	NextSince   time.Time `json:"next_since,omitzero"`   // since when GETBULK is known not to work here
 }
 
@@ -50,8 +51,17 @@ func (l *Learned) begin(now time.Time, n int) {
 	}
 	l.Repetitions = max(l.Repetitions, 0)
 	if len(l.Rows) != n {
-		l.Rows = slices.Repeat([]int{unknown}, n)
+		l.Rows, l.Behind = slices.Repeat([]int{unknown}, n), nil
 	}
+}
+
+// turn is the place of a column in a walk: those that walks cut short have left
+// over come first, so that a device too slow for all shows each of them in turn.
+func (l *Learned) turn(column int) int {
+	if i := slices.Index(l.Behind, column); i >= 0 {
+		return i
+	}
+	return len(l.Behind)
 }
 
 // old tells whether what was found at a time is to be tried again.

@@ -14,7 +14,7 @@ type walk struct {
 	now     time.Time
 	visit   func(column int, index []byte, v Value)
 	columns []column
-	order   []int // of columns, those with most rows first
+	order   []int // of columns: those left over last time, then those with most rows
 	picked  []int // columns of the request under way
 	ask     [][]byte
 
@@ -75,7 +75,9 @@ func (w *walk) begin(l *Learned, columns []OID, visit func(int, []byte, Value)) 
 		w.columns[i].begin(root)
 		w.order = append(w.order, i)
 	}
-	slices.SortStableFunc(w.order, func(a, b int) int { return cmp.Compare(l.Rows[b], l.Rows[a]) })
+	slices.SortStableFunc(w.order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(l.turn(a), l.turn(b)), cmp.Compare(l.Rows[b], l.Rows[a]))
+	})
 	w.begun()
 }
 
@@ -156,6 +158,12 @@ func (w *walk) answered(r *Reply) {
 // end notes what was learned and makes the outcome.
 func (w *walk) end(err error) {
 	w.out.Columns = make([]ColumnOutcome, len(w.columns))
+	w.l.Behind = w.l.Behind[:0]
+	for _, i := range w.order {
+		if err != nil && !w.columns[i].done {
+			w.l.Behind = append(w.l.Behind, i)
+		}
+	}
 	for i := range w.columns {
 		c := &w.columns[i]
 		o := c.outcome(err)

@@ -194,6 +194,40 @@ func TestWalkDeadline(t *testing.T) {
 	got.complete(t, gridColumns, gridRows)
 }
 
+// TestWalkGoesOn: columns that a walk cut short did not finish come first in the
+// next, so that a device too slow for its table shows each of them in turn.
+func TestWalkGoesOn(t *testing.T) {
+	const columns, rows = 8, 30
+	f := newFake(t, grid(columns, rows))
+	s := f.session(nil)
+	l := &Learned{Varbinds: 10, Refused: 11, RefusedAt: time.Now(), Columns: 2, NarrowAt: time.Now()}
+	whole := map[int]bool{}
+	for walks := 1; len(whole) < columns; walks++ {
+		if walks > 6 {
+			t.Fatalf("after %d walks that were cut short only %d of %d columns were ever whole", walks-1, len(whole), columns)
+		}
+		n := 0
+		f.breaks(func(_ request, a *answer) {
+			n++
+			a.silent = n > 16 // two columns take a dozen requests
+		})
+		o, err := s.Walk(context.Background(), l, columnsOf(columns), func(int, []byte, Value) {})
+		if err == nil {
+			t.Fatal("the walk was not cut short")
+		}
+		for i, c := range o.Columns {
+			whole[i] = whole[i] || c.Fault == nil
+			if !whole[i] {
+				delete(whole, i)
+			}
+		}
+	}
+	f.breaks(nil)
+	if _, err := s.Walk(context.Background(), l, columnsOf(columns), func(int, []byte, Value) {}); err != nil || len(l.Behind) > 0 {
+		t.Errorf("after a whole walk: %v, behind %v", err, l.Behind)
+	}
+}
+
 // TestBulkIsTriedAgain: GETBULK that did not work is tried again after a while,
 // with little, by every table but only once for the device.
 func TestBulkIsTriedAgain(t *testing.T) {
