@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/faultline/faultline/internal/lab/need"
 )
 
 // required is what `snmp describe` has to find in the recorded devices, as shares
@@ -35,29 +37,14 @@ func TestDescribeScore(t *testing.T) {
 	}
 }
 
-// sharedFiles returns the directory of recordings and tools, or skips the test;
-// in CI their absence is a failure.
+// sharedFiles returns the directory of recordings and tools.
 func sharedFiles(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv("FAULTLINE_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared")
+	if _, err := exec.LookPath("python3"); err != nil {
+		need.Missing(t, "no python3: %v", err)
 	}
-	dir, err := filepath.Abs(dir)
-	if err == nil {
-		_, err = os.Stat(filepath.Join(dir, "tools", "score_describe.py"))
-	}
-	if err == nil {
-		_, err = exec.LookPath("python3")
-	}
-	switch {
-	case err == nil:
-	case os.Getenv("CI") == "true":
-		t.Fatal(err)
-	default:
-		t.Skipf("no recorded devices or no python3: %v", err)
-	}
-	return dir
+	need.Shared(t, "tools", "score_describe.py")
+	return need.Shared(t)
 }
 
 // build makes a program as it is shipped.

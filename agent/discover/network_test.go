@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/agent/snmp"
+	"github.com/faultline/faultline/internal/lab/need"
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/internal/secret"
 	"github.com/faultline/faultline/rules"
@@ -80,7 +81,7 @@ func profiles(t testing.TB) *profile.Set {
 func replay(t testing.TB, address, data, community string, flags ...string) {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join(shared(), "tools", "snmpreplay")); err != nil {
-		t.Skip("no responder for recordings: set FAULTLINE_SHARED to where it is")
+		need.Missing(t, "no responder for recordings: set FAULTLINE_SHARED to where it is")
 	}
 	bin, err := responder()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/faultline/faultline/agent/discover/topology"
 	"github.com/faultline/faultline/agent/snmp"
+	"github.com/faultline/faultline/internal/lab/need"
 	"github.com/faultline/faultline/internal/secret"
 )
 
@@ -28,7 +29,7 @@ func TestRecordings(t *testing.T) {
 	}
 	files, err := filepath.Glob(filepath.Join(data, "*.snmprec"))
 	if err != nil || len(files) == 0 {
-		t.Skip("no recorded devices: set FAULTLINE_SHARED to where they are")
+		need.Missing(t, "no recorded devices: set FAULTLINE_SHARED to where they are")
 	}
 	address := hostPort("127.0.0.1", freePort(t))
 	replay(t, address, data, "vrp_5720")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/agent/snmp"
+	"github.com/faultline/faultline/internal/lab/need"
 	"github.com/faultline/faultline/internal/profile"
 )
 
@@ -63,7 +64,7 @@ func TestDraftInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(data); err != nil {
-		t.Skip("no recorded devices: set FAULTLINE_SHARED to where they are")
+		need.Missing(t, "no recorded devices: set FAULTLINE_SHARED to where they are")
 	}
 	address := hostPort("127.0.0.1", freePort(t))
 	replay(t, address, data, "vrp_5720", "-serial", "-per-varbind", "2ms")

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/agent/snmp"
+	"github.com/faultline/faultline/internal/lab/need"
 	"github.com/faultline/faultline/internal/secret"
 )
 
@@ -62,7 +63,7 @@ func recordings(t testing.TB) string {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(data); err != nil {
-		t.Skip("no recorded devices: set FAULTLINE_SHARED to where they are")
+		need.Missing(t, "no recorded devices: set FAULTLINE_SHARED to where they are")
 	}
 	return data
 }

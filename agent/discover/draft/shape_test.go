@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/faultline/faultline/internal/lab/need"
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/rules"
 )
@@ -98,7 +99,7 @@ func recordings(t testing.TB) []string {
 	}
 	files, err := filepath.Glob(filepath.Join(root, "data", "snmp", "dev", "*.snmprec"))
 	if err != nil || len(files) == 0 {
-		t.Skip("no recorded devices: set FAULTLINE_SHARED to where they are")
+		need.Missing(t, "no recorded devices: set FAULTLINE_SHARED to where they are")
 	}
 	return files
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faultline/faultline/agent/input/snmp"
+	"github.com/faultline/faultline/internal/lab/need"
 	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/plugins/input"
 )
@@ -28,7 +29,7 @@ func recordings(t testing.TB) (data, bin string) {
 	}
 	data = filepath.Join(root, "data", "snmp", "dev")
 	if _, err := os.Stat(data); err != nil {
-		t.Skip("no recorded devices: set FAULTLINE_SHARED to where they are")
+		need.Missing(t, "no recorded devices: set FAULTLINE_SHARED to where they are")
 	}
 	bin = filepath.Join(t.TempDir(), "snmpreplay")
 	build := exec.Command("go", "build", "-o", bin, ".")
