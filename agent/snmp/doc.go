@@ -4,5 +4,6 @@
 // row and says what it could not read. Values are decoded where they lie in the
 // received packet.
 //
-// It knows no profile and no metric, listens to no traps and sets nothing.
+// It also decodes notifications (traps and informs) for agent/trap, which listens
+// for them. It knows no profile and no metric, and sets nothing on a device.
 package snmp
