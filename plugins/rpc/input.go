@@ -46,8 +46,14 @@ func (s *inputServer) Gather(r *pluginpb.GatherRequest, stream grpc.ServerStream
 		return status.Errorf(codes.Unavailable, "target %s: the reading before this one has not ended", t.ID)
 	}
 	defer s.end(t.ID)
+	ctx := stream.Context()
+	if t.Timeout > 0 { // a little before the host's own, so that the outcome arrives
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t.Timeout)
+		defer cancel()
+	}
 	w := newWriter(stream.Send)
-	err := s.input.Gather(stream.Context(), t, w)
+	err := s.input.Gather(ctx, t, w)
 	o := &pluginpb.Outcome{}
 	var partial input.Partial
 	switch {
