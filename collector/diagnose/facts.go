@@ -44,6 +44,7 @@ type symptomFacts struct {
 	Exhausted   bool `expr:"exhausted"`
 	Refused     bool `expr:"refused"`
 	Replication bool `expr:"replication"`
+	LargeLost   bool `expr:"large_lost"` // packets of full size, which passed before
 	Rerouted    bool `expr:"rerouted"`   // traffic takes another way than the declared one
 	Changed     bool `expr:"changed"`    // its configuration
 	Overload    bool `expr:"overload"`   // of a UPS or PDU

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/metricstore"
 )
 
 // fault is something wrong with the world for a time.
@@ -31,6 +32,50 @@ type fault struct {
 	Slow      string        `yaml:"slow"`
 	Guessed   string        `yaml:"guessed"`
 	Part      string        `yaml:"part"` // DEVICE:SENSOR that the device reports as failed
+	Say       []utterance   `yaml:"say"`  // series that the world itself does not make
+}
+
+// utterance is a series that an agent sends every poll, before and during a fault.
+type utterance struct {
+	Agent  string            `yaml:"agent"`
+	Metric string            `yaml:"metric"`
+	Labels map[string]string `yaml:"labels"`
+	Before *float64          `yaml:"before"` // its value without the fault; nothing: it is not there
+	Value  float64           `yaml:"value"`  // its value in the fault
+	Pace   float64           `yaml:"pace"`   // added a second since the fault began
+	Moment bool              `yaml:"moment"` // the value is a time: that of the fault, plus value seconds
+}
+
+// say returns what is said at a moment.
+func (u utterance) say(f fault, w *world, at time.Time) (metricstore.Series, bool) {
+	began := w.start.Add(f.At)
+	v := u.Value + u.Pace*at.Sub(began).Seconds()
+	if u.Moment {
+		v = float64(began.Unix()) + u.Value
+	}
+	if on := !at.Before(began) && (f.Until == 0 || at.Before(w.start.Add(f.Until))); !on {
+		if u.Before == nil {
+			return metricstore.Series{}, false
+		}
+		v = *u.Before
+	}
+	m := maker{labels: u.Labels, agent: u.Agent, at: at}
+	m.put(u.Metric, v)
+	return m.out[0], true
+}
+
+// utter sends what the faults say, at every poll.
+func (w *world) utter() {
+	if w.now.Unix()%int64(pollEvery/time.Second) != 0 {
+		return
+	}
+	for _, f := range w.faults {
+		for _, u := range f.Say {
+			if s, ok := u.say(f, w, w.now); ok {
+				w.backlog[u.Agent] = append(w.backlog[u.Agent], s)
+			}
+		}
+	}
 }
 
 func (w *world) active(at time.Time) []fault {

@@ -230,11 +230,11 @@ const tolerance = 1.25
 func (s *scene) noWorse(line, other string) bool {
 	found := false
 	for _, a := range s.about[line] {
-		if a.symptom != "lossy" && a.symptom != "slow" {
+		if a.symptom != "lossy" && a.symptom != "slow" && a.symptom != "large_lost" {
 			continue
 		}
 		if !slices.ContainsFunc(s.about[other], func(b fact) bool {
-			return b.Name == a.Name && a.Value <= tolerance*b.Value || a.symptom == "slow" && b.symptom == "lossy"
+			return b.Name == a.Name && a.Value <= tolerance*b.Value || a.symptom != "lossy" && b.symptom == "lossy"
 		}) {
 			return false
 		}

@@ -120,6 +120,7 @@ func (w *world) run(d time.Duration) {
 		for _, key := range sorted(w.polls) {
 			w.poll(w.polls[key])
 		}
+		w.utter()
 		w.deliver()
 		w.append(heartbeatVantage, w.beats.Series())
 		if w.now.Before(w.start.Add(-5*time.Second)) && w.now.Second()%5 != 0 {
