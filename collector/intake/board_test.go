@@ -144,6 +144,10 @@ func TestMerge(t *testing.T) {
 	if got := merge(report("A", 0, 6*time.Minute), report("A", 0, 5*time.Minute), t0.Add(7*time.Minute)); !got.EndsAt.Equal(t0.Add(6 * time.Minute)) {
 		t.Errorf("two ends: %+v", got)
 	}
+	unnamed := report("A", -time.Second, -time.Second) // its sender's clock is behind ours and names no beginning
+	if got := merge(report("A", 0, 9*time.Minute), unnamed, t0.Add(time.Minute)); !got.Resolved(t0.Add(time.Minute)) {
+		t.Errorf("an end without a beginning: %+v", got)
+	}
 	acked := report("A", 0, 9*time.Minute)
 	acked.AckedBy = "zhang"
 	if got := merge(acked, report("A", 0, 10*time.Minute), t0); got.AckedBy != "zhang" {

@@ -39,8 +39,8 @@ func merge(old, fresh Alert, now time.Time) Alert {
 	switch {
 	case old.Resolved(now) && !over:
 		return fresh // a new occurrence, or one that is not over after all
-	case !old.Resolved(now) && over && fresh.EndsAt.Before(old.StartsAt):
-		return old // the end of an earlier occurrence, late
+	case !old.Resolved(now) && over && fresh.StartsAt.Before(fresh.EndsAt) && fresh.EndsAt.Before(old.StartsAt):
+		return old // the end of an earlier occurrence, late; one that names no beginning ends whatever is open
 	case over && old.EndsAt.After(fresh.EndsAt) && old.Resolved(now):
 		fresh.EndsAt = old.EndsAt
 	}
