@@ -307,6 +307,14 @@ func (s *Set) With(d *Definition) *Set {
 	return out
 }
 
+// Replacing returns a set in which the definition is the one in force, as a
+// draft that is tried would be.
+func (s *Set) Replacing(d *Definition) *Set {
+	out := &Set{latest: maps.Clone(s.latest), byRef: maps.Clone(s.byRef)}
+	out.byRef[d.Ref()], out.latest[d.ID] = d, d
+	return out
+}
+
 // Keeping returns a set that also holds every version of an older set, so that
 // incidents opened on one of them go on with it.
 func (s *Set) Keeping(older *Set) *Set {

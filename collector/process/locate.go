@@ -39,25 +39,31 @@ func (f *Fault) Error() string {
 	return out + "\n    " + f.Source + "\n    " + pad + "^"
 }
 
-// Locator finds the places of values in a file.
+// Locator finds the places of values in a file. It is not for several
+// goroutines: it reads the syntax when it is first asked.
 type Locator struct {
 	name  string
+	data  []byte
 	lines []string
 	doc   *ast.File
+	tried bool
 }
 
-// NewLocator reads the file's syntax; a file that has none places all on line 1.
-func NewLocator(name string, data []byte) (l *Locator) {
-	l = &Locator{name: name, lines: strings.Split(string(data), "\n")}
+// NewLocator makes a locator; a file without syntax places all on line 1.
+func NewLocator(name string, data []byte) *Locator {
+	return &Locator{name: name, data: data, lines: strings.Split(string(data), "\n")}
+}
+
+func (l *Locator) read() {
+	l.tried = true
 	defer func() {
 		if recover() != nil { // the library panics on some malformed files
 			l.doc = nil
 		}
 	}()
-	if doc, err := parser.ParseBytes(data, 0); err == nil {
+	if doc, err := parser.ParseBytes(l.data, 0); err == nil {
 		l.doc = doc
 	}
-	return l
 }
 
 // At makes a fault at the path's value or the nearest one above it.
@@ -85,6 +91,9 @@ func (l *Locator) within(path string, offset int, text string) *Fault {
 }
 
 func (l *Locator) token(path string) (t *token.Token, exact bool) {
+	if !l.tried {
+		l.read()
+	}
 	if l.doc == nil {
 		return nil, false
 	}

@@ -106,6 +106,7 @@ func (l *linter) runs(path string, k *process.Clock) {
 		l.reach(id, reached, surely)
 	}
 	stops := map[string]bool{}
+	l.finals(path, k)
 	for n, word := range k.Stops {
 		at := l.stepsOf(word)
 		hit := slices.ContainsFunc(at, func(id string) bool { return reached[id] })
@@ -130,6 +131,29 @@ func (l *linter) runs(path string, k *process.Clock) {
 	}
 	if len(from) > 0 && len(k.Pauses) > 0 {
 		l.fault("clock", path+".pauses", "%s waits in every step: it never runs", k.ID)
+	}
+}
+
+// finals wants a clock that names one end of the process to name all of them,
+// each once: every final step stops it.
+func (l *linter) finals(path string, k *process.Clock) {
+	named, missing := false, ""
+	for n := range l.d.Steps {
+		s := &l.d.Steps[n]
+		switch in := slices.Contains(k.Stops, s.ID); {
+		case s.Final && in:
+			named = true
+		case s.Final:
+			missing = s.ID
+		}
+	}
+	if named && missing != "" {
+		l.fault("clock", path+".stops", "%s stops the clock as well, as every end does", missing)
+	}
+	for n, word := range k.Stops {
+		if slices.Contains(k.Stops[:n], word) {
+			l.fault("clock", fmt.Sprintf("%s.stops[%d]", path, n), "%s is there twice", word)
+		}
 	}
 }
 
@@ -191,10 +215,8 @@ func (l *linter) reach(from string, seen, halt map[string]bool) {
 	if g, ok := l.d.Guard(); ok {
 		l.reach(g.ID, seen, halt)
 	}
-	for _, e := range l.d.Graph().Edges {
-		if e.From == from {
-			l.reach(e.To, seen, halt)
-		}
+	for _, to := range l.leads[from] {
+		l.reach(to, seen, halt)
 	}
 }
 

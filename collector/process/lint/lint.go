@@ -52,22 +52,33 @@ type linter struct {
 	at  *process.Locator
 	o   Options
 	out []Finding
+
+	leads map[string][]string // step → steps it can lead to
 }
 
 // Check reads the file and returns everything found, in the file's order, and
 // the definition when it loads.
 func Check(name string, data []byte, o Options) ([]Finding, *process.Definition) {
-	l := &linter{at: process.NewLocator(name, data), o: o}
 	d, err := process.Parse(name, data)
 	if err != nil {
+		l := &linter{}
 		return l.loading(err), nil
 	}
-	l.d = d
+	return Loaded(name, d, o), d
+}
+
+// Loaded returns everything found in a definition that loads.
+func Loaded(name string, d *process.Definition, o Options) []Finding {
+	l := &linter{d: d, at: process.NewLocator(name, []byte(d.Text())), o: o}
+	l.leads = map[string][]string{}
+	for _, e := range d.Graph().Edges {
+		l.leads[e.From] = append(l.leads[e.From], e.To)
+	}
 	for _, look := range []func(){l.roles, l.calendars, l.steps, l.decisions, l.approvals, l.clocks, l.ends, l.circles} {
 		look()
 	}
 	slices.SortStableFunc(l.out, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })
-	return l.out, d
+	return l.out
 }
 
 // Clean tells whether nothing found is an error.

@@ -14,7 +14,7 @@ import (
 // Items lists everything of the process that stories must show: every edge,
 // every rung of every ladder, every clock's warning, breach and lateness.
 func Items(d *process.Definition) []string {
-	var out []string
+	out := []string{"opened " + d.Steps[0].ID}
 	for _, s := range d.Steps {
 		if s.Decide != nil {
 			for _, c := range s.Decide.Choices {
@@ -100,6 +100,7 @@ func (w *witness) event(e incident.Event, before []incident.Event) {
 // entered tells which edge was taken.
 func (w *witness) entered(e incident.Event, s *process.StepDef, before []incident.Event) {
 	if s == nil {
+		w.shown["opened "+e.Step] = true
 		return
 	}
 	switch {
@@ -210,9 +211,10 @@ func (g *generator) wander() {
 				facts = s.Facts
 			}
 		}
+		g.base.Whole = true // what is shown may be in the middle
 		g.try(facts)
 	}
-	g.base.Opened.At = evening
+	g.base.Opened.At, g.base.Whole = evening, false
 }
 
 func (g *generator) complete() bool {

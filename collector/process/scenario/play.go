@@ -202,14 +202,13 @@ func (g *stage) act(what string, refused bool, facts ...incident.Event) error {
 		g.log("    " + err.Error())
 		return nil
 	}
-	after, sealed, err := incident.Append(g.i, res.Events)
-	if err != nil {
+	g.run.Events = append(g.run.Events, res.Events...) // unsealed: nobody keeps them
+	if g.i, err = incident.Fold(g.run.Events); err != nil {
 		return err
 	}
-	g.i, g.run.Def = after, d
-	g.run.Events = append(g.run.Events, sealed...)
+	g.run.Def = d
 	if !g.w.Quiet {
-		for _, e := range sealed {
+		for _, e := range res.Events {
 			if line := tell(d, e); line != "" {
 				g.log("    " + line)
 			}

@@ -22,6 +22,7 @@ type Story struct {
 	Vendors map[string]string `yaml:"vendors,omitempty"` // kind → id: who is called when a person overrules the diagnosis
 	Opened  Opening           `yaml:"opened,omitempty"`
 	Facts   []Fact            `yaml:"facts,omitempty"`
+	Whole   bool              `yaml:"whole,omitempty"` // leads is all that is logged, from the opening on
 	Leads   []string          `yaml:"leads,omitempty"` // what the last facts lead to, as Play logs it; "" is not compared
 }
 

@@ -49,6 +49,9 @@ func people(d *process.Definition, step string) string {
 	add("A", s.RACI.A)
 	add("C", s.RACI.C...)
 	add("I", s.RACI.I...)
+	if step == d.Steps[0].ID {
+		add("owner", d.Owner)
+	}
 	if s.Approve != nil {
 		add("by", append([]string{s.Approve.By}, s.Approve.Delegates...)...)
 	}
