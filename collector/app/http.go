@@ -111,7 +111,7 @@ func (a *App) apiOptions() api.Options {
 
 func (a *App) webOptions() web.Options {
 	return web.Options{Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Hub: a.hub,
-		Inventory: func() *inventory.Inventory { return a.graph().Inventory() }, Offers: a.offers, StepTitle: a.stepTitle, ChoiceTitle: a.choiceTitle, Diagram: a.diagram, Charts: a.metrics,
+		Inventory: func() *inventory.Inventory { return a.graph().Inventory() }, Offers: a.offers, StepTitle: a.stepTitle, ChoiceTitle: a.choiceTitle, Diagram: a.diagram, SiteMap: a.siteMap, Charts: a.metrics,
 		Estate: func() []web.SiteState { return web.EstateOf(a.graph().Inventory(), a.evidence.Snapshot(time.Now())) },
 		Board:  a.board, Practice: a.practice(), Secure: a.cfg.TLS.CertFile != "", Logger: a.log}
 }

@@ -15,7 +15,10 @@ import (
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/process"
+	"github.com/faultline/faultline/collector/sitemap"
 	"github.com/faultline/faultline/collector/sqlstore"
+	"github.com/faultline/faultline/collector/truth"
+	"github.com/faultline/faultline/collector/web"
 	"github.com/faultline/faultline/internal/lab/control"
 	"github.com/faultline/faultline/internal/lang"
 )
@@ -131,6 +134,33 @@ func (a *App) diagram(i incident.Incident, language string) ([]byte, error) {
 		return nil, fmt.Errorf("process %s is not loaded", i.ProcessVersion)
 	}
 	return []byte(process.SVG(def, i.Step, language)), nil
+}
+
+// siteMap draws the incident's site: as it is now while the incident is open, and
+// as its evidence had it afterwards.
+func (a *App) siteMap(i incident.Incident, language string) ([]byte, error) {
+	d := i.Diagnosis
+	known := func(id string) truth.Truth { return observed(d.Evidence, id) }
+	if i.State != incident.StateClosed {
+		now := a.evidence.Snapshot(time.Now())
+		known = func(id string) truth.Truth { return web.TruthOf(id, now) }
+	}
+	fault := &sitemap.Fault{Device: d.Device, Component: d.Component, Circuit: d.Circuit, Affected: d.Affected}
+	return sitemap.Of(a.graph(), d.Site, known, fault).SVG(language), nil
+}
+
+// observed is what a diagnosis' evidence says of a thing as a whole.
+func observed(all []incident.Observation, id string) truth.Truth {
+	out := truth.Unknown
+	for _, o := range all {
+		if o.Subject == id && o.Truth == truth.Bad.String() {
+			return truth.Bad
+		}
+		if o.Subject == id && o.Truth == truth.OK.String() {
+			out = truth.OK
+		}
+	}
+	return out
 }
 
 // practice adapts the practice branch's control.

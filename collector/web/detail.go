@@ -27,7 +27,8 @@ type detailData struct {
 	MayComment                     bool
 	Key                            string // of the action form: pressed twice it acts once
 	Comment                        string // typed before a refusal
-	HasDiagram                     bool
+	HasDiagram, HasMap             bool
+	MapAge                         int64  // changes when the site's picture is to be fetched anew
 	Board                          string // address of the boards about it; "" is none
 	Charts                         []chartSpec
 	Children                       []incident.Incident
@@ -62,7 +63,7 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 	who := account.PrincipalOf(p.User)
 	d := detailData{Incident: i, SiteName: c.siteName(p, i.Diagnosis.Site), DeviceName: c.thingName(p, i.Diagnosis.Device),
 		StepName: p.Text(c.StepTitle(i, i.Step)), All: r.URL.Query().Get("all") == "1", MayComment: who.MayAct(), Key: strings.ToLower(rand.Text()),
-		Comment: r.PostForm.Get("comment"), HasDiagram: c.Diagram != nil, Clocks: clockRows(i)}
+		Comment: r.PostForm.Get("comment"), HasDiagram: c.Diagram != nil, HasMap: c.SiteMap != nil, MapAge: c.mapAge(i), Clocks: clockRows(i)}
 	d.Offers = slices.DeleteFunc(c.gate.OffersTo(who, i), func(o api.Offer) bool { return o.Kind == api.ActComment })
 	for _, o := range d.Offers {
 		d.Prompt = firstOf(d.Prompt, p.Text(o.Prompt))
@@ -155,11 +156,42 @@ func (c *console) diagram(w http.ResponseWriter, r *http.Request, p *page) error
 	if err != nil {
 		return err
 	}
+	picture(w, svg)
+	return nil
+}
+
+// siteMap answers with the picture of the incident's site.
+func (c *console) siteMap(w http.ResponseWriter, r *http.Request, p *page) error {
+	i, err := c.one(r, p)
+	if err != nil {
+		return err
+	}
+	if c.SiteMap == nil {
+		return errLost
+	}
+	svg, err := c.SiteMap(i, p.Lang)
+	if err != nil {
+		return err
+	}
+	picture(w, svg)
+	return nil
+}
+
+// mapAge is of which few seconds a site's picture is, as long as it changes.
+func (c *console) mapAge(i incident.Incident) int64 {
+	if i.State == incident.StateClosed {
+		return 0
+	}
+	return c.Now().Unix() / 10
+}
+
+// picture answers with an image that cannot run anything. Its address has the
+// incident's version.
+func picture(w http.ResponseWriter, svg []byte) {
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
 	w.Header().Set("Content-Type", "image/svg+xml")
-	w.Header().Set("Cache-Control", "private, max-age=300") // its address has the incident's version
-	w.Write(svg)                                            // the browser may be gone; there is nobody to tell
-	return nil
+	w.Header().Set("Cache-Control", "private, max-age=300")
+	w.Write(svg) // the browser may be gone; there is nobody to tell
 }
 
 // clockRow is a clock with what the page says about it.

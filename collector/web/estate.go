@@ -84,6 +84,20 @@ func agentState(id string, v evidence.View) AgentState {
 	return st
 }
 
+// TruthOf folds what all vantage points say of a device or a line.
+func TruthOf(id string, v evidence.View) truth.Truth {
+	out := deviceTruth(id, v)
+	for _, k := range v.Find(evidence.Key{Element: evidence.Line, Subject: id}) {
+		switch t := v.Get(k).Truth; {
+		case t == truth.Bad:
+			return truth.Bad
+		case t == truth.OK:
+			out = truth.OK
+		}
+	}
+	return out
+}
+
 // deviceTruth folds what all vantage points say of the device itself.
 func deviceTruth(id string, v evidence.View) truth.Truth {
 	out := truth.Unknown

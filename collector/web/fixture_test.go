@@ -23,6 +23,7 @@ import (
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/metricstore"
 	"github.com/faultline/faultline/collector/process"
+	"github.com/faultline/faultline/collector/sitemap"
 	"github.com/faultline/faultline/collector/truth"
 	"github.com/faultline/faultline/internal/lang"
 	"github.com/faultline/faultline/plugins/base"
@@ -79,7 +80,7 @@ func newFixture(t *testing.T) *fixture {
 	sessions := account.NewSessions(f.accounts, accounttest.NewSessionStore(), false, log)
 	inv := sampleInventory()
 	h, err := Handler(Options{Accounts: f.accounts, Sessions: sessions, Incidents: f, Engine: f, Hub: f.hub, Inventory: func() *inventory.Inventory { return inv },
-		Offers: sampleOffers, Estate: sampleEstate, StepTitle: sampleStep, Diagram: sampleDiagram(t), Board: sampleBoard, Charts: f, Practice: f, Now: now, Logger: log})
+		Offers: sampleOffers, Estate: sampleEstate, StepTitle: sampleStep, Diagram: sampleDiagram(t), SiteMap: sampleSiteMap(inv), Board: sampleBoard, Charts: f, Practice: f, Now: now, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,6 +262,14 @@ func sampleDiagram(t *testing.T) func(i incident.Incident, language string) ([]b
 			return nil, engine.ErrNotFound
 		}
 		return []byte(process.SVG(d, i.Step, language)), nil
+	}
+}
+
+func sampleSiteMap(inv *inventory.Inventory) func(i incident.Incident, language string) ([]byte, error) {
+	g := inventory.NewGraph(inv)
+	return func(i incident.Incident, language string) ([]byte, error) {
+		d := i.Diagnosis
+		return sitemap.Of(g, d.Site, nil, &sitemap.Fault{Device: d.Device, Component: d.Component, Circuit: d.Circuit, Affected: d.Affected}).SVG(language), nil
 	}
 }
 

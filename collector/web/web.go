@@ -44,6 +44,9 @@ type Options struct {
 	ChoiceTitle func(i incident.Incident, choice string) lang.Text
 	// Diagram returns the incident's process as SVG, its step marked. Nil: none.
 	Diagram func(i incident.Incident, language string) ([]byte, error)
+	// SiteMap returns the incident's site as SVG, with what is up, down, unreachable
+	// and unknown. Nil: none.
+	SiteMap func(i incident.Incident, language string) ([]byte, error)
 	// Board returns where Grafana shows what the incident is about; "" or nil: nowhere.
 	Board    func(i incident.Incident) string
 	Charts   Ranger           // nil: no charts
@@ -111,7 +114,7 @@ func Handler(o Options) (http.Handler, error) {
 	}
 	for pattern, h := range map[string]handler{
 		"GET /{$}": c.estate, "GET /incidents": c.list, "GET /incidents/{id}": c.detail, "POST /incidents/{id}/actions": c.act,
-		"GET /incidents/{id}/process.svg": c.diagram, "GET /incidents/{id}/charts/{chart}": c.chart,
+		"GET /incidents/{id}/process.svg": c.diagram, "GET /incidents/{id}/site.svg": c.siteMap, "GET /incidents/{id}/charts/{chart}": c.chart,
 		"GET /practice": c.practicePage, "POST /practice": c.practise, "GET /account": c.accountPage, "GET /events": c.events, "GET /": c.lost,
 	} {
 		mux.Handle(pattern, c.signedIn(h, false))

@@ -221,7 +221,7 @@ func TestPreferencesAreRemembered(t *testing.T) {
 
 func TestBranchSeesItsOwn(t *testing.T) {
 	b := newFixture(t).as("li")
-	for path, want := range map[string]int{"/incidents/01line": 200, "/incidents/02ups": 404, "/incidents/02ups/process.svg": 404, "/incidents/02ups/charts/charge": 404, "/incidents/nothing": 404, "/nothing": 404} {
+	for path, want := range map[string]int{"/incidents/01line": 200, "/incidents/02ups": 404, "/incidents/02ups/process.svg": 404, "/incidents/01line/site.svg": 200, "/incidents/02ups/site.svg": 404, "/incidents/02ups/charts/charge": 404, "/incidents/nothing": 404, "/nothing": 404} {
 		if status, _, _ := b.get(path); status != want {
 			t.Errorf("%s: %d, want %d", path, status, want)
 		}
