@@ -24,6 +24,8 @@ type InputCase struct {
 	Closed  base.Target   // refuses connections
 	Bad     []base.Target // whose settings cannot work: an input.Checker refuses them
 	Timeout time.Duration // of one reading; zero: 10 s
+	// Patience is how long a silent target is waited for; zero: 1.5 s.
+	Patience time.Duration
 }
 
 // slack is how long after its deadline a reading may come back.
@@ -38,6 +40,9 @@ var (
 func Input(c InputCase) []Check {
 	if c.Timeout == 0 {
 		c.Timeout = 10 * time.Second
+	}
+	if c.Patience == 0 {
+		c.Patience = 1500 * time.Millisecond
 	}
 	return []Check{
 		named(c.Input.Name),
@@ -259,7 +264,7 @@ func (c InputCase) silent(ctx context.Context) error {
 	if c.Silent.ID == "" {
 		return errors.New("the case names no target that is silent")
 	}
-	_, err := c.gather(ctx, c.Silent, 1500*time.Millisecond)
+	_, err := c.gather(ctx, c.Silent, c.Patience)
 	if err == nil || errors.As(err, new(input.Partial)) {
 		return fmt.Errorf("a target that never answered counts as up: got %v", err)
 	}
@@ -284,7 +289,7 @@ func (c InputCase) givenUp(ctx context.Context) error {
 
 func (c InputCase) sinkLetGo(ctx context.Context) error {
 	for _, t := range append(slices.Clone(c.Targets), c.Silent) {
-		r, _ := c.gather(ctx, t, 1500*time.Millisecond)
+		r, _ := c.gather(ctx, t, c.Patience)
 		select { // a straggler has this long to show itself
 		case <-time.After(300 * time.Millisecond):
 		case <-ctx.Done():
