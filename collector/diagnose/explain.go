@@ -68,6 +68,13 @@ func (s *scene) rootOf(rule *Rule, sub subject) root {
 			}
 		}
 	}
+	if rule.Scope == "carrier" {
+		for _, l := range s.graph.LinesOfCarrier(sub.name) {
+			if s.lineState(l.ID).is == isBad {
+				r.down = append(r.down, l.ID)
+			}
+		}
+	}
 	if rule.Scope == "port" {
 		// What hangs on the port is gone; the device it belongs to is not.
 		r.down = nil
@@ -76,6 +83,9 @@ func (s *scene) rootOf(rule *Rule, sub subject) root {
 		}
 	}
 	r.behind = s.graph.Affected(r.down)
+	if rule.Scope == "carrier" {
+		r.behind = s.graph.Affected(r.down[1:]) // its other lines carry on
+	}
 	return r
 }
 
