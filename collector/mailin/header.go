@@ -39,7 +39,7 @@ func splitHeader(b []byte) (header, []byte) {
 		}
 		name, value, ok := bytes.Cut(line, []byte(":"))
 		name = bytes.TrimSpace(name)
-		if !ok || bytes.ContainsAny(name, " \t") {
+		if !ok || !fieldName(name) {
 			if len(h) > 0 && !bytes.HasPrefix(line, []byte("From ")) && !bytes.HasPrefix(line, []byte(">From ")) {
 				return h, b // no empty line before the body
 			}
@@ -52,6 +52,11 @@ func splitHeader(b []byte) (header, []byte) {
 		b = rest
 	}
 	return h, nil
+}
+
+// fieldName tells whether it may be the name of a field (RFC 5322, 2.2).
+func fieldName(b []byte) bool {
+	return len(b) > 0 && !bytes.ContainsFunc(b, func(r rune) bool { return r <= ' ' || r >= 0x7F })
 }
 
 // cutLine returns the first line without its end, and what follows.
@@ -185,9 +190,9 @@ func sextet(c byte) int {
 		return int(c-'a') + 26
 	case c >= '0' && c <= '9':
 		return int(c-'0') + 52
-	case c == '+' || c == '-':
+	case c == '+':
 		return 62
-	case c == '/' || c == '_':
+	case c == '/':
 		return 63
 	}
 	return -1

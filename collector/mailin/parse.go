@@ -192,12 +192,26 @@ func date(s string) time.Time {
 func transfer(body []byte, encoding string) []byte {
 	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "base64":
-		return looseBase64(body)
+		return looseBase64(dropForeign(body))
 	case "quoted-printable":
 		return looseQuoted(body)
 	default:
 		return body
 	}
+}
+
+// dropForeign leaves out the lines that are no base64: what list programs add.
+func dropForeign(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		line = bytes.TrimSpace(line)
+		if !bytes.ContainsFunc(line, func(r rune) bool { return r != '=' && (r > 0x7F || sextet(byte(r)) < 0) }) {
+			out = append(append(out, line...), '\n')
+		}
+	}
+	return out
 }
 
 // looseQuoted decodes quoted-printable; what is not right stays as it is.

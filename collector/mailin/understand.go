@@ -36,7 +36,7 @@ var (
 	acceptedWords = regexp.MustCompile(`(?i)(已|已经)\s*(派单|派工|派人|受理|接单|接收|接报|收到|安排|联系|转派|转交|出发|建单|立单|开单|登记|响应|到场|到达)|收到|受理|派单|正在(处理|排查|抢修|修复|赶往|查)|(处理|抢修|排查|修复)中|工程师.{0,8}(出发|赶往|前往|到场)|安排.{0,6}(处理|抢修|排查|人员|工程师)|` +
 		`\b(accepted|acknowledged|dispatched|received|assigned|ticket (is |has been )?(opened|created|raised)|working on (it|this)|looking into|investigating|on (the|my|our) way|engineer (is|has been))\b`)
 	refused  = regexp.MustCompile(`(?i)(未|没|没有|不|不予|无法|尚未|还没)\s*(受理|派单|收到|安排|接单)|\b(not|cannot|can't|haven't|hasn't)\b.{0,15}\b(accept|accepted|received|dispatched|assigned|opened)\b|重复派单|撤单`)
-	etaWords = regexp.MustCompile(`(?i)预计|预估|估计|大概|大约|争取|计划|将于|约|ETA|\b(expect|expected|estimate|estimated|by|before|within|in|about|around|arrive|arrival|repair time)\b|前(修复|恢复|到|完成)?|之前|内|后|到场|到达|恢复时间|修复时间`)
+	etaWords = regexp.MustCompile(`(?i)预计|预估|估计|大概|大约|争取|计划|将于|约|ETA|\b(expect|expected|estimate|estimated|by|before|within|in|about|around|arrive|arrival|repair time)\b|前(修复|恢复|到|完成)?|之前|内|后|(点|半|分|\d)\s*(左右)?\s*(到|赶到)|到场|到达|恢复时间|修复时间`)
 )
 
 // Understand says what a vendor's own words mean, in Chinese or English. It is
