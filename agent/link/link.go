@@ -1,5 +1,5 @@
-// Package link is how an agent reaches its collector: the base URL, the token,
-// TLS, connections that are made anew after a fault, and the pace of retries.
+// Package link is how an agent reaches its collector: the base URL, the token or
+// certificate, TLS, the proxy, connections that are made anew after a fault, and the pace of retries.
 // It does not know what is sent; agent/uplink and agent/control do.
 package link
 
@@ -11,23 +11,45 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/faultline/faultline/internal/pki"
+	"github.com/faultline/faultline/internal/secret"
 )
 
 // answerLimit bounds what is read of an answer if a request does not say.
 const answerLimit = 64 << 10
 
+// Credential is by what an agent and its collector know each other. Its methods
+// may be called from many goroutines.
+type Credential interface {
+	// Certificate is shown in each handshake; nil: none. Another pointer than
+	// before means that connections shall be made anew.
+	Certificate() *tls.Certificate
+	// VerifyCollector judges what the other side shows. Nothing else does: neither
+	// the system's roots nor the host name count.
+	VerifyCollector(tls.ConnectionState) error
+	// Header is sent with every request. It is not changed.
+	Header() http.Header
+	// Answered sees the header of every answer.
+	Answered(http.Header)
+}
+
 // Options are a client's settings. Only URL is required.
 type Options struct {
-	URL       string            // of the collector, without /api: https://hq.example:443
-	Token     func() string     // asked for every request; nil or "": none is sent
-	TLS       *tls.Config       // zero: the system's roots
-	UserAgent string            // zero: faultline-agent
-	Transport http.RoundTripper // replaces the network; for tests
+	URL        string            // of the collector, without /api: https://hq.example:443
+	Credential Credential        // nil: none; with one the URL must be https, and TLS is not used
+	Proxy      secret.String     // URL of an HTTP proxy, may hold a password; "": as HTTPS_PROXY and NO_PROXY say
+	Token      func() string     // asked for every request; nil or "": none is sent
+	TLS        *tls.Config       // zero: the system's roots
+	UserAgent  string            // zero: faultline-agent
+	Transport  http.RoundTripper // replaces the network; for tests
 }
 
 // Client sends requests to one collector. It may be used from many goroutines.
@@ -35,6 +57,7 @@ type Client struct {
 	base      *url.URL
 	opt       Options
 	transport http.RoundTripper
+	shown     atomic.Pointer[tls.Certificate] // by the request before
 }
 
 // New makes a client. It connects to nothing yet.
@@ -47,11 +70,49 @@ func New(opt Options) (*Client, error) {
 		return nil, fmt.Errorf("collector URL %q: write it as https://host:port, without user, query or fragment", base.Redacted())
 	}
 	opt.UserAgent = cmp.Or(opt.UserAgent, "faultline-agent")
+	if opt.Credential != nil {
+		if base.Scheme != "https" {
+			return nil, fmt.Errorf("collector URL %q: an enrolled agent speaks https only", base.Redacted())
+		}
+		opt.TLS = credentialTLS(opt.Credential)
+	}
+	proxy, err := proxyOf(opt.Proxy)
+	if err != nil {
+		return nil, err
+	}
 	c := &Client{base: base, opt: opt, transport: opt.Transport}
 	if c.transport == nil {
-		c.transport = newTransport(opt.TLS)
+		t := newTransport(opt.TLS)
+		t.Proxy = proxy
+		c.transport = t
 	}
 	return c, nil
+}
+
+// credentialTLS lets the credential alone judge the collector. The protocol's
+// name tells the collector that an agent calls.
+func credentialTLS(cred Credential) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, NextProtos: []string{pki.ALPN, "http/1.1"},
+		InsecureSkipVerify: true, VerifyConnection: cred.VerifyCollector,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			if c := cred.Certificate(); c != nil {
+				return c, nil
+			}
+			return &tls.Certificate{}, nil
+		},
+	}
+}
+
+func proxyOf(address secret.String) (func(*http.Request) (*url.URL, error), error) {
+	if address == "" {
+		return http.ProxyFromEnvironment, nil
+	}
+	u, err := url.Parse(address.Reveal())
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" {
+		return nil, errors.New("proxy cannot be read; write it as http://host:port")
+	}
+	return http.ProxyURL(u), nil
 }
 
 // newTransport speaks HTTP/1.1 only: there a request given up takes its
@@ -105,9 +166,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	if err == nil {
 		return a, nil
 	}
-	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
-	}
+	c.closeIdle()
 	if cause := context.Cause(ctx); errors.Is(err, context.DeadlineExceeded) && cause != nil {
 		err = fmt.Errorf("no answer in time: %w", cause)
 	}
@@ -123,6 +182,7 @@ func (c *Client) do(ctx context.Context, r Request) (Answer, error) {
 		req.Header[k] = v
 	}
 	req.Header.Set("User-Agent", c.opt.UserAgent)
+	c.introduce(req)
 	if c.opt.Token != nil {
 		if token := c.opt.Token(); token != "" {
 			req.Header.Set("Authorization", "Bearer "+token)
@@ -141,7 +201,40 @@ func (c *Client) do(ctx context.Context, r Request) (Answer, error) {
 	if int64(len(body)) > limit {
 		return Answer{}, fmt.Errorf("answer is larger than %d bytes", limit)
 	}
+	c.answered(resp.Header)
 	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
+}
+
+// introduce puts the credential's header on a request. Connections that were
+// made with an earlier certificate are not used again once they are idle.
+func (c *Client) introduce(req *http.Request) {
+	cred := c.opt.Credential
+	if cred == nil {
+		return
+	}
+	maps.Copy(req.Header, cred.Header())
+	now := cred.Certificate()
+	if before := c.shown.Swap(now); before != nil && before != now {
+		c.closeIdle()
+	}
+}
+
+// answered shows an answer to the credential. A refused connection may be one
+// with an earlier certificate: the next request makes its own.
+func (c *Client) answered(h http.Header) {
+	if c.opt.Credential == nil {
+		return
+	}
+	c.opt.Credential.Answered(h)
+	if h.Get(pki.HeaderRefused) != "" {
+		c.closeIdle()
+	}
+}
+
+func (c *Client) closeIdle() {
+	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
 }
 
 func pathOnly(path string) string {
