@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -150,7 +151,7 @@ func (s *Store) AddCertificate(ctx context.Context, a enrol.Agent, c enrol.Certi
 		if err != nil {
 			return err
 		}
-		was.Skew, was.Host, was.Version = a.Skew, a.Host, a.Version
+		was.Skew, was.Host, was.Version = a.Skew, cmp.Or(a.Host, was.Host), cmp.Or(a.Version, was.Version)
 		b, err := encode(was)
 		if err != nil {
 			return err
