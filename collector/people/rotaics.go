@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/collector/sla/ical"
-	"github.com/faultline/faultline/internal/lang"
 )
 
 // Own properties; other programs keep them or drop them, and read the rest.
@@ -352,12 +351,4 @@ func (in *importer) person(ev *ical.Component) string {
 		}
 	}
 	return found
-}
-
-// languageOf is the language a person reads; zh-CN when it is not said.
-func languageOf(p *Person) string {
-	if p == nil || p.Language == "" {
-		return lang.ZH
-	}
-	return p.Language
 }

@@ -3,6 +3,7 @@ package sla
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -204,7 +205,7 @@ func (s State) waited(l Ledger, c Clocks) []lang.Text {
 	zone := s.line.zone()
 	var out []lang.Text
 	for _, w := range l.Waits() {
-		if !pauses(s.Limit, w) || !w.To.IsZero() && w.To.Before(s.Started) {
+		if !slices.Contains(w.Clocks, s.Limit.ID) || !w.To.IsZero() && w.To.Before(s.Started) {
 			continue
 		}
 		why := lang.Same(w.Reason)
@@ -221,15 +222,6 @@ func (s State) waited(l Ledger, c Clocks) []lang.Text {
 			EN: t.EN + " (" + why.In(lang.EN) + ", for " + w.Owner + ", entered by " + w.By + ")"})
 	}
 	return out
-}
-
-func pauses(lim Limit, w Wait) bool {
-	for _, r := range lim.PausedBy {
-		if r == w.Reason {
-			return true
-		}
-	}
-	return false
 }
 
 func (s State) restated(l Ledger) lang.Text {

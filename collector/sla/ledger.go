@@ -12,7 +12,7 @@ import (
 const (
 	EntryStart    = "start"    // Clock begins, anew if it ran before; Target for a contract's
 	EntryStop     = "stop"     // Clock ends; "" all
-	EntryPause    = "pause"    // Wait begins: Reason, Owner; it holds for every clock whose limit names the reason
+	EntryPause    = "pause"    // Wait begins: Reason, Owner; it holds every clock whose limit names the reason, those that start later too
 	EntryResume   = "resume"   // Wait ends
 	EntryTarget   = "target"   // Clock has another Target from now on; its waits stay what they were
 	EntryCalendar = "calendar" // a correction of the calendars takes effect; By says whose
@@ -26,7 +26,8 @@ type Entry struct {
 	Since   time.Duration `json:"since,omitempty"` // monotonic time since the entry before, from the same run of the program; 0 unknown
 	What    string        `json:"what"`
 	Clock   string        `json:"clock,omitempty"`
-	Wait    string        `json:"wait,omitempty"` // id of the wait that begins or ends
+	Clocks  []string      `json:"clocks,omitempty"` // of a pause: clocks it holds, by the limits in force when it was written
+	Wait    string        `json:"wait,omitempty"`   // id of the wait that begins or ends
 	Reason  string        `json:"reason,omitempty"`
 	Owner   string        `json:"owner,omitempty"` // who is waited for: role or vendor
 	By      string        `json:"by,omitempty"`    // who wrote it
@@ -43,14 +44,18 @@ type Ledger struct{ entries []Entry }
 // taken for a clock that was set.
 const jump = 2 * time.Second
 
-// NewLedger reads stored entries.
-func NewLedger(limits Limits, entries []Entry) (Ledger, error) {
+// Replay reads entries that were stored. They are taken as they stand: reasons
+// and limits that a company changed since do not change an old incident.
+func Replay(entries []Entry) (Ledger, error) {
 	var l Ledger
-	var err error
 	for _, e := range entries {
-		if l, err = l.Add(limits, e); err != nil {
-			return l, err
+		if n := len(l.entries); n > 0 {
+			if e.Seq <= l.entries[n-1].Seq {
+				return l, fmt.Errorf("ledger entry %d (%s): it follows entry %d", e.Seq, e.What, l.entries[n-1].Seq)
+			}
+			e.At = settle(l.entries[n-1].At, e)
 		}
+		l.entries = append(l.entries, e)
 	}
 	return l, nil
 }
@@ -81,10 +86,11 @@ func (l Ledger) Add(limits Limits, e Entry) (Ledger, error) {
 		if lim.Target == Contract && e.Target == "" {
 			return fault("the vendor's contract sets the target of %s: name it", e.Clock)
 		}
-		if e.Target != "" {
-			if _, err := ParseSpan(e.Target); err != nil {
-				return fault("%v", err)
-			}
+		if e.Target == "" {
+			e.Target = lim.Target
+		}
+		if _, err := ParseSpan(e.Target); err != nil {
+			return fault("%v", err)
 		}
 	case EntryPause:
 		reason, ok := limits.Reason(e.Reason)
@@ -97,6 +103,12 @@ func (l Ledger) Add(limits Limits, e Entry) (Ledger, error) {
 			return fault("nobody answers for the pause")
 		case e.Owner == "":
 			e.Owner = reason.Owner
+		}
+		e.Clocks = nil
+		for _, lim := range limits.Limits {
+			if slices.Contains(lim.PausedBy, e.Reason) {
+				e.Clocks = append(e.Clocks, lim.ID)
+			}
 		}
 	case EntryResume:
 		if !l.open(e.Wait) {
@@ -145,6 +157,7 @@ func Stamp(told, received time.Time, tolerance time.Duration) (at time.Time, ref
 // Wait is one stretch that somebody was waited for.
 type Wait struct {
 	ID     string
+	Clocks []string // those it holds
 	Reason string
 	Owner  string
 	By     string
@@ -160,7 +173,7 @@ func (l Ledger) Waits() []Wait {
 	for _, e := range l.entries {
 		switch {
 		case e.What == EntryPause:
-			out = append(out, Wait{ID: e.Wait, Reason: e.Reason, Owner: e.Owner, By: e.By, From: e.At, Text: e.Text})
+			out = append(out, Wait{ID: e.Wait, Clocks: e.Clocks, Reason: e.Reason, Owner: e.Owner, By: e.By, From: e.At, Text: e.Text})
 		case e.What == EntryResume || e.What == EntryStop && e.Clock == "":
 			for n := range out {
 				if out[n].To.IsZero() && (out[n].ID == e.Wait || e.What == EntryStop) {
@@ -191,7 +204,7 @@ func (l Ledger) Marks(lim Limit) []Mark {
 			if e.Clock == "" {
 				clear(waits)
 			}
-		case e.What == EntryPause && slices.Contains(lim.PausedBy, e.Reason):
+		case e.What == EntryPause && slices.Contains(e.Clocks, lim.ID):
 			waits[e.Wait] = true
 		case e.What == EntryResume:
 			delete(waits, e.Wait)

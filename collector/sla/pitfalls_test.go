@@ -292,3 +292,34 @@ func TestPitfallPauseNeedsReasonOwnerAndIsReported(t *testing.T) {
 		t.Errorf("share %v", s)
 	}
 }
+
+// A company that takes a reason off its list, or changes a limit, changes no
+// incident that is under way.
+func TestLaterLimitsChangeNoOldIncident(t *testing.T) {
+	b := newBook(t)
+	b.add("2026-11-20 09:00", start("branch"))
+	b.add("2026-11-20 10:00", wait("w", "user"))
+	b.add("2026-11-20 11:00", resume("w"))
+	stored := b.l.Entries()
+	files := shipped(t).Files()
+	files["limits.yaml"] = "apiVersion: faultline/v1\nkind: Limits\nlimits: [{id: branch, title: {zh-CN: 处理, en: handling}, target: 8h, calendar: work}]\n"
+	later, err := Restore(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Replay(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lim, _ := later.Limits().Of("branch")
+	s := b.clocks.Read(l, lim, at(t, "2026-11-20 11:00"))
+	if s.Elapsed != time.Hour || !s.Due.Equal(at(t, "2026-11-20 15:00")) {
+		t.Errorf("%s used, due %s", s.Elapsed, s.Due.In(shanghai))
+	}
+	if _, err := l.Add(later.Limits(), Entry{Seq: 9, What: EntryPause, Wait: "x", Reason: "user", By: "li"}); err == nil {
+		t.Error("a reason that is off the list is taken for a new wait")
+	}
+	if _, err := Replay([]Entry{stored[1], stored[0]}); err == nil {
+		t.Error("entries out of order")
+	}
+}
