@@ -16,6 +16,7 @@ var relations = []string{
 	"behind",  // it is about something reached through the root alone
 	"lines",   // it is about a line that ends at the root or behind it
 	"answers", // it is about another line of the site whose answers come back over the root
+	"peer",    // it is about the port at the other end of the root, a port
 	"ports",   // it is about a port that leads to the root, or a port of the root
 	"site",    // it is about anything of the root's site
 	"carrier", // it is about a line of the root, a carrier
@@ -106,7 +107,7 @@ func (s *scene) coreRoot() string {
 // explainedBy returns the alerts that a root explains by a rule.
 func (s *scene) explainedBy(rule *Rule, r root) []fact {
 	var out []fact
-	for _, f := range s.alerts {
+	for _, f := range s.near(rule, r) {
 		for _, relation := range relations {
 			list, ok := rule.Explains[relation]
 			if ok && (slices.Contains(list, "*") || slices.Contains(list, f.symptom)) && s.stands(relation, f, r) {
@@ -116,6 +117,23 @@ func (s *scene) explainedBy(rule *Rule, r root) []fact {
 		}
 	}
 	return out
+}
+
+// near returns the alerts a rule could explain at all, in order of fingerprint:
+// most rules speak of their own subject only, which in a storm spares most looks.
+func (s *scene) near(rule *Rule, r root) []fact {
+	own, subject := true, true
+	for relation := range rule.Explains {
+		own = own && relation == "alert"
+		subject = subject && (relation == "self" || relation == "part" || relation == "alert" && r.fact != nil && r.fact.subject == r.device)
+	}
+	switch {
+	case own && r.fact != nil:
+		return []fact{*r.fact}
+	case subject:
+		return s.about[r.device]
+	}
+	return s.alerts
 }
 
 // stands tells whether an alert stands in the relation to the root.
@@ -134,6 +152,8 @@ func (s *scene) stands(relation string, f fact, r root) bool {
 	case "answers":
 		l, ok := s.graph.Line(f.subject)
 		return ok && f.subject != r.device && s.returnsOver(l) == r.device && s.noWorse(f.subject, r.device)
+	case "peer":
+		return f.element == evidence.Port && f.subject != r.device && slices.Contains(r.down, f.subject) && s.peerOf(r.device, r.component, f)
 	case "ports":
 		return f.element == evidence.Port && s.portAt(f, r)
 	case "site":
@@ -157,6 +177,18 @@ func (s *scene) lineAt(subject string, r root) bool {
 		return device != "" && (slices.Contains(r.down, device) || slices.Contains(r.behind, device))
 	}
 	return slices.Contains(r.down, l.ID) || gone(l.AEnd.Device) || gone(l.BEnd.Device)
+}
+
+// peerOf tells whether a port is the other end of a device's port; where the
+// inventory does not name that, any port of what is plugged in may be.
+func (s *scene) peerOf(device, port string, f fact) bool {
+	d, _ := s.graph.Device(device)
+	for _, p := range d.Ports {
+		if p.Name == port && p.To == f.subject {
+			return p.Peer == "" || p.Peer == f.Component()
+		}
+	}
+	return false
 }
 
 // portAt tells whether a port leads to the root or to what is behind it, or
