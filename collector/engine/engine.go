@@ -124,7 +124,8 @@ func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 	if err != nil {
 		return err
 	}
-	found := e.o.Diagnose(r.Firing, r.Now)
+	few, groups := thin(r.Firing)
+	found := whole(e.o.Diagnose(few, r.Now), groups)
 	in := round{now: r.Now, causes: found.Causes, held: found.Held, settle: e.o.Settle,
 		firing: byFingerprint(r.Firing), known: byFingerprint(r.Changed),
 		topology: e.topology(), quiet: e.quiet(r.Now), checked: e.o.Checked, apart: e.apart, split: e.o.Split, newID: newID}
@@ -135,7 +136,7 @@ func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 	// One incident that cannot take its facts must not hold up the others: it is
 	// told again in the next round.
 	for _, id := range sortedKeys(p.facts) {
-		if err := e.addLocked(&c, id, e.routed(bundle(p.facts[id]), r.Now)); err != nil {
+		if err := e.addLocked(&c, id, e.routed(shorten(bundle(p.facts[id]), len(e.open[id].Alerts)), r.Now)); err != nil {
 			e.o.Logger.Error("judge incident", "err", err)
 		}
 	}

@@ -66,7 +66,7 @@ func (e *Engine) addOpeningLocked(ctx context.Context, c *Commit, o opening, now
 	for i := range o.alerts {
 		facts = append(facts, incident.Event{IncidentID: id, At: now, Kind: incident.AlertJoined, Actor: incident.System, Alert: &o.alerts[i]})
 	}
-	return id, e.stepLocked(c, incident.Incident{}, bundle(facts))
+	return id, e.stepLocked(c, incident.Incident{}, shorten(bundle(facts), 0))
 }
 
 // addLocked makes facts about an open incident part of the commit.
