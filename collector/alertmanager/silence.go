@@ -124,7 +124,7 @@ func mutedBy(silences []Silence, labels map[string]string, now time.Time) []stri
 }
 
 // errPast is in Alertmanager's words.
-var errPast = errors.New("Failed to create silence: end time can't be in the past") //nolint:revive,staticcheck // as its clients know it
+var errPast = errors.New("Failed to create silence: end time can't be in the past")
 
 // tick is what clients keep of a time; a finer one would make every silence that
 // they send back another than it was.

@@ -46,7 +46,9 @@ type Options struct {
 	URL func(incidentID string) string
 	// StepTitle returns what people call a step; nil shows its id.
 	StepTitle func(i incident.Incident, step string) lang.Text
-	Now       func() time.Time // nil: time.Now
+	// Buttons returns what people may do now, for apps that can show buttons; nil: none.
+	Buttons func(i incident.Incident, roles []string, language string) []robot.Button
+	Now     func() time.Time // nil: time.Now
 }
 
 // Executor tells people.
@@ -182,6 +184,9 @@ func (e *Executor) groupNotice(j outbox.Job, g robot.Settings) chat.Notice {
 	}
 	if e.o.URL != nil {
 		n.URL = e.o.URL(j.Incident.ID)
+	}
+	if e.o.Buttons != nil && g.IsApp() {
+		n.Buttons = e.o.Buttons(j.Incident, g.Roles, g.Lang())
 	}
 	return n
 }

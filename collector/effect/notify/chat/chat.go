@@ -38,19 +38,21 @@ type Store interface {
 
 // Notice is what a robot is to say about one thing.
 type Notice struct {
-	Key    string            `json:"key"` // unique; a repeat has the same
-	Number string            `json:"number,omitempty"`
-	Site   string            `json:"site,omitempty"`  // in words
-	Fault  string            `json:"fault,omitempty"` // in words
-	Tag    string            `json:"tag,omitempty"`   // what the notice is about in a word: 新故障, 恢复已核实
-	Title  string            `json:"title"`
-	Text   string            `json:"text"`
-	Short  string            `json:"short,omitempty"` // for SMS and voice
-	URL    string            `json:"url,omitempty"`
-	Level  string            `json:"level"`
-	Repeat bool              `json:"repeat,omitempty"`
-	Fields map[string]string `json:"fields,omitempty"`
-	At     time.Time         `json:"at"`
+	Key    string `json:"key"` // unique; a repeat has the same
+	Number string `json:"number,omitempty"`
+	Site   string `json:"site,omitempty"`  // in words
+	Fault  string `json:"fault,omitempty"` // in words
+	Tag    string `json:"tag,omitempty"`   // what the notice is about in a word: 新故障, 恢复已核实
+	Title  string `json:"title"`
+	Text   string `json:"text"`
+	Short  string `json:"short,omitempty"` // for SMS and voice
+	URL    string `json:"url,omitempty"`
+	Level  string `json:"level"`
+	Repeat bool   `json:"repeat,omitempty"`
+	// Buttons are shown by apps; a digest has none.
+	Buttons []robot.Button    `json:"buttons,omitempty"`
+	Fields  map[string]string `json:"fields,omitempty"`
+	At      time.Time         `json:"at"`
 }
 
 // urgent tells whether the notice may use the reserve.

@@ -48,13 +48,15 @@ type memory struct {
 
 // speaker is one robot.
 type speaker struct {
-	set   robot.Settings
-	o     *Options
-	m     *metrics
-	wake  chan struct{} // capacity 1: something new waits
-	busy  sync.Mutex    // one step at a time
-	tries int           // failed messages in a row; guarded by busy
-	hold  time.Time     // not before, after a failure; guarded by busy
+	set  robot.Settings
+	o    *Options
+	m    *metrics
+	wake chan struct{} // capacity 1: something new waits
+
+	tokens robot.Tokens // of apps
+	busy   sync.Mutex   // one step at a time
+	tries  int          // failed messages in a row; guarded by busy
+	hold   time.Time    // not before, after a failure; guarded by busy
 
 	mu      sync.Mutex // guards the fields below
 	open    bool       // what waits has been read

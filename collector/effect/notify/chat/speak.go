@@ -104,7 +104,7 @@ func (s *speaker) compose(d budget.Decision, lane []*entry) ([]*entry, robot.Mes
 	if d.What == budget.Single || len(lane) == 1 {
 		e := lane[0]
 		return lane[:1], robot.Message{Key: e.Key, Title: e.Title, Text: e.Text, Short: e.Short, URL: e.URL, Level: e.Level,
-			Language: s.set.Lang(), Repeat: e.Repeat, Fields: e.Fields, At: e.At}
+			Language: s.set.Lang(), Repeat: e.Repeat, Fields: e.Fields, Buttons: e.Buttons, At: e.At}
 	}
 	n, m := digest(lane, s.set.Lang(), s.set.Limits().Bytes)
 	m.URL, m.Language, m.At = s.o.List, s.set.Lang(), s.o.Now()
@@ -138,9 +138,19 @@ func (s *speaker) say(ctx context.Context, m robot.Message, now time.Time) error
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postTimeout)
 	defer cancel()
+	if s.set.IsApp() {
+		token, err := s.tokens.Get(ctx, s.o.Client, s.set, now)
+		if err != nil {
+			return err
+		}
+		req = robot.WithToken(s.set.Kind, req, token)
+	}
 	answer, err := robot.Post(ctx, s.o.Client, req)
 	if err != nil {
 		return err
+	}
+	if robot.RefusesToken(s.set.Kind, answer) {
+		s.tokens.Drop()
 	}
 	return robot.Judge(s.set.Kind, answer)
 }

@@ -83,13 +83,15 @@ func bare(err error) error {
 func Judge(k Kind, a Answer) error {
 	said := says(a.Body)
 	switch {
+	case RefusesToken(k, a):
+		return &ticket.Error{Op: string(k), Retryable: true, Err: fmt.Errorf("the access token is over: %s", said)}
 	case a.Status == http.StatusTooManyRequests:
 		s, _ := strconv.Atoi(a.RetryAfter)
 		return &Refused{For: time.Duration(max(0, s)) * time.Second, Err: fmt.Errorf("answered 429 %s", said)}
 	case a.Status == http.StatusRequestTimeout, a.Status >= 500:
 		return &ticket.Error{Op: "robot post", Retryable: true, Ambiguous: a.Status == http.StatusBadGateway || a.Status == http.StatusGatewayTimeout,
 			Err: fmt.Errorf("answered %d %s", a.Status, said)}
-	case k == Feishu && a.Status == http.StatusBadRequest: // its errors come with a code, and 400 or 200
+	case (k == Feishu || k == FeishuApp || k == DingTalkApp) && a.Status == http.StatusBadRequest: // its errors come with a code, and 400 or 200
 	case a.Status/100 != 2:
 		e := &ticket.Error{Op: "robot post", Err: fmt.Errorf("answered %d %s", a.Status, said)}
 		if a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden || a.Status == http.StatusNotFound {
@@ -100,6 +102,12 @@ func Judge(k Kind, a Answer) error {
 	switch k {
 	case WeCom, DingTalk, Feishu:
 		return judgeCode(k, a, said)
+	case WeComApp:
+		return judgeCode(WeCom, a, said)
+	case FeishuApp:
+		return judgeCode(Feishu, a, said)
+	case DingTalkApp:
+		return judgeDingTalkApp(a, said)
 	case Slack:
 		if a.Status == http.StatusOK && strings.TrimSpace(string(a.Body)) != "ok" {
 			return &ticket.Error{Op: "slack", Err: fmt.Errorf("answered %s", said)}
@@ -130,7 +138,7 @@ var codes = map[Kind]map[int]struct {
 		93008: {hint: "the robot was removed from the group"}, 93017: {hint: "the robot was removed from the group"}},
 	DingTalk: {130101: {tooFast: true}, 410100: {tooFast: true}, -1: {busy: true}, 300005: {hint: "the robot's access_token is wrong"},
 		310000: {hint: "keyword, address list or signature does not fit: compare the robot's security settings with ours, and our clock with theirs"}},
-	Feishu: {11232: {tooFast: true}, 11247: {tooFast: true}, 99991400: {tooFast: true}, 11233: {busy: true}, 19021: {hint: "the secret is wrong, or our clock is off by more than an hour"},
+	Feishu: {11232: {tooFast: true}, 230020: {tooFast: true}, 11247: {tooFast: true}, 99991400: {tooFast: true}, 11233: {busy: true}, 19021: {hint: "the secret is wrong, or our clock is off by more than an hour"},
 		19022: {hint: "our address is not on the robot's list"}, 19024: {hint: "the robot wants a keyword that is not in the text"}, 19001: {hint: "the robot's address is wrong"}},
 }
 

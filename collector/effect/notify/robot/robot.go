@@ -58,6 +58,7 @@ type Settings struct {
 	AtMobiles []string        `yaml:"at_mobiles"` // called by name at priority 1: WeCom, DingTalk
 	AtAll     bool            `yaml:"at_all"`     // everybody is called at priority 1
 	PerMinute int             `yaml:"per_minute"` // messages; 0 is the kind's own (Limits)
+	App       AppSettings     `yaml:"app"`        // of apps
 }
 
 // Limits bound what a kind of robot takes.
@@ -76,10 +77,10 @@ type Limits struct {
 func LimitsOf(k Kind) Limits {
 	l := Limits{PerMinute: 15, Reserve: 5, Digests: 4, Mute: time.Minute, Bytes: 4000}
 	switch k {
-	case WeCom:
+	case WeCom, WeComApp, DingTalkApp:
 	case DingTalk:
 		l.Mute, l.Bytes = 10*time.Minute, 12000
-	case Feishu:
+	case Feishu, FeishuApp:
 		l.PerMinute, l.Reserve, l.Gap, l.Bytes = 60, 15, 300*time.Millisecond, 12000
 	case Slack:
 		l.PerMinute, l.Reserve, l.Gap, l.Bytes = 40, 10, 1100*time.Millisecond, 3500
@@ -113,10 +114,13 @@ func (s Settings) Validate() error {
 	if s.Name == "" {
 		bad("the name is missing")
 	}
-	if !slices.Contains([]Kind{WeCom, DingTalk, Feishu, Slack, Teams, SMS, Voice, Hook}, s.Kind) {
-		bad("kind %q is not wecom, dingtalk, feishu, slack, teams, sms, voice or webhook", s.Kind)
+	if !s.IsApp() && !slices.Contains([]Kind{WeCom, DingTalk, Feishu, Slack, Teams, SMS, Voice, Hook}, s.Kind) {
+		bad("kind %q is not wecom, dingtalk, feishu, one of these with -app, slack, teams, sms, voice or webhook", s.Kind)
 	}
-	if u, err := url.Parse(s.URL.Reveal()); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+	if s.IsApp() {
+		errs = append(errs, s.validateApp())
+	}
+	if u, err := url.Parse(s.URL.Reveal()); (s.URL != "" || !s.IsApp()) && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 		bad("url is not a http or https address")
 	}
 	for n, k := range s.Keys {
@@ -159,8 +163,9 @@ type Message struct {
 	URL      string
 	Level    string
 	Language string
-	Repeat   bool // it may have been said before
-	Digest   int  // how many notices it tells of; 0 is a single one
+	Repeat   bool     // it may have been said before
+	Buttons  []Button // of apps
+	Digest   int      // how many notices it tells of; 0 is a single one
 	Fields   map[string]string
 	At       time.Time
 }
@@ -196,6 +201,12 @@ func Build(s Settings, m Message, now time.Time) (Request, error) {
 		return buildTeams(s, m)
 	case SMS, Voice, Hook:
 		return buildHook(s, m)
+	case WeComApp:
+		return buildWeComApp(s, m)
+	case DingTalkApp:
+		return buildDingTalkApp(s, m)
+	case FeishuApp:
+		return buildFeishuApp(s, m, now)
 	}
 	return Request{}, fmt.Errorf("robot %s: kind %q is not known", s.Name, s.Kind)
 }
