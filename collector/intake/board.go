@@ -144,59 +144,71 @@ func (b *Board) Reload(ctx context.Context) error {
 func (b *Board) Take(ctx context.Context, reports []Alert) error {
 	b.changing.Lock()
 	defer b.changing.Unlock()
-	now := b.o.Now()
+	r := round{now: b.o.Now(), next: map[string]kept{}, write: map[string]string{}}
 	b.mu.Lock()
-	open := b.countLocked(now)
-	next, write, turned := map[string]kept{}, map[string]string{}, false
-	var full error
+	r.open = b.countLocked(r.now)
 	for _, fresh := range reports {
-		have, known := next[fresh.Fingerprint]
-		if !known {
-			have, known = b.all[fresh.Fingerprint]
-		}
-		was := known && !have.Resolved(now)
-		if !known && fresh.Resolved(now) {
-			b.taken.WithLabelValues(fresh.Source, "unknown").Inc()
-			continue
-		}
-		if !was && !fresh.Resolved(now) {
-			if open >= b.o.Max {
-				b.refused.Inc()
-				full = fmt.Errorf("%w: %d", ErrFull, open)
-				continue
-			}
-			open++
-		}
-		k := kept{fresh, have.stored}
-		if known {
-			k.Alert = merge(have.Alert, fresh, now)
-		}
-		is := !k.Resolved(now)
-		b.taken.WithLabelValues(fresh.Source, change(was, is)).Inc()
-		turned = turned || was != is
-		if !known || was != is || worthWriting(have, k.Alert, now) {
-			raw, err := json.Marshal(k.Alert)
-			if err != nil {
-				b.mu.Unlock()
-				return fmt.Errorf("intake: %w", err)
-			}
-			write[prefix+k.Fingerprint], k.stored = string(raw), k.EndsAt
-		}
-		next[k.Fingerprint] = k
+		b.takeLocked(&r, fresh)
 	}
 	b.mu.Unlock()
-	if len(write) > 0 {
-		if err := b.o.Store.KVPutAll(ctx, write); err != nil {
-			return fmt.Errorf("intake: keep %d alerts: %w", len(write), err)
+	if len(r.write) > 0 {
+		if err := b.o.Store.KVPutAll(ctx, r.write); err != nil {
+			return fmt.Errorf("intake: keep %d alerts: %w", len(r.write), err)
 		}
 	}
 	b.mu.Lock()
-	maps.Copy(b.all, next)
+	maps.Copy(b.all, r.next)
 	b.mu.Unlock()
-	if turned && b.o.Turned != nil {
+	if r.turned && b.o.Turned != nil {
 		b.o.Turned()
 	}
-	return full
+	return r.err
+}
+
+// round is what one Take changes.
+type round struct {
+	now    time.Time
+	open   int
+	next   map[string]kept
+	write  map[string]string
+	turned bool
+	err    error
+}
+
+// takeLocked adds one report to the round.
+func (b *Board) takeLocked(r *round, fresh Alert) {
+	have, known := r.next[fresh.Fingerprint]
+	if !known {
+		have, known = b.all[fresh.Fingerprint]
+	}
+	was := known && !have.Resolved(r.now)
+	switch over := fresh.Resolved(r.now); {
+	case !known && over:
+		b.taken.WithLabelValues(fresh.Source, "unknown").Inc()
+		return
+	case was || over:
+	case r.open >= b.o.Max:
+		b.refused.Inc()
+		r.err = fmt.Errorf("%w: %d", ErrFull, r.open)
+		return
+	default:
+		r.open++
+	}
+	k := kept{fresh, have.stored}
+	if known {
+		k.Alert = merge(have.Alert, fresh, r.now)
+	}
+	is := !k.Resolved(r.now)
+	b.taken.WithLabelValues(fresh.Source, change(was, is)).Inc()
+	r.turned = r.turned || was != is
+	if !known || was != is || worthWriting(have, k.Alert, r.now) {
+		raw, err := json.Marshal(k.Alert)
+		if err != nil {
+			panic(fmt.Sprintf("intake: %v", err)) // texts and times
+		}
+		r.write[prefix+k.Fingerprint], k.stored = string(raw), k.EndsAt
+	}
+	r.next[k.Fingerprint] = k
 }
 
 func change(was, is bool) string {

@@ -90,7 +90,7 @@ func (s *speaker) step(ctx context.Context) time.Duration {
 		s.o.Logger.Error("nothing is said", "err", err)
 		return time.Second // a message that is not written down could be said twice unmarked
 	}
-	s.end(ctx, d, batch, s.say(ctx, m, now))
+	s.end(ctx, batch, s.say(ctx, m, now))
 	return time.Millisecond
 }
 
@@ -156,43 +156,11 @@ func (s *speaker) say(ctx context.Context, m robot.Message, now time.Time) error
 }
 
 // end writes down what became of the message.
-func (s *speaker) end(ctx context.Context, d budget.Decision, batch []*entry, err error) {
+func (s *speaker) end(ctx context.Context, batch []*entry, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postTimeout)
 	defer cancel()
-	var refused *robot.Refused
-	var te *ticket.Error
-	now := s.o.Now()
 	s.mu.Lock()
-	s.mem.Begun = nil
-	result := "failed"
-	switch {
-	case err == nil:
-		result = "taken"
-		s.tries, s.hold = 0, time.Time{}
-		s.mem.Budget = s.mem.Budget.Accepted()
-		s.rememberLocked(batch)
-		s.recoveredLocked()
-	case errors.As(err, &refused):
-		result = "refused"
-		s.mem.Budget = s.mem.Budget.Refuse(s.limits(), refused.For, now)
-		s.illLocked(err.Error(), now)
-	default:
-		s.tries++
-		s.hold = now.Add(min(time.Second<<min(s.tries, 10), maxBack))
-		ambiguous := !errors.As(err, &te) || te.Ambiguous
-		for _, e := range batch {
-			if ambiguous && !e.Repeat {
-				e.Repeat, s.mem.Maybe = true, append(s.mem.Maybe, e.Key)
-			}
-			if te != nil && !te.Retryable {
-				e.fails++
-			}
-		}
-		if s.tries >= 3 || te != nil && !te.Retryable {
-			s.illLocked(err.Error(), now)
-		}
-	}
-	s.showLocked()
+	result := s.learnLocked(batch, err)
 	s.mu.Unlock()
 	s.m.messages.WithLabelValues(s.set.Name, result).Inc()
 	if err != nil {
@@ -202,16 +170,54 @@ func (s *speaker) end(ctx context.Context, d budget.Decision, batch []*entry, er
 	if kept := s.save(ctx); kept != nil {
 		s.o.Logger.Error("after a message", "err", kept)
 	}
-	if err == nil {
-		how := "single"
-		if len(batch) > 1 {
-			how = "digest"
+	if err != nil {
+		return
+	}
+	how := "single"
+	if len(batch) > 1 {
+		how = "digest"
+	}
+	s.m.notices.WithLabelValues(s.set.Name, how).Add(float64(len(batch)))
+	if gone := s.forget(ctx, batch); gone != nil {
+		s.o.Logger.Error("after a message", "err", gone)
+	}
+}
+
+// learnLocked changes the memory by what became of a message, and says it in a
+// word. The caller holds busy as well.
+func (s *speaker) learnLocked(batch []*entry, err error) (result string) {
+	var refused *robot.Refused
+	var te *ticket.Error
+	now := s.o.Now()
+	s.mem.Begun = nil
+	defer s.showLocked()
+	switch {
+	case err == nil:
+		s.tries, s.hold = 0, time.Time{}
+		s.mem.Budget = s.mem.Budget.Accepted()
+		s.rememberLocked(batch)
+		s.recoveredLocked()
+		return "taken"
+	case errors.As(err, &refused):
+		s.mem.Budget = s.mem.Budget.Refuse(s.limits(), refused.For, now)
+		s.illLocked(err.Error(), now)
+		return "refused"
+	}
+	s.tries++
+	s.hold = now.Add(min(time.Second<<min(s.tries, 10), maxBack))
+	known := errors.As(err, &te)
+	for _, e := range batch {
+		if (!known || te.Ambiguous) && !e.Repeat {
+			e.Repeat, s.mem.Maybe = true, append(s.mem.Maybe, e.Key)
 		}
-		s.m.notices.WithLabelValues(s.set.Name, how).Add(float64(len(batch)))
-		if gone := s.forget(ctx, batch); gone != nil {
-			s.o.Logger.Error("after a message", "err", gone)
+		if known && !te.Retryable {
+			e.fails++
 		}
 	}
+	if s.tries >= 3 || known && !te.Retryable {
+		s.illLocked(err.Error(), now)
+	}
+	return "failed"
 }
 
 // illLocked begins an episode in which the robot does not speak for us.
