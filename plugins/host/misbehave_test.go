@@ -45,6 +45,10 @@ func TestPluginThatCrashes(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want the reason %q", err, want)
 			}
+			var not interface{ NotMeasured() bool }
+			if !errors.As(err, &not) || !not.NotMeasured() {
+				t.Errorf("the target would be taken to be down: %v", err)
+			}
 			r.until(t, "counted", func(s spec.Status) bool { return s.Ends["exited"] == 1 })
 			r.works(t)
 		})

@@ -23,6 +23,9 @@ const (
 var (
 	metricForm = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
 	labelForm  = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+	// subject is what is measured of things; other names of ours are about
+	// agent and collector themselves.
+	subject = regexp.MustCompile(`^faultline_(sensor|device|database|processor|memory|storage|snmp|probe|ntp|dhcp|cgroup)_`)
 )
 
 // sieve takes what a plugin says of a target and hands on what can be true. It
@@ -161,7 +164,7 @@ func (s *sieve) name(n string) string {
 	switch {
 	case len(n) > 200 || !metricForm.MatchString(n):
 		return "name"
-	case n == "up" || strings.HasPrefix(n, "scrape_") || strings.HasPrefix(n, "faultline_") || n == "ALERTS" || n == "ALERTS_FOR_STATE":
+	case n == "up" || strings.HasPrefix(n, "scrape_") || strings.HasPrefix(n, "ALERTS"), strings.HasPrefix(n, "faultline_") && !subject.MatchString(n):
 		return "name of the host's own"
 	}
 	s.names[n] = true

@@ -252,16 +252,16 @@ func callOutcome(caller, call context.Context) string {
 // explain turns a failed call into words for people.
 func (u *unit) explain(err error, outcome string, took time.Duration, p *process) error {
 	if outcome == "timeout" {
-		return fmt.Errorf("plugin %s: no answer within %s", u.spec.Name, took.Round(time.Millisecond))
+		return &Fault{u.spec.Name, fmt.Sprintf("no answer within %s", took.Round(time.Millisecond))}
 	}
 	text := err.Error()
 	if s, ok := status.FromError(err); ok {
 		text = s.Message()
-		if s.Code() == codes.Unavailable && outcome != "canceled" {
+		if (s.Code() == codes.Unavailable || s.Code() == codes.Canceled) && outcome != "canceled" { // the second: we hung up on a process that had ended
 			if end := u.exit(p); end != "" {
-				return fmt.Errorf("plugin %s ended during the call: %s", u.spec.Name, end)
+				return &Fault{u.spec.Name, "ended during the call: " + end}
 			}
 		}
 	}
-	return fmt.Errorf("plugin %s: %s", u.spec.Name, u.capture.masked(cut(printable(text), maxLine)))
+	return &Fault{u.spec.Name, u.capture.masked(cut(printable(text), maxLine))}
 }

@@ -162,10 +162,35 @@ type Down struct {
 // Error returns plugin and reason.
 func (d *Down) Error() string { return fmt.Sprintf("plugin %s: %s", d.Plugin, d.Reason) }
 
-// running is the way to the plugin, or why there is none.
-func (u *unit) running() (*rpc.Client, *process, error) {
+// NotMeasured says that the error tells nothing of the target.
+func (d *Down) NotMeasured() bool { return true }
+
+// Fault is an error by the plugin's own doing: it tells nothing of a target.
+type Fault struct {
+	Plugin string
+	Reason string
+}
+
+// Error returns plugin and reason.
+func (f *Fault) Error() string { return "plugin " + f.Plugin + ": " + f.Reason }
+
+// NotMeasured says that the error tells nothing of the target.
+func (f *Fault) NotMeasured() bool { return true }
+
+// running is the way to the plugin, or why there is none. A plugin that is just
+// starting is waited for.
+func (u *unit) running(ctx context.Context) (*rpc.Client, *process, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	for u.client == nil && (u.state == spec.Starting || u.state == spec.Waiting && u.starts == 0) && ctx.Err() == nil {
+		changed := u.changed
+		u.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+		u.mu.Lock()
+	}
 	if u.client != nil {
 		return u.client, u.proc, nil
 	}
@@ -183,7 +208,7 @@ func (u *unit) running() (*rpc.Client, *process, error) {
 // call runs f within the plugin's bounds. The error is a *Down when f was not
 // run, else says what went wrong by the plugin's fault.
 func (u *unit) call(ctx context.Context, f func(context.Context, *rpc.Client) error) error {
-	client, proc, err := u.running()
+	client, proc, err := u.running(ctx)
 	if err != nil {
 		return err
 	}

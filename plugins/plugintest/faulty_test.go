@@ -164,17 +164,10 @@ func TestInputSuiteFindsFaults(t *testing.T) {
 
 // desk is a desk and a channel with its world in one; change makes it wrong.
 type desk struct {
-	world *world
+	world *plugintest.StandIn
 	send  func(*desk, context.Context, ticket.Ticket) (ticket.Ref, error)
 	find  func(*desk, string) (ticket.Ref, bool, error)
 }
-
-type world struct {
-	*plugintest.StandIn
-	fault plugintest.Fault
-}
-
-func (w *world) Break(f plugintest.Fault) { w.fault = f; w.StandIn.Break(f) }
 
 func (d *desk) Name() string { return "desk" }
 
@@ -246,7 +239,7 @@ func TestTicketAndNotifySuitesFindFaults(t *testing.T) {
 		}, "a ticket arrives whole", "a notice arrives whole"},
 	} {
 		wg.Go(func() {
-			w := &world{StandIn: plugintest.NewStandIn()}
+			w := plugintest.NewStandIn()
 			defer w.Close()
 			d := &desk{world: w, send: post, find: get}
 			c.change(d)

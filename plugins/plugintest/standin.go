@@ -85,7 +85,7 @@ func (s *StandIn) post(w http.ResponseWriter, r *http.Request) {
 	case Busy:
 		http.Error(w, "later", http.StatusTooManyRequests)
 	case Loses:
-		http.Error(w, "taken, and then something broke", http.StatusInternalServerError)
+		http.Error(w, "taken, and then something broke", http.StatusBadGateway)
 	case Stalls:
 		select {
 		case <-stall:

@@ -45,8 +45,8 @@ type Client struct {
 	calls  map[uint64]*call
 	last   uint64
 	status []spec.Status
-	why    string // the child does not run
-	starts uint64
+	why    string        // the child does not run
+	begun  chan struct{} // closed when the first child was started, or could not be
 }
 
 // call is one call that the child has not ended.
@@ -61,7 +61,7 @@ func New(o Options) (*Client, error) {
 	if err := spec.Validate(o.Plugins); err != nil {
 		return nil, fmt.Errorf("plugins: %w", err)
 	}
-	c := &Client{o: o, config: Config{Plugins: o.Plugins, Values: map[string]map[string]string{}, Dir: o.Dir, Debug: o.Debug}, calls: map[uint64]*call{}, why: "not started yet"}
+	c := &Client{o: o, config: Config{Plugins: o.Plugins, Values: map[string]map[string]string{}, Dir: o.Dir, Debug: o.Debug}, calls: map[uint64]*call{}, why: "not started yet", begun: make(chan struct{})}
 	for i := range o.Plugins {
 		p := &o.Plugins[i]
 		if p.Contract != spec.Input {
@@ -179,7 +179,16 @@ func (c *Client) up(out *writer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out, c.why = out, ""
-	c.starts++
+	c.firstLocked()
+}
+
+// firstLocked ends the waiting of calls that came before the first child.
+func (c *Client) firstLocked() {
+	select {
+	case <-c.begun:
+	default:
+		close(c.begun)
+	}
 }
 
 // down ends all calls: there is nobody who would answer them.
@@ -187,12 +196,13 @@ func (c *Client) down(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out = nil
+	c.firstLocked()
 	if err != nil {
 		c.why = err.Error()
 	}
 	for id, k := range c.calls {
 		delete(c.calls, id)
-		k.done <- outcome{Error: "plugin host ended during the call"}
+		k.done <- outcome{Error: "plugin host ended during the call", Not: true}
 	}
 	for i := range c.status {
 		c.status[i].State, c.status[i].Problem, c.status[i].PID, c.status[i].Resident = spec.Waiting, "plugin host: "+c.why, 0, 0
@@ -293,11 +303,11 @@ func (c *Client) begin(what kind, q request, sink input.Sink) (*call, uint64, *w
 	}
 	c.mu.Unlock()
 	if out == nil {
-		return nil, 0, nil, fmt.Errorf("plugin %s: %w: %s", q.Input, errDown, why)
+		return nil, 0, nil, unmeasured{fmt.Errorf("plugin %s: %w: %s", q.Input, errDown, why)}
 	}
 	if err := out.json(what, id, q); err != nil {
 		c.forget(id)
-		return nil, 0, nil, fmt.Errorf("plugin %s: %w: %w", q.Input, errDown, err)
+		return nil, 0, nil, unmeasured{fmt.Errorf("plugin %s: %w: %w", q.Input, errDown, err)}
 	}
 	return k, id, out, nil
 }
@@ -318,6 +328,8 @@ func (c *Client) wait(ctx context.Context, k *call, id uint64, out *writer) erro
 		switch {
 		case o.Partial:
 			return input.Partial{Err: errors.New(o.Error)}
+		case o.Not:
+			return unmeasured{errors.New(o.Error)}
 		case o.Error != "":
 			return errors.New(o.Error)
 		}
@@ -325,7 +337,7 @@ func (c *Client) wait(ctx context.Context, k *call, id uint64, out *writer) erro
 	case <-ctx.Done():
 		c.forget(id)
 		go func() { _ = out.frame(kindCancel, id, nil) }() // must not wait for a child that reads slowly
-		return ctx.Err()
+		return unmeasured{fmt.Errorf("plugin host: no answer: %w", ctx.Err())}
 	}
 }
 
@@ -363,6 +375,10 @@ func (c *Client) runs() bool {
 // Gather implements input.Input. The child is told a deadline a little before
 // ours, so that its word on what went wrong arrives.
 func (r *remote) Gather(ctx context.Context, t base.Target, sink input.Sink) error {
+	select {
+	case <-r.c.begun: // the agent's own start is no evidence
+	case <-ctx.Done():
+	}
 	left := time.Minute
 	if d, ok := ctx.Deadline(); ok {
 		left = time.Until(d)

@@ -53,7 +53,18 @@ type request struct {
 type outcome struct {
 	Error   string `json:"error,omitempty"`
 	Partial bool   `json:"partial,omitempty"`
+	Not     bool   `json:"not,omitempty"` // measured: the error tells nothing of the target
 }
+
+// unmeasured is an error that tells nothing of the target: the plugin, or what
+// runs it, is at fault.
+type unmeasured struct{ error }
+
+// NotMeasured is asked by whoever would take the target to be down.
+func (unmeasured) NotMeasured() bool { return true }
+
+// Unwrap returns the cause.
+func (u unmeasured) Unwrap() error { return u.error }
 
 // writer writes frames; it may be used from several goroutines.
 type writer struct {

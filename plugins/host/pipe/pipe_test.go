@@ -186,7 +186,14 @@ func TestTablesAndEventsThroughThePipe(t *testing.T) {
 	if !strings.Contains(a.log.String(), "the secret is <secret>") {
 		t.Error("the settings did not arrive, or a secret is in the log")
 	}
-	a.until(t, "counted", func(s spec.Status) bool { return s.Samples >= 1001 })
+	var not interface{ NotMeasured() bool }
+	if _, err = a.gather(t, map[string]string{"mode": "fail", "password": "opensesame"}); err == nil || errors.As(err, &not) {
+		t.Errorf("a target that fails: %v, want an error that tells of the target", err)
+	}
+	if _, err = a.gather(t, map[string]string{"mode": "crash"}); !errors.As(err, &not) || !strings.Contains(err.Error(), "panics on purpose") {
+		t.Errorf("a plugin that fails: %v, want an error that tells nothing of the target", err)
+	}
+	a.until(t, "counted and running again", func(s spec.Status) bool { return s.Samples >= 1001 && s.Starts == 2 && s.State == spec.Running })
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(meter.New(a.Status))
 	if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {

@@ -108,7 +108,7 @@ func (s *server) take(ctx context.Context, k kind, id uint64, payload []byte) er
 		}
 		cctx, ok := s.open(ctx, id, time.Duration(q.Millis)*time.Millisecond)
 		if !ok {
-			return s.out.json(kindDone, id, outcome{Error: "too many calls at once"})
+			return s.out.json(kindDone, id, outcome{Error: "too many calls at once", Not: true})
 		}
 		s.calls.Go(func() { s.call(cctx, k, id, q) })
 	case kindCancel:
@@ -165,7 +165,8 @@ func (s *server) call(ctx context.Context, k kind, id uint64, q request) {
 	case errors.As(err, &partial):
 		o = outcome{Error: partial.Err.Error(), Partial: true}
 	case err != nil:
-		o.Error = err.Error()
+		var not interface{ NotMeasured() bool }
+		o = outcome{Error: err.Error(), Not: errors.As(err, &not) && not.NotMeasured()}
 	}
 	_ = s.out.json(kindDone, id, o) // a pipe that broke ends read
 }
