@@ -149,13 +149,14 @@ func (c *Calendar) zone() *time.Location { return c.Zone }
 type interval struct{ from, to time.Time }
 
 // intervals returns the date's working time as instants. Where the zone's clock
-// is put forward or back they are shorter or longer, never overlapping.
-func (c *Calendar) intervals(d date) ([]interval, error) {
+// is put forward or back they are shorter or longer, never overlapping. The
+// result may use the memory of out.
+func (c *Calendar) intervals(d date, out []interval) ([]interval, error) {
 	spans, err := c.hours(d)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]interval, 0, len(spans))
+	out = out[:0]
 	for _, h := range spans {
 		v := interval{d.at(h.from, c.Zone), d.at(h.to, c.Zone)}
 		if n := len(out); n > 0 && v.from.Before(out[n-1].to) {

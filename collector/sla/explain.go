@@ -112,7 +112,7 @@ func (s State) body() lang.Text {
 	last := dateOf(until.In(s.line.zone()))
 	for d := dateOf(s.Started.In(s.line.zone())); !last.before(d); d = d.next() {
 		c := s.count(runs, d, until)
-		_, errDay := s.line.intervals(d)
+		_, errDay := s.line.intervals(d, nil)
 		switch {
 		case c.work > 0:
 			worked = append(worked, c)
@@ -128,13 +128,13 @@ func (s State) body() lang.Text {
 }
 
 func (s State) closed(d date) bool {
-	day, err := s.line.intervals(d)
+	day, err := s.line.intervals(d, nil)
 	return err == nil && len(day) == 0
 }
 
 func (s State) count(runs []interval, d date, until time.Time) counted {
 	c := counted{day: d}
-	day, _ := s.line.intervals(d)
+	day, _ := s.line.intervals(d, nil)
 	for _, v := range day {
 		for _, run := range runs {
 			a, b := later(v.from, run.from), earlier(v.to, endOf(run, until))

@@ -44,10 +44,15 @@ func slowDue(days map[string]bool, from time.Time, minutes int) time.Time {
 		if minutes == 0 {
 			return t
 		}
-		if h := t.Hour(); days[t.Format(time.DateOnly)] && (h >= 9 && h < 12 || h >= 13 && h < 17) {
+		if worked(days, t) {
 			minutes--
 		}
 	}
+}
+
+func worked(days map[string]bool, t time.Time) bool {
+	h := t.Hour()
+	return (h >= 9 && h < 12 || h >= 13 && h < 17) && days[t.Format(time.DateOnly)]
 }
 
 func TestDueAgreesWithTheOracle(t *testing.T) {
@@ -74,12 +79,8 @@ func TestDueAgreesWithTheOracle(t *testing.T) {
 // slowDays finds the first worked minute, then the n-th worked day after it,
 // same time.
 func slowDays(days map[string]bool, from time.Time, n int) time.Time {
-	worked := func(t time.Time) bool {
-		h := t.Hour()
-		return days[t.Format(time.DateOnly)] && (h >= 9 && h < 12 || h >= 13 && h < 17)
-	}
 	t := from.In(shanghai)
-	for !worked(t) {
+	for !worked(days, t) {
 		t = t.Add(time.Minute)
 	}
 	for n > 0 {

@@ -118,12 +118,12 @@ func (t *timeline) around() bool         { return t.parts[0].cal.Always }
 func (t *timeline) zone() *time.Location { return t.parts[0].cal.Zone }
 
 // intervals cuts each version's working time to when it was in force.
-func (t *timeline) intervals(d date) ([]interval, error) {
+func (t *timeline) intervals(d date, out []interval) ([]interval, error) {
 	if len(t.parts) == 1 {
-		return t.parts[0].cal.intervals(d)
+		return t.parts[0].cal.intervals(d, out)
 	}
 	begin, end := d.at(0, t.zone()), d.next().at(0, t.zone())
-	var out []interval
+	out = out[:0]
 	for n, p := range t.parts {
 		from, to := begin, end
 		if n > 0 {
@@ -135,7 +135,7 @@ func (t *timeline) intervals(d date) ([]interval, error) {
 		if !from.Before(to) {
 			continue
 		}
-		day, err := p.cal.intervals(d)
+		day, err := p.cal.intervals(d, nil)
 		if err != nil {
 			return nil, err
 		}

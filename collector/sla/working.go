@@ -9,7 +9,7 @@ import (
 type schedule interface {
 	around() bool // every instant counts
 	zone() *time.Location
-	intervals(d date) ([]interval, error) // in order, none overlapping
+	intervals(d date, out []interval) ([]interval, error) // in order, none overlapping; may use the memory of out
 }
 
 // Elapsed returns the working time between two instants; 0 when to is not
@@ -25,9 +25,10 @@ func elapsed(c schedule, from, to time.Time) (time.Duration, error) {
 	}
 	last := dateOf(to.In(c.zone()))
 	var sum time.Duration
+	var day []interval
+	var err error
 	for d := dateOf(from.In(c.zone())); !last.before(d); d = d.next() {
-		day, err := c.intervals(d)
-		if err != nil {
+		if day, err = c.intervals(d, day); err != nil {
 			return 0, err
 		}
 		for _, v := range day {
@@ -61,9 +62,10 @@ func dueTime(c schedule, from time.Time, work time.Duration) (time.Time, error) 
 	if c.around() || work <= 0 {
 		return from.Add(max(work, 0)).UTC(), nil
 	}
+	var day []interval
+	var err error
 	for d := dateOf(from.In(c.zone())); ; d = d.next() {
-		day, err := c.intervals(d)
-		if err != nil {
+		if day, err = c.intervals(d, day); err != nil {
 			return time.Time{}, err
 		}
 		for _, v := range day {
@@ -93,7 +95,7 @@ func dueDays(c schedule, from time.Time, days int) (time.Time, error) {
 	var day []interval
 	for days > 0 {
 		d = d.next()
-		if day, err = c.intervals(d); err != nil {
+		if day, err = c.intervals(d, day); err != nil {
 			return time.Time{}, err
 		}
 		if len(day) > 0 {
@@ -119,7 +121,7 @@ func clamp(day []interval, t time.Time) time.Time {
 // nextWork returns the first instant from t on at which work goes on.
 func nextWork(c schedule, t time.Time) (time.Time, error) {
 	for d := dateOf(t.In(c.zone())); ; d = d.next() {
-		day, err := c.intervals(d)
+		day, err := c.intervals(d, nil)
 		if err != nil {
 			return time.Time{}, err
 		}
