@@ -27,6 +27,7 @@ type cli struct {
 	User     userCmd          `cmd:"" help:"Add a person who may sign in, or give them a new first password."`
 	Token    tokenCmd         `cmd:"" help:"Issue an API token for a program, such as a Grafana."`
 	Boards   boardsCmd        `cmd:"" help:"Write the Grafana boards and provisioning files into a directory."`
+	Process  processCmd       `cmd:"" help:"Check, compare, draw, try out or export the documented processes."`
 	Practice practiceCmd      `cmd:"" help:"Break or mend something on the practice branch."`
 	Version  kong.VersionFlag `help:"Print the version."`
 }

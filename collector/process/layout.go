@@ -2,8 +2,8 @@ package process
 
 // Sizes of the drawing, in its own units (pixels at 100 %).
 const (
-	boxW, boxH = 132.0, 58.0
-	gapX, gapY = 106.0, 30.0 // between columns and between rows; arrows and their words run there
+	boxW, boxH = 158.0, 66.0
+	gapX, gapY = 112.0, 34.0 // between columns and between rows; arrows and their words run there
 	laneHead   = 34.0        // the lane's name, written sideways
 	margin     = 8.0
 )

@@ -20,27 +20,42 @@ const style = `.fl-p{font:12px system-ui,"Noto Sans CJK SC","Microsoft YaHei",sa
 .fl-p .edge{fill:none;stroke:currentColor;stroke-opacity:.55;stroke-width:1.1}.fl-p .back{stroke-opacity:.4}.fl-p .timeout,.fl-p .failed{stroke-dasharray:4 3;stroke-opacity:.35}
 .fl-p .tip{fill:currentColor;fill-opacity:.65}.fl-p .word{font-size:10px;fill-opacity:.85;paint-order:stroke;stroke:var(--surface,Canvas);stroke-width:3px}
 .fl-p .now .box{stroke:var(--accent,#1668c7);stroke-opacity:1;stroke-width:3}.fl-p .now .halo{fill:none;stroke:var(--accent,#1668c7);stroke-width:1.2}
+.fl-p .limit{font-size:10px;fill-opacity:.75}.fl-p .head{font-size:18px;font-weight:600}.fl-p .sub{fill-opacity:.7}.fl-p .rule{stroke:currentColor;stroke-opacity:.25}.fl-p .th{font-weight:600;fill-opacity:.75}
 .fl-p .now text{font-weight:700}.fl-p .flag{font-size:10px;fill:var(--accent,#1668c7)}`
 
-// SVG draws the process with its lanes, in the language, and marks the current
-// step ("" marks none). In a page it takes the page's colours, --surface and
-// --accent if they are set; as a file of its own it follows the reader's light
-// or dark setting.
+// SVG draws the process with its lanes and limits, in the language, and marks
+// the current step ("" marks none). In a page it takes the page's colours,
+// --surface and --accent if they are set; as a file of its own it follows the
+// reader's light or dark setting.
 func SVG(d *Definition, current, language string) string {
 	l := arrange(d.Graph())
+	return sheet{d: d, layout: l, language: language}.svg(current, l.height, "", "")
+}
+
+// sheet is a drawing of one definition.
+type sheet struct {
+	layout
+	d        *Definition
+	language string
+}
+
+func (l sheet) svg(current string, height float64, before, after string) string {
+	title := esc(l.d.Title.In(l.language))
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="fl-p" role="img" aria-label="%s" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" style="max-width:100%%;height:auto" lang="%s">`,
-		esc(d.Title.In(language)), l.width, l.height, l.width, l.height, esc(language))
-	fmt.Fprintf(&b, "<style>%s</style><title>%s</title>", style, esc(d.Title.In(language)))
+		title, l.width, height, l.width, height, esc(l.language))
+	fmt.Fprintf(&b, "<style>%s</style><title>%s</title>", style, title)
 	b.WriteString(`<defs><marker id="fl-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>`)
+	b.WriteString(before)
 	for n, lane := range l.graph.Lanes {
-		l.lane(&b, n, lane, language)
+		l.lane(&b, n, lane, l.language)
 	}
-	words := l.edges(&b, language)
+	words := l.edges(&b, l.language)
 	for _, n := range l.graph.Nodes {
-		l.node(&b, n, n.ID == current, language)
+		l.node(&b, n, n.ID == current)
 	}
 	b.WriteString(words)
+	b.WriteString(after)
 	b.WriteString("</svg>")
 	return b.String()
 }
@@ -59,7 +74,8 @@ func (l layout) lane(b *strings.Builder, n int, lane Lane, language string) {
 	}
 }
 
-func (l layout) node(b *strings.Builder, n Node, now bool, language string) {
+func (l sheet) node(b *strings.Builder, n Node, now bool) {
+	language := l.language
 	p := l.places[n.ID]
 	class, radius := n.Kind, 6.0
 	if n.Kind == "start" || n.Kind == "final" {
@@ -75,12 +91,17 @@ func (l layout) node(b *strings.Builder, n Node, now bool, language string) {
 		fmt.Fprintf(b, `<text class="flag" x="%.1f" y="%.1f">%s</text>`, p.x, p.y-8, esc(lang.Text{ZH: "▶ 当前步骤", EN: "▶ now"}.In(language)))
 	}
 	fmt.Fprintf(b, `<rect class="box" x="%.1f" y="%.1f" width="%.0f" height="%.0f" rx="%.0f"/>`, p.x, p.y, boxW, boxH, radius)
-	lines := wrap(mark(n.Kind)+title, 19)
+	limits := l.limits(n.ID)
+	lines, centre := wrap(mark(n.Kind)+title, 24), p.y+boxH/2+4
+	if limits != "" {
+		centre -= 8
+		fmt.Fprintf(b, `<text class="limit" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, p.x+boxW/2, p.y+boxH-7, esc(limits))
+	}
 	if len(lines) > 3 {
 		lines = append(lines[:2], lines[2]+"…")
 	}
 	for i, line := range lines {
-		y := p.y + boxH/2 + 4 + (float64(i)-float64(len(lines)-1)/2)*15
+		y := centre + (float64(i)-float64(len(lines)-1)/2)*14
 		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, p.x+boxW/2, y, esc(line))
 	}
 	b.WriteString("</g>")
@@ -96,7 +117,7 @@ const maxWords = 3
 
 // edges draws the arrows and returns their words, which lie above the boxes.
 // Arrows that lead back have their words in the tool tip only.
-func (l layout) edges(b *strings.Builder, language string) string {
+func (l sheet) edges(b *strings.Builder, language string) string {
 	var words strings.Builder
 	in, drawn := map[string]int{}, map[string]bool{}
 	for k, e := range l.graph.Edges {
@@ -111,7 +132,7 @@ func (l layout) edges(b *strings.Builder, language string) string {
 		if to.col <= from.col {
 			class += " back"
 		}
-		fmt.Fprintf(b, `<path class="edge %s" d="%s" marker-end="url(#fl-tip)"><title>%s</title></path>`, class, route(from, to, float64(k%5)*4), esc(label))
+		fmt.Fprintf(b, `<path class="edge %s" d="%s" marker-end="url(#fl-tip)"><title>%s</title></path>`, class, path(way(from, to, k)), esc(label))
 		if e.Kind == "timeout" || to.col <= from.col || in[e.To] == maxWords {
 			continue
 		}
@@ -120,25 +141,6 @@ func (l layout) edges(b *strings.Builder, language string) string {
 		in[e.To]++
 	}
 	return words.String()
-}
-
-// route leads an arrow through the gaps between columns and rows; shift keeps
-// arrows apart that share a gap.
-func route(from, to place, shift float64) string {
-	y2, gapIn := to.y+boxH/2, to.x-gapX+14+shift
-	switch {
-	case from == to:
-		return fmt.Sprintf("M%.1f %.1fq0 -14 14 -14q14 0 14 12", from.x+boxW/2, from.y)
-	case to.col == from.col+1:
-		y1 := from.y + boxH/2
-		return fmt.Sprintf("M%.1f %.1fH%.1fV%.1fH%.1f", from.x+boxW, y1, gapIn, y2, to.x)
-	case to.col > from.col:
-		y1, channel := from.y+boxH/2, to.y-8-shift/2
-		return fmt.Sprintf("M%.1f %.1fH%.1fV%.1fH%.1fV%.1fH%.1f", from.x+boxW, y1, from.x+boxW+14+shift, channel, gapIn, y2, to.x)
-	default: // back, or within the column
-		x1, channel := from.x+boxW/2+shift*2-8, from.y+boxH+5+shift/2
-		return fmt.Sprintf("M%.1f %.1fV%.1fH%.1fV%.1fH%.1f", x1, from.y+boxH, channel, gapIn, y2, to.x)
-	}
 }
 
 // wrap breaks text into lines of at most width columns; a Chinese character

@@ -64,6 +64,22 @@ func (o *Outcome) effect(e *incident.Effect) {
 	}
 }
 
+// Text sums the outcome up in both languages.
+func (o *Outcome) Text() lang.Text {
+	list := func(m map[string]int) string {
+		var out []string
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			out = append(out, fmt.Sprintf("%s ×%d", k, m[k]))
+		}
+		return strings.Join(out, ", ")
+	}
+	path, b, c, t := strings.Join(o.Path, " → "), list(o.Breaches), list(o.Calls), list(o.Tickets)
+	return lang.Text{
+		ZH: fmt.Sprintf("结果 %s\n  环节：%s\n  超时：%s\n  通知：%s\n  工单：%s\n", o.State, path, b, c, t),
+		EN: fmt.Sprintf("outcome %s\n  steps: %s\n  limits passed: %s\n  calls: %s\n  tickets: %s\n", o.State, path, b, c, t),
+	}
+}
+
 // Change is what the draft would have made otherwise in one incident.
 type Change struct {
 	Number  string      `json:"number"`
