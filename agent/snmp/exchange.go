@@ -74,10 +74,10 @@ func (s *Session) send(q pdu, now time.Time, wait time.Duration, n int) error {
 // before; then it is gone once they have been told.
 func (s *Session) write() (err error) {
 	for range 100 {
-		if _, err = s.conn.WriteToUDPAddrPort(s.out, s.p.target); err == nil || !unreachable(err) {
+		if err = s.conn.send(&s.sent, s.out, s.p.target); err == nil || !unreachable(err) {
 			return err
 		}
-		readICMP(s.conn, s.t.refuse)
+		readICMP(s.conn.UDPConn, s.t.refuse)
 	}
 	return err
 }

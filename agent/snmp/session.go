@@ -32,7 +32,8 @@ type Session struct {
 	port   uint16
 	named  bool      // host is a name
 	looked time.Time // when the name was looked up
-	conn   *net.UDPConn
+	conn   *datagrams
+	sent   outgoing
 	p      pending
 	rtt    rtt
 	codec  codec

@@ -31,7 +31,7 @@ type Transport struct {
 	walks   sync.Pool     // of *walk
 
 	mu      sync.Mutex // guards the fields below
-	sockets [2]*net.UDPConn
+	sockets [2]*datagrams
 	closed  bool
 	asked   map[uint32]asked // by request-id or message-id
 	waiting deadlines
@@ -93,7 +93,7 @@ func (t *Transport) Counts() Counts {
 }
 
 // socket returns the socket of the address's family.
-func (t *Transport) socket(a netip.Addr) (*net.UDPConn, error) {
+func (t *Transport) socket(a netip.Addr) (*datagrams, error) {
 	family, network := 0, "udp4"
 	if a.Is6() {
 		family, network = 1, "udp6"
@@ -112,23 +112,27 @@ func (t *Transport) socket(a netip.Addr) (*net.UDPConn, error) {
 	}
 	_ = c.SetReadBuffer(t.opts.ReceiveBuffer) // what the kernel gives will do
 	hearICMP(c, family == 1)
-	t.sockets[family] = c
+	d, err := newDatagrams(c, family == 1)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s socket: %w", network, err), c.Close())
+	}
+	t.sockets[family] = d
 	t.readers.Add(1)
-	go t.read(c)
-	return c, nil
+	go t.read(d)
+	return d, nil
 }
 
 // read sorts what arrives until the socket is closed.
-func (t *Transport) read(c *net.UDPConn) {
+func (t *Transport) read(d *datagrams) {
 	defer t.readers.Done()
-	buf := make([]byte, 1<<16)
+	in := &incoming{buf: make([]byte, 1<<16)}
 	for {
-		n, from, err := c.ReadFromUDPAddrPort(buf)
+		datagram, from, err := d.receive(in)
 		switch {
 		case err == nil:
-			t.sort(buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+			t.sort(datagram, from)
 		case unreachable(err):
-			readICMP(c, t.refuse)
+			readICMP(d.UDPConn, t.refuse)
 		default: // closed, or out of memory for a moment
 			select {
 			case <-t.done:
