@@ -45,6 +45,7 @@ type judge struct {
 	alive    *heartbeat.Monitor
 	ruler    *ruler.Ruler
 	engine   *engine.Engine
+	options  engine.Options // the engine's
 	book     *book
 	quiet    []engine.Quiet
 	firing   []alert.Alert
@@ -74,12 +75,12 @@ func newJudge(s *Scenario, rules *Rules, dir string, now func() time.Time) (*jud
 		}
 		return out
 	}})
-	j.engine, err = engine.New(engine.Options{Store: j.book, Lease: func() (int64, bool) { return 1, true }, Diagnose: j.diagnose, Route: j.route,
+	j.options = engine.Options{Store: j.book, Lease: func() (int64, bool) { return 1, true }, Diagnose: j.diagnose, Route: j.route,
 		Processes: rules.Processes, Calendars: rules.Calendars, Site: j.site, Now: now, Hold: s.Hold.Duration, Logger: slog.New(slog.DiscardHandler),
 		Graph: func() *inventory.Graph { return j.graph }, Quiet: func(time.Time) []engine.Quiet { return j.quiet },
 		Checked:    func(a alert.Alert) time.Time { return engine.CheckedBy(j.evidence.Snapshot(now()), a) },
-		Reconsider: j.reconsider})
-	if err != nil {
+		Reconsider: j.reconsider}
+	if j.engine, err = engine.New(j.options); err != nil {
 		return nil, errors.Join(err, j.close())
 	}
 	return j, nil
