@@ -248,6 +248,20 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 }
 
+func TestProcessThatEscapesHoldsNobodyUp(t *testing.T) {
+	r := start(t, rogue(t, "ok"))
+	r.await(t, spec.Input)
+	began := time.Now()
+	if _, err := r.gather(t, 20*time.Second, mode("escape")); err == nil || !strings.Contains(err.Error(), "exit status 7") {
+		t.Errorf("got %v", err)
+	}
+	r.works(t)
+	r.stop()
+	if took := time.Since(began); took > 25*time.Second { // the process sleeps for 30
+		t.Errorf("took %s", took)
+	}
+}
+
 // alive tells whether a process runs; one that waits for its parent does not.
 func alive(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -125,6 +125,14 @@ func (r rogue) Gather(ctx context.Context, t base.Target, sink input.Sink) error
 			return err
 		}
 		sink.Sample(one("rogue_child_pid", float64(c.Process.Pid)))
+	case "escape": // leaves a process outside its group that holds its outputs open
+		c := exec.Command("sleep", "30")
+		c.Stdout, c.Stderr = os.NewFile(1, "stdout"), os.NewFile(2, "stderr")
+		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := c.Start(); err != nil {
+			return err
+		}
+		os.Exit(7)
 	case "env":
 		for _, kv := range os.Environ() {
 			k, _, _ := strings.Cut(kv, "=")
