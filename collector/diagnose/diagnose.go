@@ -118,8 +118,12 @@ func (c *candidate) waits(s *scene) (time.Time, bool) {
 // candidates tries every hypothesis on every subject of its scope.
 func (r *Rules) candidates(s *scene) []*candidate {
 	var out []*candidate
+	subjects := map[string][]subject{} // by scope
 	for _, rule := range r.list {
-		for _, sub := range s.subjects(rule.Scope) {
+		if _, known := subjects[rule.Scope]; !known {
+			subjects[rule.Scope] = s.subjects(rule.Scope)
+		}
+		for _, sub := range subjects[rule.Scope] {
 			if !rule.holds(sub.env) {
 				continue
 			}

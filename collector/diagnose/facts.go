@@ -44,23 +44,24 @@ type symptomFacts struct {
 	Exhausted   bool `expr:"exhausted"`
 	Refused     bool `expr:"refused"`
 	Replication bool `expr:"replication"`
-	LargeLost   bool `expr:"large_lost"` // packets of full size, which passed before
-	Rerouted    bool `expr:"rerouted"`   // traffic takes another way than the declared one
-	Changed     bool `expr:"changed"`    // its configuration
-	Overload    bool `expr:"overload"`   // of a UPS or PDU
-	Smoke       bool `expr:"smoke"`      //
-	Heating     bool `expr:"heating"`    // at this pace a limit is reached soon
-	Starved     bool `expr:"starved"`    // of memory
-	Filling     bool `expr:"filling"`    // at this pace a disk is full soon
-	ReadOnly    bool `expr:"read_only"`  // a file system
-	Stopped     bool `expr:"stopped"`    // a service, as its host says
-	Expiring    bool `expr:"expiring"`   // a certificate
-	Storm       bool `expr:"storm"`      // of broadcasts
-	Conflict    bool `expr:"conflict"`   // an address used twice
-	Duplex      bool `expr:"duplex"`     // two ends disagree
-	Dim         bool `expr:"dim"`        // light at an optic
-	Stranger    bool `expr:"stranger"`   // a device nobody knows
-	SecondDHCP  bool `expr:"rogue_dhcp"` // a DHCP server nobody knows
+	SNMPRefused bool `expr:"snmp_refused"` // the monitoring credentials
+	LargeLost   bool `expr:"large_lost"`   // packets of full size, which passed before
+	Rerouted    bool `expr:"rerouted"`     // traffic takes another way than the declared one
+	Changed     bool `expr:"changed"`      // its configuration
+	Overload    bool `expr:"overload"`     // of a UPS or PDU
+	Smoke       bool `expr:"smoke"`        //
+	Heating     bool `expr:"heating"`      // at this pace a limit is reached soon
+	Starved     bool `expr:"starved"`      // of memory
+	Filling     bool `expr:"filling"`      // at this pace a disk is full soon
+	ReadOnly    bool `expr:"read_only"`    // a file system
+	Stopped     bool `expr:"stopped"`      // a service, as its host says
+	Expiring    bool `expr:"expiring"`     // a certificate
+	Storm       bool `expr:"storm"`        // of broadcasts
+	Conflict    bool `expr:"conflict"`     // an address used twice
+	Duplex      bool `expr:"duplex"`       // two ends disagree
+	Dim         bool `expr:"dim"`          // light at an optic
+	Stranger    bool `expr:"stranger"`     // a device nobody knows
+	SecondDHCP  bool `expr:"rogue_dhcp"`   // a DHCP server nobody knows
 	Other       bool `expr:"other"`
 }
 

@@ -210,8 +210,13 @@ func latest(ts []time.Time) time.Time {
 // reading of the side that is cut off ages, but says nothing any more.
 func (s *scene) lineState(id string) state {
 	st := state{is: isNone}
-	for _, r := range s.readings(evidence.Line, id, "") {
+	for _, k := range s.view.Find(evidence.Key{Element: evidence.Line, Subject: id}) {
+		r := s.view.Get(k)
 		switch {
+		case r.Truth == truth.Bad && s.shutIn(k.Vantage, id, r.At):
+			if st.is == isNone {
+				st.is = isUnknown
+			}
 		case r.Truth == truth.Bad:
 			st.is = isBad
 			st.since = latest([]time.Time{st.since, r.Since})
@@ -225,6 +230,24 @@ func (s *scene) lineState(id string) state {
 		st.is, st.since = isBad, since
 	}
 	return st
+}
+
+// shutIn tells whether an agent of the line's own site had no way out of its LAN
+// when it tested the line: its gateway was silent then, so it knows nothing of
+// what is behind.
+func (s *scene) shutIn(agent, line string, at time.Time) bool {
+	l, _ := s.graph.Line(line)
+	a, known := s.graph.Agent(agent)
+	if !known || a.Site != l.Site {
+		return false
+	}
+	for _, k := range s.view.Find(evidence.Key{Element: evidence.Gateway, Vantage: agent}) {
+		r := s.view.Get(k)
+		if r.Truth == truth.Bad || r.Truth == truth.OK && r.Before == truth.Bad && !at.After(r.Since.Add(grace)) && !at.Before(r.BeforeSince.Add(-grace)) {
+			return true
+		}
+	}
+	return false
 }
 
 // company sums up all branches.

@@ -115,6 +115,7 @@ func (a *assembly) checkDevices() {
 		for j, t := range d.Targets {
 			a.checkTarget(w.field("targets[%d]", j), t, len(d.Addresses) > 0)
 		}
+		a.checkDatabases(w, d)
 	}
 }
 

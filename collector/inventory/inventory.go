@@ -48,6 +48,7 @@ type Device struct {
 	Ports     []Port             `yaml:"ports"`
 	Host      string             `yaml:"host"` // device a database or service runs on
 	Targets   []Target           `yaml:"targets"`
+	Databases []Database         `yaml:"databases"`
 	Limits    map[string]float64 `yaml:"limits"` // temperature_celsius, humidity_percent, ...
 }
 

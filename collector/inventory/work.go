@@ -59,7 +59,7 @@ type worklist struct {
 }
 
 func (w *worklist) device(d *Device) {
-	for _, t := range d.Targets {
+	for _, t := range d.targets() {
 		if t.Agent != w.agent.ID {
 			continue
 		}
