@@ -35,8 +35,8 @@ func (l sheet) head() string {
 	fmt.Fprintf(&b, `<text class="head" x="%.0f" y="30">%s</text>`, margin+4, esc(l.d.Title.In(l.language)))
 	source := lang.Text{ZH: "依据：《" + l.d.Source.Document + "》" + l.d.Source.Section + "　版本 " + l.d.Ref(), EN: "Source: " + l.d.Source.Document + ", " + l.d.Source.Section + "   Version " + l.d.Ref()}
 	fmt.Fprintf(&b, `<text class="sub" x="%.0f" y="50">%s</text>`, margin+4, esc(source.In(l.language)))
-	marks := lang.Text{ZH: "◇ 判断　✓ 批准　≈ 测量验证　⏱ 时限（工 = 工作时间）　- - 超时或未通过　深色泳道 = 外部单位",
-		EN: "◇ decision   ✓ approval   ≈ measured   ⏱ limit (w = working time)   - - timeout or failed   darker lane = outside the company"}
+	marks := lang.Text{ZH: "◇ 判断　✓ 批准　≈ 测量验证　≤ 时限，≥ 保持（工 = 工作时间）　- - 超时或未通过　深色泳道 = 外部单位",
+		EN: "◇ decision   ✓ approval   ≈ measured   ≤ limit, ≥ hold (w = working time)   - - timeout or failed   darker lane = outside the company"}
 	fmt.Fprintf(&b, `<text class="sub" x="%.0f" y="50" text-anchor="end">%s</text>`, l.width-margin-4, esc(marks.In(l.language)))
 	return b.String()
 }
@@ -44,7 +44,10 @@ func (l sheet) head() string {
 // table lists the clocks below the drawing.
 func (l sheet) table(y float64) (svg string, height float64) {
 	var b strings.Builder
-	columns := []float64{margin + 4, margin + 180, margin + 330, margin + 470, margin + 660, margin + 850}
+	columns, wide := []float64{}, l.width-2*margin-8
+	for _, share := range []float64{0, .14, .25, .37, .58, .74} {
+		columns = append(columns, margin+4+share*wide)
+	}
 	heads := []lang.Text{{ZH: "时限", EN: "Clock"}, {ZH: "限额", EN: "Limit"}, {ZH: "责任角色", EN: "Of"}, {ZH: "开始", EN: "Starts"}, {ZH: "结束", EN: "Stops"}, {ZH: "超时后", EN: "When it is over"}}
 	row := func(class string, y float64, words []string) {
 		for n, w := range words {
@@ -126,17 +129,17 @@ func (l sheet) limits(id string) string {
 		out = append(out, "≥ "+limitShort(s.Guard.Hold, "", l.language))
 	}
 	for _, r := range s.Timeout {
-		out = append(out, "⏱ "+limitShort(r.After, r.Calendar, l.language))
+		out = append(out, "≤ "+limitShort(r.After, r.Calendar, l.language))
 	}
 	return strings.Join(out, "  ")
 }
 
 // limitShort writes a limit for a box: 4 小时工, 4 h w.
 func limitShort(after, calendar, language string) string {
-	short := map[string]lang.Text{"work": {ZH: "工", EN: " w"}}[calendar].In(language)
+	short := map[string]lang.Text{"work": {ZH: "（工）", EN: " w"}}[calendar].In(language)
 	if span, err := sla.ParseSpan(after); err == nil && span.Days > 0 && calendar == "work" {
-		short = map[bool]string{true: "作日", false: " w"}[language == lang.ZH]
-		return lang.Text{ZH: strings.TrimSuffix(after, "d") + "工" + short, EN: strings.TrimSuffix(after, "d") + " d" + short}.In(language)
+		n := strings.TrimSuffix(after, "d")
+		return lang.Text{ZH: n + " 工作日", EN: n + " d w"}.In(language)
 	}
 	return units(after).In(language) + short
 }
