@@ -23,6 +23,7 @@ var version = "dev"
 type cli struct {
 	Run      runCmd           `cmd:"" help:"Measure and send until stopped."`
 	Check    checkCmd         `cmd:"" help:"Check the configuration and say what would be measured."`
+	Enrol    enrolCmd         `cmd:"" help:"Let this machine in at a collector, with a one-time token."`
 	SNMP     snmpCmd          `cmd:"" name:"snmp" help:"Look at devices by SNMP."`
 	Discover discoverCmd      `cmd:"" help:"Look over networks and propose an inventory."`
 	Version  kong.VersionFlag `help:"Print the version."`

@@ -138,6 +138,7 @@ type Service struct {
 	open    openRequests
 	seen    sightings
 	signing chan struct{} // one for each certificate being made
+	shaking chan struct{} // one for each handshake of an agent that has its turn
 	listen  listenCert
 
 	mu      sync.Mutex           // guards renewed
@@ -178,7 +179,7 @@ func New(o Options) (*Service, error) {
 	if o.SiteOf == nil {
 		o.SiteOf = func(string) (string, bool) { return "", false }
 	}
-	s := &Service{opt: o, log: o.Logger, signing: make(chan struct{}, signAtOnce), renewed: map[string]time.Time{}}
+	s := &Service{opt: o, log: o.Logger, signing: make(chan struct{}, signAtOnce), shaking: make(chan struct{}, handshakesAtOnce), renewed: map[string]time.Time{}}
 	s.met = newMeters(s, o.Registerer)
 	s.audit = newAuditor(o.Store, o.Logger, o.Now, s.met.unaudited)
 	return s, nil

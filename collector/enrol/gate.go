@@ -28,15 +28,15 @@ func From(ctx context.Context) (Caller, bool) {
 	return c, ok
 }
 
-// agentPaths are the paths that nobody but agents (and programs with tokens)
-// asks for; over the agents' protocol they need a certificate.
+// agentPaths are the paths that nobody but agents and programs with tokens asks
+// for.
 var agentPaths = []string{"/api/v1/write", "/api/v1/events", "/api/v1/agents/"}
 
 // Gate judges the certificate of every request that shows one, and refuses
-// requests over the agents' protocol that show none and bring no bearer token.
-// What it lets through has a Caller and an account.Principal of kind agent in
-// its context. Requests without certificate over other connections pass
-// untouched: people, and agents with tokens. A request that is under way is cut
+// requests for agents' paths over TLS that show none and bring no bearer token.
+// What it lets through by certificate has a Caller and an account.Principal of
+// kind agent in its context. All other requests pass untouched: people, and
+// agents with tokens. A request that is under way is cut
 // when its certificate is revoked.
 func (s *Service) Gate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +45,7 @@ func (s *Service) Gate(next http.Handler) http.Handler {
 			return
 		}
 		if len(r.TLS.PeerCertificates) == 0 {
-			if r.TLS.NegotiatedProtocol == pki.ALPN && needsCertificate(r) {
+			if needsCertificate(r) {
 				s.refuse(w, r, refuse(pki.NoCertificate, r.URL.Path))
 				return
 			}

@@ -59,6 +59,14 @@ func Revoke(ctx context.Context, store Store, agent, actor, why string, now time
 	return store.Audit(ctx, account.AuditEntry{At: now.UTC(), Actor: actor, Action: "agent_revoked", Object: agent, Detail: why})
 }
 
+// RevokeToken makes an unused token worthless.
+func RevokeToken(ctx context.Context, store Store, id, actor, why string, now time.Time) error {
+	if err := store.RevokeEnrolToken(ctx, id, now); err != nil {
+		return err
+	}
+	return store.Audit(ctx, account.AuditEntry{At: now.UTC(), Actor: actor, Action: "agent_token_revoked", Object: id, Detail: why})
+}
+
 // Revoke takes an agent's certificates away and cuts its open requests here.
 func (s *Service) Revoke(ctx context.Context, agent, actor, why string) error {
 	if err := Revoke(ctx, s.opt.Store, agent, actor, why, s.opt.Now()); err != nil {

@@ -1,6 +1,7 @@
 package enrol
 
 import (
+	"context"
 	"crypto/tls"
 	"slices"
 	"sync"
@@ -30,22 +31,44 @@ func (s *Service) TLSConfig(public *tls.Config) *tls.Config {
 		MinVersion: tls.VersionTLS12, // agents ask for 1.3; installers on old machines cannot
 		ClientAuth: tls.RequestClientCert,
 		ClientCAs:  s.opt.Authority.Pool(),
-		NextProtos: []string{pki.ALPN, "http/1.1"},
+		NextProtos: []string{"http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return s.listenCertificate()
 		},
 	}
-	if public == nil {
-		return agents
+	c := agents.Clone()
+	if public != nil {
+		c = public.Clone()
 	}
-	c := public.Clone()
 	c.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
 		if slices.Contains(h.SupportedProtos, pki.ALPN) {
+			s.pace(h.Context())
 			return agents, nil
 		}
 		return nil, nil
 	}
 	return c
+}
+
+// Handshakes of agents that are made at once, and how long one waits for its
+// turn: when hundreds come back after a cut the signatures are made a few at a
+// time, so that what has connected is served meanwhile. It is a pace and no
+// gate: who waited long enough goes on, and nobody can block it by stalling.
+const (
+	handshakesAtOnce = 8
+	handshakeTurn    = 1500 * time.Millisecond
+)
+
+// pace waits for the handshake's turn, which ends with the handshake.
+func (s *Service) pace(handshake context.Context) {
+	t := time.NewTimer(handshakeTurn)
+	defer t.Stop()
+	select {
+	case s.shaking <- struct{}{}:
+		context.AfterFunc(handshake, func() { <-s.shaking })
+	case <-t.C:
+	case <-handshake.Done():
+	}
 }
 
 // listenCertificate is the listener's certificate with the authority behind it,

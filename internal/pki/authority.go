@@ -73,11 +73,9 @@ func ParseAuthority(text []byte) (*Authority, error) {
 }
 
 // Pool is the authority alone.
-func (a *Authority) Pool() *x509.CertPool { return poolOf(a.Certificate) }
-
-func poolOf(c *x509.Certificate) *x509.CertPool {
+func (a *Authority) Pool() *x509.CertPool {
 	p := x509.NewCertPool()
-	p.AddCert(c)
+	p.AddCert(a.Certificate)
 	return p
 }
 

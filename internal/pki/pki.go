@@ -20,7 +20,7 @@ import (
 
 // ALPN is the protocol that agents offer in the TLS handshake (RFC 7301). By it
 // one port serves agents with the collector's own certificate and browsers with
-// a public one. What is spoken is HTTP/1.1.
+// a public one. It is offered beside http/1.1, which is chosen and spoken.
 const ALPN = "faultline/1"
 
 // Types of PEM blocks.

@@ -1,10 +1,12 @@
 package pki
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -59,26 +61,18 @@ func Pinned(shown []*x509.Certificate, fingerprint string) (*x509.Certificate, e
 	return nil, ErrForeign
 }
 
-// verify checks signature and purpose. Times are the callers' to judge: the
-// chain is looked at as of a moment at which both certificates held.
+// verify checks signature and purpose; times are the callers' to judge. There is
+// nothing between the authority and what it signs, so this is the whole chain.
 func verify(c, authority *x509.Certificate, purpose x509.ExtKeyUsage) error {
-	if sha256.Sum256(c.Raw) == sha256.Sum256(authority.Raw) || c.IsCA {
-		return ErrPurpose
-	}
-	at := c.NotBefore
-	if at.Before(authority.NotBefore) {
-		at = authority.NotBefore
-	}
-	_, err := c.Verify(x509.VerifyOptions{Roots: poolOf(authority), Intermediates: x509.NewCertPool(), CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{purpose}})
-	var invalid x509.CertificateInvalidError
 	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
+	case bytes.Equal(c.Raw, authority.Raw):
 		return ErrPurpose
-	default:
+	case !bytes.Equal(c.RawIssuer, authority.RawSubject), c.CheckSignatureFrom(authority) != nil:
 		return fmt.Errorf("%w (issuer %q)", ErrForeign, c.Issuer.CommonName)
+	case c.IsCA, !slices.Contains(c.ExtKeyUsage, purpose), len(c.UnhandledCriticalExtensions) > 0:
+		return ErrPurpose
 	}
+	return nil
 }
 
 // RenewAt is when an agent asks for its next certificate: at two thirds of the
