@@ -97,7 +97,8 @@ func (s *shift) occurrences(from, to time.Time) []Duty {
 		return out
 	}
 	last := ical.WallOf(to, s.zone).Add(1, 0)
-	s.rule.Each(s.start, s.zone, func(w ical.Wall) bool {
+	first := ical.WallOf(from, s.zone).Add(-2, -int(s.length/time.Second))
+	s.rule.EachFrom(s.start, first, s.zone, func(w ical.Wall) bool {
 		add(w)
 		return w.Before(last)
 	})

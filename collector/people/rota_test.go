@@ -258,15 +258,43 @@ END:VCALENDAR
 		}
 	}
 	for change, want := range map[string]string{
-		"SUMMARY:Cy|SUMMARY:Stranger":                  "line 27: nobody here is \"Stranger\"",
-		"RRULE:FREQ=DAILY|RRULE:FREQ=HOURLY":           "HOURLY",
-		"DURATION:PT12H|DURATION:-PT1H":                "line 6",
-		"TZID=America/New_York:20261026|TZID=Bad:2026": `zone "Bad"`,
-		"EXDATE:20261031T000000Z|RDATE:20261031":       "RDATE is not supported",
+		"SUMMARY:Cy|SUMMARY:Stranger":                                "line 27: nobody here is \"Stranger\"",
+		"RRULE:FREQ=DAILY|RRULE:FREQ=HOURLY":                         "HOURLY",
+		"RRULE:FREQ=DAILY|RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30": "never comes true",
+		"DURATION:PT12H|DURATION:-PT1H":                              "line 6",
+		"TZID=America/New_York:20261026|TZID=Bad:2026":               `zone "Bad"`,
+		"EXDATE:20261031T000000Z|RDATE:20261031":                     "RDATE is not supported",
 	} {
 		a, b, _ := strings.Cut(change, "|")
 		if _, err := d.FromICS(base, []byte(strings.Replace(text, a, b, 1))); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", change, err, want)
+		}
+	}
+}
+
+func FuzzFromICS(f *testing.F) {
+	d, r := rotaIn(f, "America/New_York", "    shifts: [{person: a, start: \"2026-01-01T00:00\", end: \"2026-01-02T00:00\", rule: FREQ=WEEKLY, except: [\"2026-01-08T00:00\"]}]\n    overrides: [{id: o, person: b, from: \"2026-01-01T09:00\", to: \"2026-01-01T10:00\", by: c}]\n")
+	stamp := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	f.Add(d.ICS(r, stamp, "en"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		in, err := d.FromICS(Rota{ID: "r", Title: r.Title, Role: "x", Zone: "UTC"}, data)
+		if err != nil {
+			return
+		}
+		in.OnCall(stamp)
+		if _, err := d.FromICS(Rota{ID: "r", Title: r.Title, Role: "x", Zone: "UTC"}, d.ICS(in, stamp, "en")); err != nil {
+			t.Fatalf("what was read is written so that it cannot be read: %v", err)
+		}
+	})
+}
+
+// BenchmarkOnCall asks who serves ten years after the rota began.
+func BenchmarkOnCall(b *testing.B) {
+	_, r := rotaIn(b, "Asia/Shanghai", "    shifts: [{person: a, start: \"2016-01-01T08:00\", end: \"2016-01-01T20:00\", rule: FREQ=DAILY}]\n    rotations: [{id: w, people: [a, b, c], start: \"2016-01-04T09:00\", every: 1w}]\n")
+	now := at(b, "2026-11-22 09:30")
+	for b.Loop() {
+		if len(r.OnCall(now)) != 2 {
+			b.Fatal("nobody")
 		}
 	}
 }

@@ -56,8 +56,8 @@ func (r *Rota) prepare(fault func(path, format string, args ...any), known func(
 		}
 		ids[o.ID] = true
 	}
-	if len(r.shifts) == 0 {
-		fault("shifts", "nobody ever serves")
+	if n := len(r.shifts); n == 0 || n > maxShifts || len(r.Overrides) > maxOverrides {
+		fault("shifts", "%d shifts and %d overrides: want 1 to %d, and at most %d", n, len(r.Overrides), maxShifts, maxOverrides)
 	}
 }
 
@@ -71,6 +71,12 @@ func zoneOf(name string) (*time.Location, error) {
 	}
 	return zone, nil
 }
+
+// Bounds of a rota: every question about who serves looks at all of it.
+const (
+	maxShifts    = 500
+	maxOverrides = 5000
+)
 
 // maxShift bounds one turn; a shift of a quarter is a mistake.
 const maxShift = 62 * 24 * time.Hour
@@ -100,6 +106,11 @@ func (r *Rota) readShift(s *Shift) (shift, error) {
 		rule, err := ical.ParseRule(s.Rule)
 		if err != nil {
 			return out, err
+		}
+		ever := false
+		rule.Each(start, zone, func(ical.Wall) bool { ever = true; return false })
+		if !ever {
+			return out, fmt.Errorf("the rule %s never comes true from %s on", s.Rule, s.Start)
 		}
 		out.rule = rule
 	}

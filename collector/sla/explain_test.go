@@ -99,6 +99,25 @@ func TestAllClocksAtOnce(t *testing.T) {
 	}
 }
 
+// TestVendorsOwnClock: a contract names its time and, where it counts working
+// hours, its calendar; another vendor's starts anew.
+func TestVendorsOwnClock(t *testing.T) {
+	b := newBook(t)
+	if _, err := b.l.Add(b.limits, Entry{Seq: 1, What: EntryStart, Clock: "vendor"}); err == nil {
+		t.Error("a vendor's clock without a contract's time")
+	}
+	if _, err := b.l.Add(b.limits, Entry{Seq: 1, What: EntryStart, Clock: "branch", Hours: "always"}); err == nil {
+		t.Error("our own limit on another calendar")
+	}
+	b.add("2026-11-20 16:00", Entry{What: EntryStart, Clock: "vendor", Target: "8h"})
+	b.due("vendor", "2026-11-20 16:00", "2026-11-21 00:00")
+	b.add("2026-11-20 16:30", Entry{What: EntryStart, Clock: "vendor", Target: "8h", Hours: "work"})
+	b.due("vendor", "2026-11-20 16:30", "2026-11-24 09:30")
+	if text := b.clocks.Explain(b.l, b.read("vendor", "2026-11-20 16:30")); !strings.Contains(text.ZH, "工作日历") {
+		t.Errorf("%s", text.ZH)
+	}
+}
+
 func TestStatus(t *testing.T) {
 	c := shipped(t)
 	for day, want := range map[string]string{"2026-10-31": LevelGreen, "2026-11-01": LevelYellow, "2026-11-22": LevelYellow, "2026-12-14": LevelYellow, "2026-12-15": LevelRed} {

@@ -32,6 +32,7 @@ type Entry struct {
 	Owner   string        `json:"owner,omitempty"` // who is waited for: role or vendor
 	By      string        `json:"by,omitempty"`    // who wrote it
 	Target  string        `json:"target,omitempty"`
+	Hours   string        `json:"hours,omitempty"`   // of a contract's start: calendar it counts on, where that is not the limit's
 	Version string        `json:"version,omitempty"` // of the calendars in force; "" the newest
 	Text    lang.Text     `json:"text,omitzero"`
 }
@@ -91,6 +92,9 @@ func (l Ledger) Add(limits Limits, e Entry) (Ledger, error) {
 		}
 		if _, err := ParseSpan(e.Target); err != nil {
 			return fault("%v", err)
+		}
+		if e.Hours != "" && lim.Target != Contract {
+			return fault("only a contract names its own calendar")
 		}
 	case EntryPause:
 		reason, ok := limits.Reason(e.Reason)
@@ -216,6 +220,21 @@ func (l Ledger) Marks(lim Limit) []Mark {
 				what = EntryPause
 			}
 			out = append(out, Mark{e.At, what})
+		}
+	}
+	return out
+}
+
+// hours returns the calendar word the clock counts on: the limit's, or the one
+// its newest start names.
+func (l Ledger) hours(lim Limit) string {
+	out := lim.Calendar
+	for _, e := range l.entries {
+		if e.Clock == lim.ID && e.What == EntryStart {
+			out = lim.Calendar
+			if e.Hours != "" {
+				out = e.Hours
+			}
 		}
 	}
 	return out

@@ -82,6 +82,7 @@ func (c Clocks) Calendar(word, version string) (*Calendar, error) {
 // counts by the calendars in force at the first of them; a version put in force
 // later counts from the next entry on.
 func (c Clocks) Read(l Ledger, lim Limit, now time.Time) State {
+	lim.Calendar = l.hours(lim)
 	s := State{Limit: lim, Target: l.target(lim), Phase: PhaseIdle, marks: l.Marks(lim)}
 	line, err := c.line(l, lim)
 	if err != nil {

@@ -13,8 +13,23 @@ const maxPeriods = 40_000
 // visit returns false or the rule ends. A start that does not match its own
 // rule is no occurrence. Zone is the start's, for an UNTIL in UTC.
 func (r *Rule) Each(start Wall, zone *time.Location, visit func(Wall) bool) {
+	r.each(start, zone, 0, visit)
+}
+
+// EachFrom is Each from a later time on; it does not walk through the years
+// before, unless the rule counts its occurrences.
+func (r *Rule) EachFrom(start, from Wall, zone *time.Location, visit func(Wall) bool) {
+	skip := 0
+	if days := int(from.Sub(start) / (24 * time.Hour)); r.Count == 0 && days > 0 {
+		length := map[string]int{Daily: 1, Weekly: 7, Monthly: 31, Yearly: 366}[r.Freq] * max(r.Interval, 1)
+		skip = max(days/length-1, 0) // the longest a period can be: never too far
+	}
+	r.each(start, zone, skip, func(w Wall) bool { return w.Before(from) || visit(w) })
+}
+
+func (r *Rule) each(start Wall, zone *time.Location, skip int, visit func(Wall) bool) {
 	count := 0
-	for period := range maxPeriods {
+	for period := skip; period < skip+maxPeriods; period++ {
 		first, days := r.period(start, period)
 		days = r.positions(days)
 		for _, d := range days {

@@ -52,12 +52,35 @@ func TestAgainstDateutil(t *testing.T) {
 		if s := strings.Join(got, ","); s != f[2] {
 			t.Errorf("%s from %s:\n got %s\nwant %s", f[1], f[0], s, f[2])
 		}
+		skipped(t, r, start)
 		if again, err := ParseRule(r.String()); err != nil || !reflect.DeepEqual(again, r) {
 			t.Errorf("%s is written as %s and read as %+v, %v", f[1], r, again, err)
 		}
 	}
 	if cases < 400 {
 		t.Fatalf("%d cases", cases)
+	}
+}
+
+// skipped compares what comes from a later time on with all of it.
+func skipped(t *testing.T, r *Rule, start Wall) {
+	t.Helper()
+	for _, days := range []int{-5, 1, 29, 800} {
+		from := start.Add(days, 3600)
+		var want, got []Wall
+		r.Each(start, time.UTC, func(w Wall) bool {
+			if !w.Before(from) {
+				want = append(want, w)
+			}
+			return len(want) < 5 && w.Year < start.Year+5
+		})
+		r.EachFrom(start, from, time.UTC, func(w Wall) bool {
+			got = append(got, w)
+			return len(got) < 5 && w.Year < start.Year+5
+		})
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s from day %d on: %v, want %v", r, days, got, want)
+		}
 	}
 }
 
