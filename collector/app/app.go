@@ -66,6 +66,7 @@ type App struct {
 	ruler    *ruler.Ruler
 	lease    *lease.Holder
 	engine   *engine.Engine
+	quiets   *engine.Quiets
 	outbox   *outbox.Outbox
 	hub      *web.Hub
 	server   *http.Server

@@ -133,9 +133,12 @@ func (a *App) buildJudging(ctx context.Context) error {
 	if a.lease, err = lease.New(lease.Options{Store: a.store, ID: id, OnGain: a.rule, Logger: a.log, Registerer: a.reg}); err != nil {
 		return err
 	}
+	if a.quiets, err = engine.OpenQuiets(ctx, a.store); err != nil {
+		return err
+	}
 	a.engine, err = engine.New(engine.Options{Store: a.store, Lease: a.lease.Generation, Diagnose: a.diagnose, Route: a.route,
 		Processes: a.rules().processes, Calendars: a.rules().calendars, Site: a.site, Vendor: a.vendor, Now: time.Now, OnChange: a.changed,
-		Settle: a.cfg.Holds.Settle, Hold: a.cfg.Holds.Verify, Logger: a.log})
+		Settle: a.cfg.Holds.Settle, Hold: a.cfg.Holds.Verify, Logger: a.log, Graph: a.graph, Quiet: a.quiets.Around, Checked: a.checked, Reconsider: a.reconsider})
 	return err
 }
 
@@ -208,6 +211,22 @@ func (a *App) diagnose(firing []alert.Alert, now time.Time) engine.Diagnosis {
 		d.Held[h.Fingerprint] = true
 	}
 	return d
+}
+
+// checked is when the thing an alert is about was last measured.
+func (a *App) checked(now time.Time) func(alert.Alert) time.Time {
+	return engine.CheckedBy(a.evidence.Snapshot(now))
+}
+
+// reconsider asks the evidence once more about a provisional incident that is over.
+func (a *App) reconsider(i incident.Incident, now time.Time) (incident.Diagnosis, bool) {
+	out := a.rules().causes.Causes(diagnose.Input{View: a.evidence.Snapshot(now), Inventory: a.graph().Inventory(), Firing: engine.AlertsOf(i), Now: now})
+	for _, d := range out.Causes {
+		if d.Cause == i.Diagnosis.Cause && !d.Provisional {
+			return d, true
+		}
+	}
+	return incident.Diagnosis{}, false
 }
 
 func (a *App) route(d incident.Diagnosis, now time.Time) route.Decision {

@@ -18,9 +18,13 @@ func Check(cfg config.Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	played, err := checkScenarios(context.Background(), cfg, b)
+	if err != nil {
+		return "", err
+	}
 	inv, set := b.graph.Inventory(), b.rules
-	return fmt.Sprintf("ok: %d sites, %d devices, %d lines, %d agents, %d vendors; %d alert rules; processes %v",
-		len(inv.Sites), len(inv.Devices), len(inv.Lines), len(inv.Agents), len(inv.Vendors), len(set.alerts.List), set.processes.IDs()), nil
+	return fmt.Sprintf("ok: %d sites, %d devices, %d lines, %d agents, %d vendors; %d alert rules; processes %v; %d scenarios as expected",
+		len(inv.Sites), len(inv.Devices), len(inv.Lines), len(inv.Agents), len(inv.Vendors), len(set.alerts.List), set.processes.IDs(), played), nil
 }
 
 // Migrate brings the database to this version's schema.

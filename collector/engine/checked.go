@@ -8,9 +8,14 @@ import (
 	"github.com/faultline/faultline/collector/truth"
 )
 
-// CheckedBy returns when the thing an alert is about was last measured by the
+// CheckedBy makes Options.Checked of the evidence at a moment.
+func CheckedBy(view evidence.View) func(alert.Alert) time.Time {
+	return func(a alert.Alert) time.Time { return checkedBy(view, a) }
+}
+
+// checkedBy returns when the thing an alert is about was last measured by the
 // evidence; zero when no reading says so.
-func CheckedBy(view evidence.View, a alert.Alert) time.Time {
+func checkedBy(view evidence.View, a alert.Alert) time.Time {
 	element := a.Annotations["faultline_element"]
 	if element == "" {
 		return time.Time{}

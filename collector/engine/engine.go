@@ -46,9 +46,10 @@ type Options struct {
 	Graph func() *inventory.Graph
 	// Quiet returns what is in force and what ended within the last hour; nil: none.
 	Quiet func(now time.Time) []Quiet
-	// Checked returns when the thing an alert is about was last measured; zero
-	// where nothing says so. nil: alerts count as measured when evaluated.
-	Checked func(a alert.Alert) time.Time
+	// Checked takes a look at what is measured at now, by which the thing an alert
+	// is about was last measured at some time; zero where nothing says so. It is
+	// asked once in a round at most. nil: alerts count as measured when evaluated.
+	Checked func(now time.Time) func(a alert.Alert) time.Time
 	// Reconsider asks whether evidence that came late settles a provisional
 	// incident that is over, and how. nil: it stays as it is.
 	Reconsider func(i incident.Incident, now time.Time) (incident.Diagnosis, bool)
@@ -128,7 +129,7 @@ func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 	found := whole(e.o.Diagnose(few, r.Now), groups)
 	in := round{now: r.Now, causes: found.Causes, held: found.Held, settle: e.o.Settle,
 		firing: byFingerprint(r.Firing), known: byFingerprint(r.Changed),
-		topology: e.topology(), quiet: e.quiet(r.Now), checked: e.o.Checked, apart: e.apart, split: e.o.Split, newID: newID}
+		topology: e.topology(), quiet: e.quiet(r.Now), checked: e.look(r.Now), apart: e.apart, split: e.o.Split, newID: newID}
 	incidents := e.incidentsLocked()
 	p := correlate(incidents, in)
 	e.reconsiderLocked(incidents, &p, r.Now)
@@ -152,6 +153,20 @@ func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 	}
 	e.apart, e.fates = p.apart, p.fates
 	return nil
+}
+
+// look returns Options.Checked's answer, asked for when it is needed first.
+func (e *Engine) look(now time.Time) func(alert.Alert) time.Time {
+	if e.o.Checked == nil {
+		return nil
+	}
+	var seen func(alert.Alert) time.Time
+	return func(a alert.Alert) time.Time {
+		if seen == nil {
+			seen = e.o.Checked(now)
+		}
+		return seen(a)
+	}
 }
 
 // Fates returns what became of every alert that fired in the last round.

@@ -78,7 +78,7 @@ func newJudge(s *Scenario, rules *Rules, dir string, now func() time.Time) (*jud
 	j.options = engine.Options{Store: j.book, Lease: func() (int64, bool) { return 1, true }, Diagnose: j.diagnose, Route: j.route,
 		Processes: rules.Processes, Calendars: rules.Calendars, Site: j.site, Now: now, Hold: s.Hold.Duration, Logger: slog.New(slog.DiscardHandler),
 		Graph: func() *inventory.Graph { return j.graph }, Quiet: func(time.Time) []engine.Quiet { return j.quiet },
-		Checked:    func(a alert.Alert) time.Time { return engine.CheckedBy(j.evidence.Snapshot(now()), a) },
+		Checked:    func(at time.Time) func(alert.Alert) time.Time { return engine.CheckedBy(j.evidence.Snapshot(at)) },
 		Reconsider: j.reconsider}
 	if j.engine, err = engine.New(j.options); err != nil {
 		return nil, errors.Join(err, j.close())
