@@ -353,3 +353,34 @@ func (f *fixture) watchReady() (chan []time.Duration, func()) {
 	}()
 	return out, cancel
 }
+
+// Run renews by itself when two thirds of the life are over, and the link goes
+// on with the new certificate.
+func TestRenewsByItself(t *testing.T) {
+	f := newFixture(t, func(_ *fixture, o *enrol.Options) { o.Life = time.Hour })
+	f.clock.move(-50 * time.Minute)
+	dir := t.TempDir()
+	if _, err := f.try(f.token("branch-1", ""), dir, "a1", ""); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.move(50 * time.Minute)
+	id, c := f.open(dir)
+	before := id.Certificate()
+	ctx, cancel := context.WithCancel(t.Context())
+	var run sync.WaitGroup
+	run.Go(func() { _ = id.Run(ctx, c, discard) })
+	defer run.Wait()
+	defer cancel()
+	for deadline := time.Now().Add(10 * time.Second); id.Certificate() == before; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not renewed")
+		}
+	}
+	f.clock.move(20 * time.Minute) // the first certificate has expired
+	for range 2 {                  // a connection of before may be refused once
+		if a, err := get(c, workPath); err == nil && a.OK() {
+			return
+		}
+	}
+	t.Error("the link does not show the new certificate")
+}
