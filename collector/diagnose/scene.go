@@ -74,9 +74,11 @@ func newScene(in Input, elements *evidence.Elements) *scene {
 				f.subject = host
 			}
 		}
-		s.about[f.subject] = append(s.about[f.subject], *f)
 	}
 	s.readAll()
+	for _, f := range s.alerts { // copies: only now is known which are past
+		s.about[f.subject] = append(s.about[f.subject], f)
+	}
 	return s
 }
 
