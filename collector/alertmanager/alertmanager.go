@@ -26,8 +26,9 @@ import (
 // ReceiverName is the one receiver's.
 const ReceiverName = "faultline"
 
-// Speaks is the version of Alertmanager whose API this is.
-const Speaks = "0.27.0"
+// Speaks is the version of Alertmanager that clients take us for: amtool warns of
+// another than its own, and this is Debian's.
+const Speaks = "0.25.0"
 
 // maxBody bounds a request, in bytes.
 const maxBody = 8 << 20

@@ -323,3 +323,20 @@ func TestDeliverRefuses(t *testing.T) {
 	}
 	h.deliver(h.notice(7)) // it waits already
 }
+
+// TestOneGroupOfTwoRoles tells a group once what two roles are told.
+func TestOneGroupOfTwoRoles(t *testing.T) {
+	h := newHarness(t)
+	a, b := h.notice(1), h.notice(1)
+	b.Key = "inc0001/2/notify"
+	h.deliver(a)
+	h.deliver(b)
+	h.play(time.Minute, nil)
+	h.clock.add(echoFor)
+	b.Key = "inc0001/9/notify" // again, later
+	h.deliver(b)
+	h.play(time.Minute, nil)
+	if n := len(h.g.said()); n != 2 {
+		t.Errorf("%d messages: %q", n, h.g.said())
+	}
+}

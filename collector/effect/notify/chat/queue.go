@@ -62,11 +62,13 @@ type speaker struct {
 	open    bool       // what waits has been read
 	waiting map[string]*entry
 	mem     memory
-	done    map[string]bool // mem.Done
+	done    map[string]bool      // mem.Done
+	lately  map[string]time.Time // by words: when they were accepted last
+	swept   time.Time            // when lately was cleaned
 }
 
 func newSpeaker(set robot.Settings, o *Options, m *metrics) *speaker {
-	return &speaker{set: set, o: o, m: m, wake: make(chan struct{}, 1), waiting: map[string]*entry{}, done: map[string]bool{}}
+	return &speaker{set: set, o: o, m: m, wake: make(chan struct{}, 1), waiting: map[string]*entry{}, done: map[string]bool{}, lately: map[string]time.Time{}}
 }
 
 // names in the store. The robot's name is escaped by its length, so that no
@@ -89,7 +91,7 @@ func (s *speaker) accept(ctx context.Context, n Notice) error {
 	case !s.open:
 		s.mu.Unlock()
 		return &ticket.Error{Op: "chat", Retryable: true, Err: errors.New("robots do not speak on this collector at the moment")}
-	case s.waiting[n.Key] != nil || s.done[n.Key]:
+	case s.waiting[n.Key] != nil || s.done[n.Key], s.echoLocked(n):
 		s.mu.Unlock()
 		return nil
 	case len(s.waiting) >= maxWaiting:
@@ -107,6 +109,7 @@ func (s *speaker) accept(ctx context.Context, n Notice) error {
 	}
 	s.mu.Lock()
 	s.waiting[n.Key] = &entry{Notice: n, name: s.noticeName(n.Key)}
+	s.lately[n.words()] = s.o.Now()
 	s.showLocked()
 	s.mu.Unlock()
 	select {
@@ -115,6 +118,26 @@ func (s *speaker) accept(ctx context.Context, n Notice) error {
 	}
 	return nil
 }
+
+// echoFor is how long a group is not told the same words on one incident again:
+// a group that serves several roles hears of each step once.
+const echoFor = 2 * time.Minute
+
+// echoLocked tells whether the group was told these words of the incident just
+// now, and forgets older ones.
+func (s *speaker) echoLocked(n Notice) bool {
+	now := s.o.Now()
+	old := func(_ string, at time.Time) bool { return now.Sub(at) >= echoFor || at.After(now) }
+	if now.Sub(s.swept) >= echoFor || now.Before(s.swept) {
+		maps.DeleteFunc(s.lately, old)
+		s.swept = now
+	}
+	at, told := s.lately[n.words()]
+	return told && !old("", at) && n.Number != "" && !n.Repeat
+}
+
+// words is what people see of a notice.
+func (n Notice) words() string { return n.Number + "\n" + n.Title + "\n" + n.Text }
 
 // load reads what waits. A message that was under way may have arrived.
 func (s *speaker) load(ctx context.Context) error {
