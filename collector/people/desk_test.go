@@ -104,6 +104,23 @@ func TestClosingWhateverMutedIt(t *testing.T) {
 	}
 }
 
+// TestMutedOpeningAndLifting: an announced window mutes openings of any
+// priority; its end sends nothing by itself, the next thing that happens does.
+func TestMutedOpeningAndLifting(t *testing.T) {
+	d, k := company(t), NewDesk(DefaultPolicy(), nil)
+	t0 := at(t, "2026-11-20 10:00")
+	h := happening("i1", "opened", 1, t0)
+	h.Muted = lang.Text{ZH: "变更窗口", EN: "announced window"}
+	k.Take(h, told("zhou"))
+	if got := kinds(sendAll(t, k, d, t0.Add(time.Hour))); got != "" {
+		t.Errorf("muted, and after it: %s", got)
+	}
+	k.Take(happening("i1", "entered", 1, t0.Add(2*time.Hour)), told("zhou"))
+	if got := kinds(sendAll(t, k, d, t0.Add(2*time.Hour))); got != "zhou:opening" {
+		t.Errorf("the next thing after the window: %s", got)
+	}
+}
+
 func TestStormBecomesDigest(t *testing.T) {
 	d, k := company(t), NewDesk(DefaultPolicy(), nil)
 	t0 := at(t, "2026-11-20 10:00")
