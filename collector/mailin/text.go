@@ -122,6 +122,9 @@ var quoteBegins = []*regexp.Regexp{
 	regexp.MustCompile(`^(发自我的|来自我的|发自|Sent from (my|Mail)|Get Outlook for|从我的).{0,40}$`),
 }
 
+// Where our own tickets begin, for programs that quote without a mark.
+var ownBegins = regexp.MustCompile(`^(故障单号[：:]\s*\d{8}-|Incident:\s*\d{8}-|请在回复中说明[：:]|Please answer with:|我司(专线|设备|数据库|UPS)|Our (leased line|device|database|UPS)|\*{3} (演练|DRILL))`)
+
 // headLine is a line of a quoted header; two of them in a row begin a quote.
 var headLine = regexp.MustCompile(`(?i)^[*>\s|]*(发件人|收件人|发送时间|发送日期|日期|主题|抄送|寄件者|收件者|from|sent|to|cc|date|subject)\s*[*]*\s*[:：]`)
 
@@ -129,6 +132,9 @@ var headLine = regexp.MustCompile(`(?i)^[*>\s|]*(发件人|收件人|发送时�
 func quoteAt(lines []string) int {
 	for n, line := range lines {
 		s := strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(line), "> "))
+		if ownBegins.MatchString(s) {
+			return n
+		}
 		for _, re := range quoteBegins {
 			if re.MatchString(s) {
 				return n

@@ -33,11 +33,14 @@ var (
 		`\bnot\b.{0,20}\b(fixed|repaired|restored|resolved|up)\b|\b(isn't|hasn't|haven't|wasn't|aren't|cannot|can't|unable|still down|still faulty)\b`)
 	future = regexp.MustCompile(`(?i)预计|预估|计划|将|会在|争取|尽快|尽力|力争|正在|修复中|恢复中|抢修中|处理中|是否|能否|如果|如已|若|一旦|待|后(通知|告知|回复|反馈)|之前|前(修复|恢复)|内(修复|恢复)|时(修复|恢复)|部分|` +
 		`\b(will|shall|should|expect|expected|estimate|estimated|eta|going to|to be|being|if|when|once|until|whether|partially|partly|working|please confirm|by \d)\b`)
-	acceptedWords = regexp.MustCompile(`(?i)(已|已经)\s*(派单|派工|派人|受理|接单|接收|接报|收到|安排|联系|转派|转交|出发|建单|立单|开单|登记|响应|到场|到达)|收到|受理|派单|正在(处理|排查|抢修|修复|赶往|查)|(处理|抢修|排查|修复)中|工程师.{0,8}(出发|赶往|前往|到场)|安排.{0,6}(处理|抢修|排查|人员|工程师)|` +
+	acceptedWords = regexp.MustCompile(`(?i)(已|已经)\s*(派单|派工|派人|受理|接单|接收|接报|收到|安排|联系|转派|转交|出发|建单|立单|开单|登记|响应|到场|到达)|收到|受理($|了|中|工单)|派单|正在(处理|排查|抢修|修复|赶往|查)|(处理|抢修|排查|修复)中|工程师.{0,8}(出发|赶往|前往|到场)|安排.{0,6}(处理|抢修|排查|人员|工程师)|` +
 		`\b(accepted|acknowledged|dispatched|received|assigned|ticket (is |has been )?(opened|created|raised)|working on (it|this)|looking into|investigating|on (the|my|our) way|engineer (is|has been))\b`)
 	refused  = regexp.MustCompile(`(?i)(未|没|没有|不|不予|无法|尚未|还没)\s*(受理|派单|收到|安排|接单)|\b(not|cannot|can't|haven't|hasn't)\b.{0,15}\b(accept|accepted|received|dispatched|assigned|opened)\b|重复派单|撤单`)
 	etaWords = regexp.MustCompile(`(?i)预计|预估|估计|大概|大约|争取|计划|将于|约|ETA|\b(expect|expected|estimate|estimated|by|before|within|in|about|around|arrive|arrival|repair time)\b|前(修复|恢复|到|完成)?|之前|内|后|(点|半|分|\d)\s*(左右)?\s*(到|赶到)|到场|到达|恢复时间|修复时间`)
 )
+
+// asksUs begins a clause that asks for something.
+var asksUs = regexp.MustCompile(`(?i)^(请|烦请|麻烦|望|please\b|pls\b)`)
 
 // Understand says what a vendor's own words mean, in Chinese or English. It is
 // modest: "fixed" only where a clause says so and none says the opposite, asks
@@ -56,10 +59,10 @@ func Understand(text string, at time.Time, zone *time.Location) Meaning {
 			against = true
 			continue
 		}
-		if fixedWords.MatchString(clause) && !asks && !future.MatchString(clause) {
+		if fixedWords.MatchString(clause) && !asks && !asksUs.MatchString(clause) && !future.MatchString(clause) {
 			fixed = true
 		}
-		if acceptedWords.MatchString(clause) && !asks {
+		if acceptedWords.MatchString(clause) && !asks && !asksUs.MatchString(clause) {
 			if refused.MatchString(clause) {
 				against = true
 			} else {

@@ -13,6 +13,8 @@ func TestUnderstand(t *testing.T) {
 		{"已派单，预计 18：30", SaysAccepted, "11-21 18:30"},
 		{"已派单，预计１８：３０恢复", SaysAccepted, "11-21 18:30"},
 		{"已受理", SaysAccepted, ""},
+		{"请立即派单排查修复，并回复受理单号、预计恢复时间和故障原因", SaysComment, ""}, // our own words
+		{"Please repair it at once and answer with your ticket number", SaysComment, ""},
 		{"收到，谢谢", SaysAccepted, ""},
 		{"工程师已出发", SaysAccepted, ""},
 		{"预计14:30", SaysComment, ""}, // at 16:05 … 14:30 was 95 minutes ago
@@ -94,6 +96,16 @@ func TestSubjects(t *testing.T) {
 	for s, want := range map[string]int{"[FL#20261121-0042]": 1, "［ＦＬ＃20261121-0042］": 1, "fl# 20261121-42": 1, "FL20261121-0042": 0, "[FL#1-2]": 0} {
 		if got := subjectNumbers(s); len(got) != want {
 			t.Errorf("%q: %q", s, got)
+		}
+	}
+}
+
+// TestOwnWords: a ticket that comes back unquoted says nothing.
+func TestOwnWords(t *testing.T) {
+	own := "甲运营商：您好！\n\n我司专线（电路编号 SH-0231）发生故障，请立即派单排查修复，并回复受理单号、预计恢复时间和故障原因。\n\n故障单号：20261121-0042\n请在回复中说明：\n  1. 预计恢复时间（如直接回复：已派单，预计14:30）\n  2. 已修复，原因\n"
+	for text, want := range map[string]string{own: SaysComment, "已派单\n" + own: SaysAccepted, "尚未到场\n" + own: SaysComment} {
+		if m := Understand(stripQuoted(text), arrived, shanghai); m.Says != want {
+			t.Errorf("%q: %q, want %q", text, m.Says, want)
 		}
 	}
 }

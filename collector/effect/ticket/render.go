@@ -3,18 +3,21 @@ package ticket
 import (
 	"embed"
 	"fmt"
+	htmltemplate "html/template"
 	"slices"
 	"strings"
 	"text/template"
 	"time"
 
 	"github.com/faultline/faultline/collector/effect"
+	"github.com/faultline/faultline/collector/effect/ticket/chart"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/internal/lang"
+	desk "github.com/faultline/faultline/plugins/ticket"
 )
 
-//go:embed templates/*.tmpl
+//go:embed templates
 var files embed.FS
 
 // kinds are the templates by what they ask for, and whom they are for.
@@ -32,16 +35,23 @@ type Input struct {
 	Vendor   inventory.Vendor
 	Graph    *inventory.Graph
 	Now      time.Time
+	Charts   []chart.Chart // what was measured over time; drawn into the mail
+	OnSite   string        // whom to call on site; "" is the site's contact
+	Until    time.Time     // until when he can be called; zero: not said
+	PageURL  string        // where the vendor answers without an account; "" has no such page
 }
 
-// Message is a written ticket message.
+// Message is a written ticket message. HTML shows the attachments that it names
+// by cid: and their names; the others are to be kept.
 type Message struct {
-	Subject, Body string
+	Subject, Body, HTML string
+	Attachments         []desk.Attachment
 }
 
 // Renderer writes the messages to vendors. It may be used from several goroutines.
 type Renderer struct {
 	templates map[string]*template.Template // by language and template name
+	html      *htmltemplate.Template
 }
 
 // NewRenderer parses the templates.
@@ -49,13 +59,17 @@ func NewRenderer() (*Renderer, error) {
 	r := &Renderer{templates: map[string]*template.Template{}}
 	for _, language := range []string{lang.ZH, lang.EN} {
 		for _, kind := range kinds {
-			t, err := template.New("").Option("missingkey=error").ParseFS(files,
+			t, err := template.New("").Funcs(template.FuncMap{"inc": func(n int) int { return n + 1 }}).Option("missingkey=error").ParseFS(files,
 				"templates/common."+language+".tmpl", "templates/"+kind+"."+language+".tmpl")
 			if err != nil {
 				return nil, fmt.Errorf("ticket templates: %w", err)
 			}
 			r.templates[language+"/"+kind] = t
 		}
+	}
+	var err error
+	if r.html, err = htmltemplate.New("page").ParseFS(files, "templates/page.html.tmpl"); err != nil {
+		return nil, fmt.Errorf("ticket templates: %w", err)
 	}
 	return r, nil
 }
@@ -72,7 +86,8 @@ func (r *Renderer) Render(in Input) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	return Message{Subject: strings.Join(strings.Fields(subject), " "), Body: tidy(body)}, nil
+	m := Message{Subject: strings.Join(strings.Fields(subject), " "), Body: tidy(body)}
+	return m, r.page(&m, t, v, in)
 }
 
 // pick returns the template the process names, else the one for the vendor's
@@ -138,7 +153,11 @@ type view struct {
 	Since     string
 	Lasted    string
 	Recovered string
-	Evidence  []string
+	Sides     []side // what was measured, by where it was seen from
+	Answers   []string
+	Until     string // until when the contact on site can be called
+	RepairBy  string // as agreed: when the vendor's clock runs out
+	PageURL   string
 	Affected  []string
 	More      int // affected beyond those named
 	Contract  string
@@ -163,7 +182,11 @@ func newView(in Input) view {
 		Reason: reasonOf(in.Effect, i), Comment: in.Effect.Params[effect.Comment], Practice: i.Practice,
 		Number: i.Number, Vendor: in.Vendor.Name.In(l), Class: classes[d.Class].In(l), Severity: severities[i.Severity].In(l),
 		Title: d.Title.In(l), Proof: d.Proof.In(l), Component: d.Component, Since: clock(i.FaultAt, zone),
-		Evidence: evidence(d.Evidence, l, zone), Affected: d.Affected,
+		Sides: sides(in.Graph, d.Evidence, l, zone), Affected: d.Affected, Until: clock(in.Until, zone), PageURL: in.PageURL,
+		RepairBy: clock(repairBy(i), zone),
+	}
+	if asks(v.Reason) {
+		v.Answers = answersFor(kindOf(in), l)
 	}
 	if v.Reason == effect.ReasonWithdrawn || v.Reason == effect.ReasonFolded {
 		// The diagnosis is another vendor's by now: speak of what this one knows.
@@ -193,6 +216,9 @@ func newView(in Input) view {
 		v.Practice = v.Practice || s.Practice
 	} else {
 		v.Site.Name = d.Site
+	}
+	if in.OnSite != "" {
+		v.Site.Contact = in.OnSite
 	}
 	v.Line, v.Device = lineOf(in.Graph, d, l), deviceOf(in.Graph, d, l)
 	if c, ok := in.Graph.ContractFor(d.Device, in.Now); ok {
@@ -261,26 +287,6 @@ func deviceOf(g *inventory.Graph, d incident.Diagnosis, l string) *device {
 		out.Address = x.Addresses[0]
 	}
 	return out
-}
-
-// evidence says what was observed, bad news first, each with its time.
-func evidence(all []incident.Observation, l string, zone *time.Location) []string {
-	var bad, rest []string
-	for _, o := range all {
-		text := o.Text.In(l)
-		if text == "" {
-			text = o.Subject + ": " + o.Truth
-		}
-		if !o.At.IsZero() {
-			text += " [" + clock(o.At, zone) + "]"
-		}
-		if o.Truth == "bad" {
-			bad = append(bad, text)
-		} else {
-			rest = append(rest, text)
-		}
-	}
-	return append(bad, rest...)
 }
 
 // clock is a moment as people on site read it.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/collector/effect"
+	"github.com/faultline/faultline/collector/effect/ticket/chart"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/outbox"
@@ -27,16 +28,28 @@ type Options struct {
 	Graph  func() *inventory.Graph // the inventory as it is now
 	Now    func() time.Time
 	Logger *slog.Logger
+	// Charts returns what was measured about an incident, for the mail; nil: no
+	// charts. An error costs the charts, not the ticket.
+	Charts func(ctx context.Context, i incident.Incident, language string) ([]chart.Chart, error)
+	// OnSite says whom to call at a site now, and until when; nil or "" is the
+	// site's contact in the inventory.
+	OnSite func(site string, now time.Time) (contact string, until time.Time)
+	// Page is the vendor's page of a ticket; nil or "": there is none.
+	Page func(i incident.Incident, vendor, ticketKey string) string
 }
 
 // Executor sends tickets.
 type Executor struct {
+	o        Options
 	desks    map[string]desk.Desk
 	graph    func() *inventory.Graph
 	now      func() time.Time
 	log      *slog.Logger
 	renderer *Renderer
 }
+
+// chartTime is how long charts may keep a ticket waiting.
+const chartTime = 5 * time.Second
 
 var _ outbox.Executor = (*Executor)(nil)
 
@@ -55,7 +68,7 @@ func New(o Options) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Executor{desks: map[string]desk.Desk{}, graph: o.Graph, now: o.Now, log: o.Logger, renderer: r}
+	e := &Executor{o: o, desks: map[string]desk.Desk{}, graph: o.Graph, now: o.Now, log: o.Logger, renderer: r}
 	for _, d := range o.Desks {
 		if _, ok := e.desks[d.Name()]; ok {
 			return nil, fmt.Errorf("ticket effect: two desks are called %q", d.Name())
@@ -71,7 +84,7 @@ func (e *Executor) Execute(ctx context.Context, j outbox.Job) (outbox.Outcome, e
 	if problem != "" {
 		return outbox.Fail(problem), nil
 	}
-	msg, err := e.renderer.Render(Input{Effect: j.Effect, Incident: j.Incident, Vendor: v, Graph: e.graph(), Now: e.now()})
+	msg, err := e.renderer.Render(e.input(ctx, j, v))
 	if err != nil {
 		return outbox.Fail(err.Error()), nil
 	}
@@ -96,6 +109,27 @@ func (e *Executor) Execute(ctx context.Context, j outbox.Job) (outbox.Outcome, e
 		out = out.Repeated()
 	}
 	return out, nil
+}
+
+// input is what the message is written from.
+func (e *Executor) input(ctx context.Context, j outbox.Job, v inventory.Vendor) Input {
+	in := Input{Effect: j.Effect, Incident: j.Incident, Vendor: v, Graph: e.graph(), Now: e.now()}
+	if e.o.OnSite != nil {
+		in.OnSite, in.Until = e.o.OnSite(j.Incident.Diagnosis.Site, in.Now)
+	}
+	if e.o.Page != nil {
+		in.PageURL = e.o.Page(j.Incident, v.ID, Key(j.Incident.ID, v.ID))
+	}
+	if e.o.Charts != nil {
+		ctx, cancel := context.WithTimeout(ctx, chartTime)
+		defer cancel()
+		charts, err := e.o.Charts(ctx, j.Incident, language(v))
+		if err != nil {
+			e.log.Warn("ticket without charts", "incident", j.Incident.ID, "err", err)
+		}
+		in.Charts = charts
+	}
+	return in
 }
 
 // address finds the vendor and the desk, or says what a person has to mend.
@@ -125,7 +159,7 @@ func (e *Executor) compose(j outbox.Job, v inventory.Vendor, msg Message) desk.T
 	dg := j.Incident.Diagnosis
 	t := desk.Ticket{
 		Key: Key(j.Incident.ID, v.ID), MessageKey: j.Effect.Key, Number: j.Incident.Number,
-		To: v.Emails, Subject: msg.Subject, Body: msg.Body, At: e.now(),
+		To: v.Emails, Subject: msg.Subject, Body: msg.Body, HTML: msg.HTML, Attachments: msg.Attachments, At: e.now(),
 		Fields: map[string]string{
 			"reason": reasonOf(j.Effect, j.Incident), "language": language(v), "vendor": v.ID, "vendor_kind": v.Kind,
 			"class": dg.Class, "severity": j.Incident.Severity, "site": dg.Site, "device": dg.Device,

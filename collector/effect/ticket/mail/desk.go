@@ -75,6 +75,13 @@ func (d Desk) compose(t ticket.Ticket) (*gomail.Msg, error) {
 		msg.AddAlternativeString(gomail.TypeTextHTML, t.HTML)
 	}
 	for _, a := range t.Attachments {
+		if strings.Contains(t.HTML, `"cid:`+a.Name+`"`) { // shown within the text
+			err := msg.EmbedReader(a.Name, bytes.NewReader(a.Data), gomail.WithFileContentType(gomail.ContentType(a.ContentType)), gomail.WithFileContentID(a.Name))
+			if err != nil {
+				return nil, fmt.Errorf("embed %s: %w", a.Name, err)
+			}
+			continue
+		}
 		if err := msg.AttachReader(a.Name, bytes.NewReader(a.Data), gomail.WithFileContentType(gomail.ContentType(a.ContentType))); err != nil {
 			return nil, fmt.Errorf("attach %s: %w", a.Name, err)
 		}

@@ -77,6 +77,27 @@ func TestTicketMail(t *testing.T) {
 	}
 }
 
+// TestPicture: a picture that the HTML names stands within it, a file beside it.
+func TestPicture(t *testing.T) {
+	s := start(t)
+	x := example()
+	x.HTML = `<p>电路 SH-0231</p><img src="cid:chart-1.png">`
+	x.Attachments = []ticket.Attachment{{Name: "chart-1.png", ContentType: "image/png", Data: []byte("\x89PNG1")}, {Name: "chart-1.svg", ContentType: "image/svg+xml", Data: []byte("<svg/>")}}
+	if _, err := mailer(t, s).Desk().Send(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	_, env := s.last(t)
+	if len(env.Inlines) != 1 || strings.Trim(env.Inlines[0].ContentID, "<>") != "chart-1.png" || string(env.Inlines[0].Content) != "\x89PNG1" {
+		t.Errorf("within: %+v", env.Inlines)
+	}
+	if len(env.Attachments) != 1 || env.Attachments[0].FileName != "chart-1.svg" {
+		t.Errorf("beside: %+v", env.Attachments)
+	}
+	if env.HTML != x.HTML || strings.ReplaceAll(env.Text, "\r\n", "\n") != x.Body {
+		t.Errorf("texts %q, %q", env.HTML, env.Text)
+	}
+}
+
 func TestThreadAndRepeat(t *testing.T) {
 	s := start(t)
 	d := mailer(t, s).Desk()
