@@ -56,7 +56,7 @@ func (u *unit) once(ctx context.Context) (reason string, err error) {
 
 // command is how the program is started: nothing of our environment reaches it.
 func (r *run) command(program string) (*exec.Cmd, error) {
-	cmd := exec.Command(program, r.unit.spec.Args...)
+	cmd := exec.CommandContext(context.Background(), program, r.unit.spec.Args...) // ended by close, with its group
 	cmd.Dir = filepath.Dir(program)
 	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "HOME=" + r.tmp, "TMPDIR=" + r.tmp, "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1",
 		fmt.Sprintf("GOMEMLIMIT=%d", r.unit.limits.Memory/10*9)}

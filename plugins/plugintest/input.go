@@ -255,7 +255,7 @@ func (c InputCase) closed(ctx context.Context) error {
 	}
 	_, err := c.gather(ctx, c.Closed, c.Timeout)
 	if err == nil || errors.As(err, new(input.Partial)) {
-		return fmt.Errorf("a target that is not there counts as up: got %v", err)
+		return fmt.Errorf("a target that is not there counts as up: got %w", orNone(err))
 	}
 	return nil
 }
@@ -266,7 +266,7 @@ func (c InputCase) silent(ctx context.Context) error {
 	}
 	_, err := c.gather(ctx, c.Silent, c.Patience)
 	if err == nil || errors.As(err, new(input.Partial)) {
-		return fmt.Errorf("a target that never answered counts as up: got %v", err)
+		return fmt.Errorf("a target that never answered counts as up: got %w", orNone(err))
 	}
 	if strings.Contains(err.Error(), "not back after") {
 		return err

@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"context"
 	"fmt"
 	"net"
 
@@ -18,7 +19,7 @@ type Meters struct {
 func NewMeters() (*Meters, error) {
 	m := &Meters{}
 	for i, line := range []string{"21.5 43\n", "-3.25 88\n", "", "gone"} {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, fmt.Errorf("meter %d: %w", i, err)
 		}

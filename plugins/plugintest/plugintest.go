@@ -7,6 +7,7 @@ package plugintest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -84,4 +85,14 @@ func within(limit time.Duration, what string, f func() error) error {
 	case <-time.After(limit):
 		return fmt.Errorf("%s: not back after %s", what, time.Since(began).Round(time.Millisecond))
 	}
+}
+
+// errNone stands where there is no error, and one was wanted or would say more.
+var errNone = errors.New("no error")
+
+func orNone(err error) error {
+	if err == nil {
+		return errNone
+	}
+	return err
 }

@@ -152,10 +152,10 @@ func (c TicketCase) finds(ctx context.Context) error {
 		return nil
 	}
 	if err != nil || !found || got.ID != ref.ID {
-		return fmt.Errorf("find: got %q, %v, %v; want %q", got.ID, found, err, ref.ID)
+		return fmt.Errorf("find: got %q, %v; want %q: %w", got.ID, found, ref.ID, orNone(err))
 	}
 	if _, found, err := c.Desk.Find(ctx, fresh("never-sent")); err != nil || found {
-		return fmt.Errorf("find what was never sent: got %v, %v", found, err)
+		return fmt.Errorf("find what was never sent: got %v: %w", found, orNone(err))
 	}
 	return nil
 }
@@ -217,7 +217,7 @@ func says(err error, retryable, ambiguous bool) error {
 	case !errors.As(err, &e):
 		return fmt.Errorf("error of type %T, want *ticket.Error: %w", err, err)
 	case e.Op == "" || e.Err == nil:
-		return fmt.Errorf("the error names no operation or no cause: %+v", e)
+		return fmt.Errorf("the error names no operation or no cause: operation %q, cause %w", e.Op, orNone(e.Err))
 	case e.Ambiguous != ambiguous:
 		return fmt.Errorf("ambiguous: got %v, want %v: %w", e.Ambiguous, ambiguous, err)
 	case e.Retryable != retryable:

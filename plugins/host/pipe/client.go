@@ -133,7 +133,7 @@ const stopTime = 10 * time.Second
 
 // once runs one child from start to end.
 func (c *Client) once(ctx context.Context) error {
-	cmd := exec.Command(c.o.Program, c.o.Args...)
+	cmd := exec.CommandContext(context.Background(), c.o.Program, c.o.Args...) // ended below, in its own time
 	cmd.Env = append(os.Environ(), fmt.Sprintf("GOMEMLIMIT=%d", childMemory), "GOGC=50")
 	cmd.Stderr = c.o.Stderr
 	stdin, err := cmd.StdinPipe()
@@ -166,7 +166,7 @@ func (c *Client) once(ctx context.Context) error {
 	t := time.AfterFunc(stopTime, func() { _ = cmd.Process.Kill() })
 	defer t.Stop()
 	if ctx.Err() != nil {
-		<-read
+		err = <-read
 	}
 	if werr := cmd.Wait(); werr != nil {
 		err = fmt.Errorf("plugin host: %w", werr)
