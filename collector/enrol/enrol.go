@@ -137,6 +137,7 @@ type Service struct {
 	audit   *auditor
 	open    openRequests
 	seen    sightings
+	signed  signed
 	signing chan struct{} // one for each certificate being made
 	shaking chan struct{} // one for each handshake of an agent that has its turn
 	listen  listenCert

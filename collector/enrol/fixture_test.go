@@ -47,7 +47,7 @@ func (c *clock) move(d time.Duration) {
 // fixture is a collector as agents see it: a real TLS server on loopback, the
 // gate, enrolment, the real ingest, a long poll, on a real database.
 type fixture struct {
-	t         *testing.T
+	t         testing.TB
 	clock     *clock
 	store     *sqlstore.Store
 	authority *pki.Authority
@@ -71,7 +71,7 @@ func (f *fixture) Append(_ context.Context, s []metricstore.Series) (metricstore
 	return metricstore.Stats{}, nil
 }
 
-func newFixture(t *testing.T, change func(*fixture, *enrol.Options)) *fixture {
+func newFixture(t testing.TB, change func(*fixture, *enrol.Options)) *fixture {
 	t.Helper()
 	dir := t.TempDir()
 	log := slog.New(slog.DiscardHandler)

@@ -78,7 +78,10 @@ func needsCertificate(r *http.Request) bool {
 // revocation counts from the next request on, on every collector.
 func (s *Service) know(r *http.Request, c *x509.Certificate) (Caller, error) {
 	now := s.opt.Now()
-	id, err := s.opt.Authority.VerifyAgent(c, now)
+	id, err := s.signed.agent(s.opt.Authority, c)
+	if err == nil {
+		err = pki.InTime(c, now)
+	}
 	if err != nil {
 		return Caller{}, refusalOf(err, id, c)
 	}

@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 }
 
 // withInstaller adds an installer whose program is this test.
-func withInstaller(t *testing.T, f *fixture, o *enrol.Options) string {
+func withInstaller(t testing.TB, f *fixture, o *enrol.Options) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {

@@ -324,7 +324,10 @@ func (f *fixture) manyAgents(n int) ([]*tls.Certificate, int) {
 		id := pki.Identity{Agent: fmt.Sprintf("agent-%d", i), Site: fmt.Sprintf("branch-%d", i%64)}
 		now := f.clock.now()
 		out[i] = f.certified(f.authority, id, now, 90*24*time.Hour)
-		tok := f.token(id.Site, "")
+		tok := enrol.Token{ID: id.Agent, Site: id.Site, IssuedAt: now, Expires: now.Add(time.Hour)}
+		if err := f.store.PutEnrolToken(f.t.Context(), tok); err != nil {
+			f.t.Fatal(err)
+		}
 		err := f.store.Redeem(f.t.Context(), tok.ID, enrol.Agent{ID: id.Agent, Site: id.Site, EnrolledAt: now},
 			enrol.Certificate{Serial: pki.SerialText(out[i].Leaf.SerialNumber), Agent: id.Agent, Site: id.Site, KeyHash: pki.KeyHash(out[i].Leaf.PublicKey), IssuedAt: now, Expires: out[i].Leaf.NotAfter}, false)
 		if err != nil {

@@ -21,16 +21,31 @@ var (
 // VerifyAgent checks an agent's certificate against the authority at a moment
 // of the collector's clock, and returns who it is.
 func (a *Authority) VerifyAgent(c *x509.Certificate, now time.Time) (Identity, error) {
+	id, err := a.SignedAgent(c)
+	if err != nil {
+		return Identity{}, err
+	}
+	return id, InTime(c, now)
+}
+
+// SignedAgent checks what never changes of an agent's certificate, signature and
+// purpose, and returns who it is.
+func (a *Authority) SignedAgent(c *x509.Certificate) (Identity, error) {
 	if err := verify(c, a.Certificate, x509.ExtKeyUsageClientAuth); err != nil {
 		return Identity{}, err
 	}
+	return IdentityOf(c)
+}
+
+// InTime checks a certificate's times.
+func InTime(c *x509.Certificate, now time.Time) error {
 	switch {
 	case now.After(c.NotAfter):
-		return Identity{}, fmt.Errorf("%w on %s", ErrExpired, c.NotAfter.UTC().Format(time.DateOnly))
+		return fmt.Errorf("%w on %s", ErrExpired, c.NotAfter.UTC().Format(time.DateOnly))
 	case now.Before(c.NotBefore):
-		return Identity{}, fmt.Errorf("%w, only from %s", ErrEarly, c.NotBefore.UTC().Format(time.DateOnly))
+		return fmt.Errorf("%w, only from %s", ErrEarly, c.NotBefore.UTC().Format(time.DateOnly))
 	}
-	return IdentityOf(c)
+	return nil
 }
 
 // VerifyCollector checks what a listener shows against the pinned authority. No
