@@ -26,6 +26,7 @@ type cli struct {
 	Migrate  migrateCmd       `cmd:"" help:"Bring the database to this version's schema."`
 	User     userCmd          `cmd:"" help:"Add a person who may sign in, or give them a new first password."`
 	Token    tokenCmd         `cmd:"" help:"Issue an API token for a program, such as a Grafana."`
+	Agent    agentCmd         `cmd:"" help:"Let agents in, list them, take their certificates away."`
 	Boards   boardsCmd        `cmd:"" help:"Write the Grafana boards and provisioning files into a directory."`
 	Process  processCmd       `cmd:"" help:"Check, compare, draw, try out or export the documented processes."`
 	Practice practiceCmd      `cmd:"" help:"Break or mend something on the practice branch."`
