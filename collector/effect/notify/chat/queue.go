@@ -189,6 +189,20 @@ func (s *speaker) shut() {
 	s.open = false
 }
 
+// censusLocked counts what waits, and tells whether the robot called any of it
+// wrong often enough.
+func (s *speaker) censusLocked() (urgent, other int, wrong bool) {
+	for _, e := range s.waiting {
+		if e.urgent() {
+			urgent++
+		} else {
+			other++
+		}
+		wrong = wrong || e.wrong()
+	}
+	return urgent, other, wrong
+}
+
 // lanesLocked returns what waits, urgent and other, oldest first; what the robot
 // keeps calling wrong comes last, so that it is in nobody's way.
 func (s *speaker) lanesLocked() (urgent, other []*entry) {

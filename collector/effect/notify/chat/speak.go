@@ -75,13 +75,14 @@ func (s *speaker) step(ctx context.Context) time.Duration {
 		return d
 	}
 	s.mu.Lock()
-	urgent, other := s.lanesLocked()
-	d := budget.Decide(s.limits(), s.mem.Budget, len(urgent), len(other), now)
-	s.mu.Unlock()
+	waits, others, _ := s.censusLocked()
+	d := budget.Decide(s.limits(), s.mem.Budget, waits, others, now)
 	if d.What == budget.Nothing {
+		s.mu.Unlock()
 		return d.Wait
 	}
-	lane := other
+	urgent, lane := s.lanesLocked()
+	s.mu.Unlock()
 	if d.Urgent {
 		lane = urgent
 	}
@@ -269,6 +270,10 @@ func (s *speaker) handOver(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	s.mu.Lock()
+	if _, _, wrong := s.censusLocked(); !wrong && s.mem.Ill == "" {
+		s.mu.Unlock()
+		return nil
+	}
 	u := Undelivered{Robot: s.set.Name, Problem: s.mem.Ill}
 	urgent, other := s.lanesLocked()
 	batch := slices.DeleteFunc(append(urgent, other...), func(e *entry) bool {
