@@ -100,7 +100,7 @@ func (f ruleFlags) set() (*process.Set, error) {
 func (f ruleFlags) definition(name string) (*process.Definition, error) {
 	if data, err := os.ReadFile(name); err == nil {
 		return process.Parse(filepath.Base(name), data)
-	} else if !errors.Is(err, fs.ErrNotExist) || strings.ContainsAny(name, "./") {
+	} else if strings.ContainsAny(name, "./") { // no id looks so
 		return nil, err
 	}
 	set, err := f.set()
