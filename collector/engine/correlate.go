@@ -16,6 +16,8 @@ type plan struct {
 	open  []opening
 	fates map[string]Fate      // by fingerprint of every alert that fires
 	apart map[string]time.Time // round.apart of the next round
+
+	hushed map[string]time.Time // round.hushed of the next round
 }
 
 // opening is an incident to be opened.
@@ -44,6 +46,7 @@ type round struct {
 	checked  func(alert.Alert) time.Time // when what an alert is about was last measured; nil: as evaluated
 	apart    map[string]time.Time        // since when causes and their incidents have not fitted together
 	split    time.Duration               // for how long they must not
+	hushed   map[string]time.Time        // by fingerprint: when an alert was last kept quiet
 	newID    func() string
 }
 
@@ -53,7 +56,7 @@ type round struct {
 // re-classification; further owners are folded into it); an incident that
 // already lists the cause's root as affected; else a new incident.
 func correlate(incidents []incident.Incident, r round) plan {
-	p := plan{facts: map[string][]incident.Event{}, fates: map[string]Fate{}, apart: map[string]time.Time{}}
+	p := plan{facts: map[string][]incident.Event{}, fates: map[string]Fate{}, apart: map[string]time.Time{}, hushed: map[string]time.Time{}}
 	c := &correlation{round: r, plan: &p, incidents: incidents, owner: map[string]*incident.Incident{}, folded: map[string]bool{},
 		left: map[string]bool{}, renamed: map[string]bool{}}
 	for i := range incidents {
@@ -73,6 +76,11 @@ func correlate(incidents []incident.Incident, r round) plan {
 	}
 	c.followAlerts()
 	c.account()
+	for fp, at := range c.hushed { // an alert that is held for a moment is not forgotten
+		if _, firing := c.firing[fp]; firing && p.fates[fp].Kind != FateJoined && p.hushed[fp].IsZero() {
+			p.hushed[fp] = at
+		}
+	}
 	return p
 }
 
@@ -255,12 +263,17 @@ func (c *correlation) explained(inc *incident.Incident, cause incident.Diagnosis
 // opening makes the new incident of a cause, unless nothing of it fires.
 func (c *correlation) opening(cause incident.Diagnosis) (opening, bool) {
 	o := opening{id: c.newID(), diagnosis: cause}
+	stale := c.rootQuieted(cause)
 	for _, fp := range cause.Alerts {
 		a, ok := c.firing[fp]
 		if !ok || c.owner[fp] != nil || c.held[fp] {
 			continue
 		}
-		if why := c.quieted(cause, a); why != "" {
+		why := c.quieted(cause, a)
+		if why == "" {
+			why = stale
+		}
+		if why != "" {
 			c.plan.fates[fp] = Fate{Kind: FateSuppressed, Reason: why}
 			continue
 		}

@@ -73,6 +73,7 @@ type Engine struct {
 	past   map[string]pastIncident // by cause: the last verified or closed incident
 	apart  map[string]time.Time    // see round.apart
 	fates  map[string]Fate         // of the last round
+	hushed map[string]time.Time    // see round.hushed
 	asked  map[string]time.Time    // by incident: when late evidence was last looked at
 }
 
@@ -129,7 +130,7 @@ func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 	found := whole(e.o.Diagnose(few, r.Now), groups)
 	in := round{now: r.Now, causes: found.Causes, held: found.Held, settle: e.o.Settle,
 		firing: byFingerprint(r.Firing), known: byFingerprint(r.Changed),
-		topology: e.topology(), quiet: e.quiet(r.Now), checked: e.look(r.Now), apart: e.apart, split: e.o.Split, newID: newID}
+		topology: e.topology(), quiet: e.quiet(r.Now), checked: e.look(r.Now), apart: e.apart, hushed: e.hushed, split: e.o.Split, newID: newID}
 	incidents := e.incidentsLocked()
 	p := correlate(incidents, in)
 	e.reconsiderLocked(incidents, &p, r.Now)
@@ -151,7 +152,7 @@ func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 			return err
 		}
 	}
-	e.apart, e.fates = p.apart, p.fates
+	e.apart, e.fates, e.hushed = p.apart, p.fates, p.hushed
 	return nil
 }
 

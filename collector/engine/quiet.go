@@ -130,25 +130,50 @@ func (t topology) scopeOfCause(d incident.Diagnosis) []string {
 }
 
 // quieted says why a firing alert of a cause opens nothing now; "" when nothing
-// keeps it. The cause's root speaks for everything the cause explains.
+// keeps it. The cause's root speaks for everything the cause explains. What was
+// kept quiet stays so, whatever it is explained by, until a newer check.
 func (c *correlation) quieted(cause incident.Diagnosis, a alert.Alert) string {
 	if len(c.quiet) == 0 {
 		return ""
 	}
 	root, own := c.topology.scopeOfCause(cause), c.topology.scopeOfAlert(a)
-	rest := ""
+	checked, rest := c.checkedAt(a), ""
 	for _, q := range c.quiet {
 		if !q.covers(root, a.Labels) && !q.covers(own, a.Labels) {
 			continue
 		}
 		switch {
 		case q.active(c.now):
+			c.plan.hushed[a.Fingerprint] = c.now
 			return q.why()
-		case q.lifted(c.now) && !c.checkedAt(a).After(q.Until):
+		case q.lifted(c.now) && !checked.After(q.Until):
 			rest = q.why() + ", over; waits for a check made after it"
 		}
 	}
+	if at, was := c.hushed[a.Fingerprint]; was && !checked.After(at) {
+		c.plan.hushed[a.Fingerprint] = at
+		return "was quiet; waits for a newer check"
+	}
 	return rest
+}
+
+// rootQuieted says why a cause opens nothing although some of its alerts could:
+// everything about its own root is quiet or has not been checked since.
+func (c *correlation) rootQuieted(cause incident.Diagnosis) string {
+	if len(c.quiet) == 0 {
+		return ""
+	}
+	why := ""
+	for _, fp := range cause.Alerts {
+		a, firing := c.firing[fp]
+		if !firing || slices.Contains(cause.Affected, a.Device()) {
+			continue
+		}
+		if why = c.quieted(cause, a); why == "" {
+			return ""
+		}
+	}
+	return why
 }
 
 // checkedAt is when the thing an alert is about was last measured.
