@@ -21,10 +21,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/alertmanager"
 	"github.com/faultline/faultline/collector/config"
+	"github.com/faultline/faultline/collector/effect/notify/chat"
+	"github.com/faultline/faultline/collector/effect/notify/hooks"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/evidence"
 	"github.com/faultline/faultline/collector/heartbeat"
+	"github.com/faultline/faultline/collector/intake"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/collector/metricstore"
@@ -36,6 +40,7 @@ import (
 	"github.com/faultline/faultline/collector/sqlstore"
 	"github.com/faultline/faultline/collector/web"
 	"github.com/faultline/faultline/plugins/base"
+	"github.com/faultline/faultline/plugins/notify"
 )
 
 // Options are what the program brings besides its configuration.
@@ -52,39 +57,46 @@ type App struct {
 	reg *prometheus.Registry
 	ver string
 
-	data     *os.File // lock on the data directory
-	basis    atomic.Pointer[basis]
-	again    <-chan os.Signal // asks for another reading of the basis
-	metrics  *embedded.Store
-	mirror   *influx.Mirror // nil: none
-	store    *sqlstore.Store
-	accounts *account.Service
-	sessions *account.Sessions
-	desk     *inventory.Desk
-	evidence *evidence.Store
-	alive    *heartbeat.Monitor
-	ruler    *ruler.Ruler
-	lease    *lease.Holder
-	engine   *engine.Engine
-	quiets   *engine.Quiets
-	outbox   *outbox.Outbox
-	hub      *web.Hub
-	server   *http.Server
-	failed   prometheus.Counter // rounds of judging that failed
-	wake     chan struct{}      // capacity 1: evidence turned, judge early
+	data      *os.File // lock on the data directory
+	basis     atomic.Pointer[basis]
+	again     <-chan os.Signal // asks for another reading of the basis
+	metrics   *embedded.Store
+	mirror    *influx.Mirror // nil: none
+	store     *sqlstore.Store
+	accounts  *account.Service
+	sessions  *account.Sessions
+	desk      *inventory.Desk
+	evidence  *evidence.Store
+	alive     *heartbeat.Monitor
+	ruler     *ruler.Ruler
+	outside   *intake.Board // alerts of other systems
+	silences  alertmanager.Silences
+	amAPI     *alertmanager.Handler
+	chat      *chat.Service  // nil: no robots
+	hooks     *hooks.Service // nil: no subscribers
+	mails     notify.Channel // nil: no mail server
+	buttonKey []byte
+	lease     *lease.Holder
+	engine    *engine.Engine
+	quiets    *engine.Quiets
+	outbox    *outbox.Outbox
+	hub       *web.Hub
+	server    *http.Server
+	failed    prometheus.Counter // rounds of judging that failed
+	wake      chan struct{}      // capacity 1: evidence turned, judge early
 }
 
 // New opens stores, loads rules and inventory and prepares everything; nothing
 // runs yet. What it opened is closed by Run, or by New itself when it fails.
 func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
-	a := &App{cfg: cfg, log: o.Logger, ver: o.Version, again: o.Reload, reg: prometheus.NewRegistry()}
+	a := &App{cfg: cfg, log: o.Logger, ver: o.Version, again: o.Reload, reg: prometheus.NewRegistry(), wake: make(chan struct{}, 1)}
 	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, step := range []struct {
 		what string
 		do   func(context.Context) error
 	}{
 		{"data directory", a.lockData}, {"inventory and rules", a.loadBasis}, {"metric store", a.openMetrics}, {"database", a.openStore},
-		{"accounts", a.openAccounts}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"HTTP", a.buildHTTP},
+		{"accounts", a.openAccounts}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"HTTP", a.buildHTTP},
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", step.what, err), a.close())
@@ -292,7 +304,8 @@ func (a *App) prune(ctx context.Context) error {
 		}
 		_, errSeen := a.store.PruneSeen(ctx, time.Now().Add(-seenFor))
 		_, errSessions := a.store.Sessions().Prune(ctx)
-		if err := errors.Join(errSeen, errSessions); err != nil && ctx.Err() == nil {
+		errOutside := errors.Join(a.outside.Prune(ctx), a.amAPI.Prune(ctx))
+		if err := errors.Join(errSeen, errSessions, errOutside); err != nil && ctx.Err() == nil {
 			a.log.Warn("prune the database", "err", err)
 		}
 	}

@@ -30,6 +30,9 @@ func (a *App) buildDelivery(ctx context.Context) error {
 		return err
 	}
 	executors := map[string]outbox.Executor{}
+	if err := a.buildChat(ctx); err != nil {
+		return err
+	}
 	if err := a.addMessengers(ctx, executors); err != nil {
 		return err
 	}
@@ -55,17 +58,24 @@ func (a *App) addMessengers(ctx context.Context, executors map[string]outbox.Exe
 		return err
 	}
 	desks := []desk.Desk{hooks}
-	executors[incident.EffectNotify] = outbox.Func(func(context.Context, outbox.Job) (outbox.Outcome, error) {
-		return outbox.Fail("no mail server is configured: set mail.host"), nil
-	})
+	told := notify.Options{Graph: a.graph, URL: a.incidentURL, StepTitle: a.stepTitle, Buttons: a.buttons}
+	if a.chat != nil { // a nil *chat.Service would be a Groups that is not nil
+		told.Groups = a.chat
+	}
 	if a.cfg.Mail.Host != "" {
 		m, err := a.mailer(ctx)
 		if err != nil {
 			return err
 		}
 		desks = append(desks, m.Desk())
-		executors[incident.EffectNotify], err = notify.New(notify.Options{Channel: m.Channel(), Graph: a.graph, URL: a.incidentURL, StepTitle: a.stepTitle})
-		if err != nil {
+		a.mails = m.Channel()
+		told.Channel = a.mails
+	}
+	executors[incident.EffectNotify] = outbox.Func(func(context.Context, outbox.Job) (outbox.Outcome, error) {
+		return outbox.Fail("no mail server and no robot is configured: set mail.host or chat.robots"), nil
+	})
+	if told.Channel != nil || told.Groups != nil {
+		if executors[incident.EffectNotify], err = notify.New(told); err != nil {
 			return err
 		}
 	}

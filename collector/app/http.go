@@ -11,11 +11,13 @@ import (
 
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/api"
+	"github.com/faultline/faultline/collector/effect/notify/callback"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/ingest"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/metricstore"
 	"github.com/faultline/faultline/collector/metricstore/embedded"
+	"github.com/faultline/faultline/collector/pagerduty"
 	"github.com/faultline/faultline/collector/web"
 	"github.com/faultline/faultline/dashboards"
 	"github.com/faultline/faultline/internal/lab/control"
@@ -41,7 +43,21 @@ func (a *App) buildHTTP(context.Context) error {
 	all := func(h http.Handler) http.Handler {
 		return a.accounts.Require(a.sessions, func(p account.Principal) bool { return p.MayRead() && p.SeesAll() }, h)
 	}
+	if a.amAPI, err = a.alertmanagerAPI(); err != nil {
+		return err
+	}
+	pd, err := a.pagerDutyAPI()
+	if err != nil {
+		return err
+	}
+	answers, err := a.chatCallbacks()
+	if err != nil {
+		return err
+	}
 	mux := http.NewServeMux()
+	mux.Handle("/alertmanager/", read(http.StripPrefix("/alertmanager", a.amAPI)))
+	mux.Handle(pagerduty.Path, pd)
+	mux.Handle(callback.Prefix, answers)
 	mux.Handle(ingest.PathWrite, in)
 	mux.Handle(ingest.PathEvents, in)
 	mux.Handle("/prometheus/", all(http.StripPrefix("/prometheus", a.metrics.Handler(embedded.APIOptions{Rules: ruleSource{a.ruler}, Version: a.ver}))))

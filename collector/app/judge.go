@@ -108,7 +108,6 @@ func (a *App) keepProcesses(ctx context.Context, set *process.Set) (*process.Set
 // buildJudging makes evidence, ruler, lease and engine.
 func (a *App) buildJudging(ctx context.Context) error {
 	var err error
-	a.wake = make(chan struct{}, 1)
 	horizon := 3*a.pollInterval() + 5*time.Second
 	if a.evidence, err = evidence.New(evidence.Options{Elements: a.rules().elements, Horizon: horizon, Now: time.Now, Turned: a.wakeJudge, Registerer: a.reg}); err != nil {
 		return err
@@ -166,8 +165,10 @@ func (a *App) rule(ctx context.Context, generation int64) error {
 	a.ruler.Restore(stored)
 	done := make(chan error, 1)
 	go func() { done <- a.outbox.Run(ctx, generation) }()
+	spoken := make(chan error, 1)
+	go func() { spoken <- a.speak(ctx) }()
 	a.judgeUntil(ctx)
-	return <-done
+	return errors.Join(<-done, <-spoken)
 }
 
 // judgeUntil evaluates a round at every interval, and early when evidence turned
@@ -196,7 +197,11 @@ func (a *App) judge(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	err := a.engine.HandleAlerts(ctx, engine.Round{Now: round.Now, Firing: round.Firing, Changed: round.Changed, Dropped: round.Dropped})
+	firing, err := a.firing(ctx, round.Firing, round.Now)
+	if err != nil {
+		return errors.Join(evalErr, err)
+	}
+	err = a.engine.HandleAlerts(ctx, engine.Round{Now: round.Now, Firing: firing, Changed: round.Changed, Dropped: round.Dropped})
 	if err == nil {
 		err = a.ruler.Accept(round)
 	}
@@ -236,6 +241,9 @@ func (a *App) route(d incident.Diagnosis, now time.Time) route.Decision {
 // changed is told of every committed change.
 func (a *App) changed(i incident.Incident, events []incident.Event) {
 	a.outbox.Wake()
+	if a.hooks != nil {
+		a.hooks.Wake()
+	}
 	a.hub.Publish(web.Change{ID: i.ID, Site: i.Diagnosis.Site})
 	for _, e := range events {
 		if e.Kind == incident.Opened {

@@ -13,27 +13,40 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/faultline/faultline/collector/effect/notify/callback"
+	"github.com/faultline/faultline/collector/effect/notify/hooks"
+	"github.com/faultline/faultline/collector/effect/notify/robot"
 	"github.com/faultline/faultline/internal/secret"
 )
 
 // Config is the collector's configuration with defaults filled in.
 type Config struct {
-	Data         string        `yaml:"data"`
-	Listen       string        `yaml:"listen"`
-	ExternalURL  string        `yaml:"external_url"` // how people and vendors reach the console
-	GrafanaURL   string        `yaml:"grafana_url"`  // where people see the boards of dashboards/; "" is nowhere
-	TLS          TLS           `yaml:"tls"`
-	Database     string        `yaml:"database"`      // "" is SQLite under data; postgres://…
-	DatabaseFile string        `yaml:"database_file"` // file that holds the address, when it has a password
-	Inventory    string        `yaml:"inventory"`     // file or directory
-	Rules        string        `yaml:"rules"`         // directory laid over the shipped rules, by file name
-	Interval     time.Duration `yaml:"interval"`      // of evaluating rules
-	Retention    time.Duration `yaml:"retention"`     // of samples
-	Holds        Holds         `yaml:"holds"`
-	Mail         Mail          `yaml:"mail"`
-	Webhook      Webhook       `yaml:"webhook"`
-	Influx       Influx        `yaml:"influx"`
-	Practice     Practice      `yaml:"practice"`
+	Data         string             `yaml:"data"`
+	Listen       string             `yaml:"listen"`
+	ExternalURL  string             `yaml:"external_url"` // how people and vendors reach the console
+	GrafanaURL   string             `yaml:"grafana_url"`  // where people see the boards of dashboards/; "" is nowhere
+	TLS          TLS                `yaml:"tls"`
+	Database     string             `yaml:"database"`      // "" is SQLite under data; postgres://…
+	DatabaseFile string             `yaml:"database_file"` // file that holds the address, when it has a password
+	Inventory    string             `yaml:"inventory"`     // file or directory
+	Rules        string             `yaml:"rules"`         // directory laid over the shipped rules, by file name
+	Interval     time.Duration      `yaml:"interval"`      // of evaluating rules
+	Retention    time.Duration      `yaml:"retention"`     // of samples
+	Holds        Holds              `yaml:"holds"`
+	Mail         Mail               `yaml:"mail"`
+	Webhook      Webhook            `yaml:"webhook"`
+	Influx       Influx             `yaml:"influx"`
+	Practice     Practice           `yaml:"practice"`
+	Chat         Chat               `yaml:"chat"`
+	Webhooks     []hooks.Subscriber `yaml:"webhooks"` // programs that are told of incidents
+}
+
+// Chat is how groups are told, and how people answer there.
+type Chat struct {
+	Robots []robot.Settings `yaml:"robots"`
+	Apps   []callback.App   `yaml:"apps"`
+	// Users are the accounts of people who answer: app:their ID there → sign-in name.
+	Users map[string]string `yaml:"users"`
 }
 
 // TLS names the certificate; both empty is plain HTTP, for loopback only.
@@ -134,6 +147,23 @@ func (c *Config) readSecrets() error {
 			continue
 		}
 		*s.to = v
+	}
+	for i := range c.Chat.Robots {
+		r := &c.Chat.Robots[i]
+		v, err := r.URL.OrFile(r.URLFile)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("chat.robots %s: %w", r.Name, err))
+		}
+		r.URL = v
+	}
+	for _, r := range c.Chat.Robots {
+		errs = append(errs, r.Validate())
+	}
+	for _, x := range c.Chat.Apps {
+		errs = append(errs, x.Validate())
+	}
+	for _, x := range c.Webhooks {
+		errs = append(errs, x.Validate())
 	}
 	db, err := secret.String(c.Database).OrFile(c.DatabaseFile)
 	if err != nil {

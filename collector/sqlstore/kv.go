@@ -2,8 +2,12 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/faultline/faultline/collector/report"
 )
@@ -34,6 +38,58 @@ func (s *Store) KVInit(ctx context.Context, name, value string) (string, error) 
 		return "", fmt.Errorf("write setting %s: %w", name, err)
 	}
 	return s.KVGet(ctx, name)
+}
+
+// KVPutAll writes small settings, all or none.
+func (s *Store) KVPutAll(ctx context.Context, values map[string]string) error {
+	err := s.tx(ctx, func(h handle) error {
+		for _, name := range slices.Sorted(maps.Keys(values)) { // in one order, so that two writers never wait for each other
+			if _, err := h.exec(ctx, `INSERT INTO kv (name, value) VALUES (?, ?)
+				ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, values[name]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write %d settings: %w", len(values), err)
+	}
+	return nil
+}
+
+// KVList returns the small settings whose names begin with the prefix.
+func (s *Store) KVList(ctx context.Context, prefix string) (map[string]string, error) {
+	found := map[string]string{}
+	// Not LIKE and not a range: both mean different things in the two databases.
+	err := s.reader().each(ctx, func(r *sql.Rows) error {
+		var name, value string
+		if err := r.Scan(&name, &value); err != nil {
+			return err
+		}
+		found[name] = value
+		return nil
+	}, `SELECT name, value FROM kv WHERE substr(name, 1, ?) = ?`, int64(utf8.RuneCountInString(prefix)), prefix)
+	if err != nil {
+		return nil, fmt.Errorf("read settings %s*: %w", prefix, err)
+	}
+	return found, nil
+}
+
+// KVDelete deletes small settings, all or none; those that are not there are no
+// fault.
+func (s *Store) KVDelete(ctx context.Context, names ...string) error {
+	err := s.tx(ctx, func(h handle) error {
+		for _, name := range slices.Sorted(slices.Values(names)) {
+			if _, err := h.exec(ctx, `DELETE FROM kv WHERE name = ?`, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("delete %d settings: %w", len(names), err)
+	}
+	return nil
 }
 
 // PutReportRow writes an incident's row of the report, replacing an earlier one.

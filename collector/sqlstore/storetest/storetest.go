@@ -49,6 +49,7 @@ func Run(t *testing.T, newURL func(t testing.TB) string) {
 		{"sessions", testSessions},
 		{"audit", testAudit},
 		{"settings", testKV},
+		{"settings by prefix", testKVPrefix},
 		{"report rows", testReport},
 	}
 	for _, tt := range tests {
