@@ -55,7 +55,7 @@ type Options struct {
 	NotFound   error
 	MaxBytes   int64         // read of one mail; 0 is 25 MiB
 	Timeout    time.Duration // of one command; 0 is 60 s
-	Idle       time.Duration // an IDLE lasts so long at most, then the mailbox is looked at; 0 is 4 min
+	Idle       time.Duration // an IDLE lasts so long at most, then the mailbox is looked at; 0 is 1 min
 	Poll       time.Duration // where the server knows no IDLE; 0 is 20 s
 	Backlog    time.Duration // how old mails are taken at the first start and from a mailbox made anew; 0 is 7 days
 	First      time.Duration // pause after the first failed connection; it doubles to 5 min; 0 is 1 s
@@ -70,7 +70,8 @@ type Watcher struct {
 	host      string
 	connected prometheus.Gauge
 	failures  prometheus.Counter
-	tries     map[goimap.UID]int // failed attempts at mails; only Run touches it
+	tries     map[goimap.UID]int // failed attempts at mails; only Run touches it and taken
+	taken     int                // mails taken
 }
 
 // maxPause is the longest pause between attempts to connect.
@@ -109,7 +110,7 @@ func withDefaults(o Options) Options {
 		}
 	}
 	def(&o.Timeout, time.Minute)
-	def(&o.Idle, 4*time.Minute)
+	def(&o.Idle, time.Minute)
 	def(&o.Poll, 20*time.Second)
 	def(&o.Backlog, 7*24*time.Hour)
 	def(&o.First, time.Second)
@@ -179,10 +180,11 @@ func (w *Watcher) session(ctx context.Context) error {
 	}
 	w.connected.Set(1)
 	for ctx.Err() == nil {
+		before := w.taken
 		if err := w.drain(ctx, c, box.UIDValidity); err != nil {
 			return err
 		}
-		if err := w.wait(ctx, c, news); err != nil {
+		if err := w.wait(ctx, c, news, w.taken > before); err != nil {
 			return err
 		}
 	}
@@ -333,6 +335,7 @@ func (w *Watcher) one(ctx context.Context, c *imapclient.Client, uid goimap.UID)
 		}
 	}
 	delete(w.tries, uid)
+	w.taken++
 	// Read mails are for people who look into the mailbox; whether it works decides nothing.
 	_ = w.limit(c, func() error {
 		return c.Store(goimap.UIDSetNum(uid), &goimap.StoreFlags{Op: goimap.StoreFlagsAdd, Silent: true, Flags: []goimap.Flag{goimap.FlagSeen}}, nil).Close()
@@ -367,12 +370,16 @@ func (w *Watcher) fetch(c *imapclient.Client, uid goimap.UID) (raw []byte, at ti
 }
 
 // wait returns when there may be new mail: the server says so (IDLE), or it is
-// time to look.
-func (w *Watcher) wait(ctx context.Context, c *imapclient.Client, news <-chan struct{}) error {
+// time to look. Some servers forget to tell of mail that came just before IDLE:
+// where mail came a moment ago, the next look is soon.
+func (w *Watcher) wait(ctx context.Context, c *imapclient.Client, news <-chan struct{}, lively bool) error {
 	long := w.o.Idle
+	if lively {
+		long = min(long, 3*time.Second)
+	}
 	idles := c.Caps().Has(goimap.CapIdle)
 	if !idles {
-		long = w.o.Poll
+		long = min(long, w.o.Poll)
 	}
 	var idle *imapclient.IdleCommand
 	if idles {
