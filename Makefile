@@ -16,9 +16,10 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## bin/faultline-agent, bin/faultline-collector
+build: ## bin/faultline-agent, bin/faultline-collector, bin/faultline-plugin-host
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/faultline-agent ./agent
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/faultline-collector ./collector
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/faultline-plugin-host ./plugins/host/faultline-plugin-host
 
 run: build ## collector, agent and a practice branch on this machine; Ctrl-C stops all
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/faultline-practice ./internal/lab/practice

@@ -36,6 +36,8 @@ import (
 	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/plugins/bundled/config"
 	"github.com/faultline/faultline/plugins/bundled/database"
+	"github.com/faultline/faultline/plugins/host/meter"
+	"github.com/faultline/faultline/plugins/host/pipe"
 	"github.com/faultline/faultline/plugins/input"
 	"github.com/faultline/faultline/rules"
 )
@@ -61,6 +63,7 @@ type App struct {
 	schedule *schedule.Scheduler
 	uplink   *uplink.Uplink
 	control  *control.Control
+	plugins  *pipe.Client           // inputs in programs of their own; without any it does nothing
 	lost     *prometheus.CounterVec // what could not be spooled, by lane
 
 	encoders sync.Pool // of *wire.SampleEncoder
@@ -86,6 +89,10 @@ func New(cfg agentconfig.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.plugins, err = addPlugins(cfg, inputs, o.Logger); err != nil {
+		return nil, err
+	}
+	a.reg.MustRegister(meter.New(a.plugins.Status))
 	a.inputs = inputs
 	client, err := newLink(cfg, o.Version)
 	if err != nil {
@@ -124,6 +131,9 @@ func Check(cfg agentconfig.Config) error {
 	defer func() { _ = os.RemoveAll(versions) }()
 	inputs, err := builtin(cfg, versions, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
+		return err
+	}
+	if _, err := addPlugins(cfg, inputs, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
 	s, err := schedule.New(schedule.Options{Inputs: inputs, Sink: func(base.Batch, []base.Event) {}})
@@ -189,6 +199,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.schedule.Run(ctx) })
 	g.Go(func() error { return a.uplink.Run(ctx) })
 	g.Go(func() error { return a.control.Run(ctx) })
+	g.Go(func() error { return a.plugins.Run(ctx) })
 	a.hear.run(ctx, g)
 	if a.hear.traps != nil {
 		g.Go(func() error { return a.renewTraps(ctx) })

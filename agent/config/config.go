@@ -16,6 +16,7 @@ import (
 
 	"github.com/faultline/faultline/internal/secret"
 	"github.com/faultline/faultline/plugins/base"
+	"github.com/faultline/faultline/plugins/host/spec"
 )
 
 // Config is the agent's configuration with defaults filled in.
@@ -34,6 +35,8 @@ type Config struct {
 	Collector   Collector     `yaml:"collector"`
 	Spool       Spool         `yaml:"spool"`
 	Targets     []base.Target `yaml:"targets"`
+	Plugins     []spec.Plugin `yaml:"plugins"`     // inputs in programs of their own
+	PluginHost  string        `yaml:"plugin_host"` // the program that runs them; "" is faultline-plugin-host beside the agent, or in PATH
 }
 
 // Collector is where samples and events go.
@@ -138,6 +141,9 @@ func (c Config) validate() error {
 	}
 	if u, err := url.Parse(c.Collector.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		bad("collector.url: %q is not an http or https address", c.Collector.URL)
+	}
+	if err := spec.Validate(c.Plugins); err != nil {
+		errs = append(errs, err)
 	}
 	if c.Interval < time.Second {
 		bad("interval: %s is below 1s", c.Interval)

@@ -23,6 +23,13 @@ func (s *Scheduler) poll(ctx context.Context, j *job) {
 		s.finished(j, j.health.good)
 		return
 	}
+	var not interface{ NotMeasured() bool } // a plugin, and not the target, is at fault
+	if errors.As(err, &not) && not.NotMeasured() {
+		s.report(j, b, err, took)
+		s.current(j, Status{At: start, Took: took, Up: false, Error: text(err)})
+		s.finished(j, j.health.good)
+		return
+	}
 	up := err == nil || errors.As(err, new(input.Partial))
 	j.samples = len(b.samples)
 	given := len(b.samples) + b.inBlocks
