@@ -3,6 +3,7 @@ package mailin
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -319,12 +320,12 @@ func entry(name string, head []byte, l Limits, depth int) Refusal {
 }
 
 func officeType(name string) string {
-	switch {
-	case name == "word/document.xml":
+	switch name {
+	case "word/document.xml":
 		return "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-	case name == "xl/workbook.xml", name == "xl/workbook.bin":
+	case "xl/workbook.xml", "xl/workbook.bin":
 		return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-	case name == "ppt/presentation.xml":
+	case "ppt/presentation.xml":
 		return "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 	}
 	return ""
@@ -340,7 +341,7 @@ func unfold(f *zip.File, left int64) (int64, []byte, error) {
 	head := make([]byte, 1024)
 	n, err := io.ReadFull(r, head)
 	head = head[:n]
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return int64(n), head, nil
 	}
 	if err != nil {

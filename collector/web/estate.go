@@ -88,10 +88,10 @@ func agentState(id string, v evidence.View) AgentState {
 func TruthOf(id string, v evidence.View) truth.Truth {
 	out := deviceTruth(id, v)
 	for _, k := range v.Find(evidence.Key{Element: evidence.Line, Subject: id}) {
-		switch t := v.Get(k).Truth; {
-		case t == truth.Bad:
+		switch v.Get(k).Truth {
+		case truth.Bad:
 			return truth.Bad
-		case t == truth.OK:
+		case truth.OK:
 			out = truth.OK
 		}
 	}

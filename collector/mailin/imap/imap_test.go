@@ -37,9 +37,8 @@ type post struct {
 	users      map[string]*imapmemserver.User
 	smtp, imap string
 
-	mu    sync.Mutex
-	srv   *imapserver.Server
-	conns []net.Conn
+	mu  sync.Mutex
+	srv *imapserver.Server
 }
 
 func startPost(t *testing.T) *post {

@@ -21,7 +21,6 @@ type writer struct {
 	lanes       map[string][]string // role → flow nodes in it
 	flows       int
 	from        map[string]string // step → flow node its sequence flows leave from
-	edge        int
 }
 
 const head = `<?xml version="1.0" encoding="UTF-8"?>

@@ -195,8 +195,11 @@ func (g *stage) act(what string, refused bool, facts ...incident.Event) error {
 	g.log(g.now.In(zone).Format("Mon 2006-01-02 15:04:05") + "  " + what)
 	res, err := process.Step(d, g.i, facts, g.env())
 	var no *process.Refusal
-	if errors.As(err, &no) != refused || (err != nil && no == nil) {
-		return fmt.Errorf("%s: %v (refused: want %v)", what, err, refused)
+	switch errors.As(err, &no); {
+	case err == nil && refused:
+		return fmt.Errorf("%s: was taken, want it refused", what)
+	case err != nil && (no == nil || !refused):
+		return fmt.Errorf("%s: %w (refused: want %v)", what, err, refused)
 	}
 	if err != nil {
 		g.log("    " + err.Error())
