@@ -110,8 +110,8 @@ func (c *agentTokenCmd) Run() error {
 
 func (c *agentTokenCmd) print(d *enrolDesk, t pki.Token) error {
 	fmt.Printf("token %s for site %s, works once, until %s / 令牌仅可使用一次\n\n  %s\n", t.ID, c.Site, time.Now().Add(c.Valid).Format("2006-01-02 15:04"), t.Text())
-	address := cmp.Or(c.URL, d.cfg.ExternalURL)
-	in, err := enrol.NewInstaller(address, cmp.Or(c.Files, filepath.Join(d.cfg.Data, "agents")), pki.Fingerprint(d.authority.Certificate))
+	address := cmp.Or(c.URL, d.cfg.Agents.URL, d.cfg.ExternalURL)
+	in, err := enrol.NewInstaller(address, cmp.Or(c.Files, d.cfg.Agents.Files, filepath.Join(d.cfg.Data, "agents")), pki.Fingerprint(d.authority.Certificate))
 	if err != nil {
 		fmt.Printf("\nfaultline-agent enrol --url https://COLLECTOR:PORT --token …   (set external_url, or --url, for the lines that install as well)\n")
 		return nil

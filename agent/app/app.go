@@ -4,10 +4,7 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -23,6 +20,7 @@ import (
 
 	agentconfig "github.com/faultline/faultline/agent/config"
 	"github.com/faultline/faultline/agent/control"
+	"github.com/faultline/faultline/agent/enrol"
 	"github.com/faultline/faultline/agent/input/host"
 	"github.com/faultline/faultline/agent/input/probe"
 	"github.com/faultline/faultline/agent/input/snmp"
@@ -63,6 +61,8 @@ type App struct {
 	schedule *schedule.Scheduler
 	uplink   *uplink.Uplink
 	control  *control.Control
+	link     *link.Client
+	identity *enrol.Identity        // nil: the agent has a token
 	plugins  *pipe.Client           // inputs in programs of their own; without any it does nothing
 	lost     *prometheus.CounterVec // what could not be spooled, by lane
 
@@ -94,10 +94,11 @@ func New(cfg agentconfig.Config, o Options) (*App, error) {
 	}
 	a.reg.MustRegister(meter.New(a.plugins.Status))
 	a.inputs = inputs
-	client, err := newLink(cfg, o.Version)
+	client, identity, err := newLink(cfg, o.Version)
 	if err != nil {
 		return nil, err
 	}
+	a.link, a.identity = client, identity
 	if a.schedule, err = schedule.New(schedule.Options{Inputs: inputs, Sink: a.keep, Interval: cfg.Interval, Timeout: cfg.Timeout,
 		Concurrency: cfg.Concurrency, Agent: cfg.Agent, Logger: o.Logger, Registerer: a.reg}); err != nil {
 		return nil, err
@@ -140,7 +141,7 @@ func Check(cfg agentconfig.Config) error {
 	if err != nil {
 		return err
 	}
-	_, linkErr := newLink(cfg, "check")
+	_, _, linkErr := newLink(cfg, "check")
 	return errors.Join(s.SetTargets(cfg.Targets), linkErr)
 }
 
@@ -175,22 +176,6 @@ func builtin(cfg agentconfig.Config, versions string, author func(string, time.T
 	return m, nil
 }
 
-func newLink(cfg agentconfig.Config, version string) (*link.Client, error) {
-	o := link.Options{URL: cfg.Collector.URL, Token: cfg.Collector.Token.Reveal, UserAgent: "faultline-agent/" + version}
-	if cfg.Collector.CAFile != "" {
-		pem, err := os.ReadFile(cfg.Collector.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("collector.ca_file: %w", err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("collector.ca_file: no certificate in %s", cfg.Collector.CAFile)
-		}
-		o.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
-	}
-	return link.New(o)
-}
-
 // Run measures and sends until ctx ends; what was measured last is on disk when
 // it returns.
 func (a *App) Run(ctx context.Context) error {
@@ -200,6 +185,9 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.uplink.Run(ctx) })
 	g.Go(func() error { return a.control.Run(ctx) })
 	g.Go(func() error { return a.plugins.Run(ctx) })
+	if a.identity != nil {
+		g.Go(func() error { return a.identity.Run(ctx, a.link, a.log) })
+	}
 	a.hear.run(ctx, g)
 	if a.hear.traps != nil {
 		g.Go(func() error { return a.renewTraps(ctx) })

@@ -70,10 +70,13 @@ func (s *Sessions) User(ctx context.Context) (User, error) {
 	return s.accounts.User(ctx, name)
 }
 
-// Identify returns the principal of a request: its bearer token's, else its
-// session's. A user who still has to set a password is nobody yet. Requests
+// Identify returns the principal of a request: the agent's whose certificate was
+// judged before, else its bearer token's, else its session's. A user who still has to set a password is nobody yet. Requests
 // without Middleware above have no session.
 func (s *Service) Identify(r *http.Request, sessions *Sessions) (Principal, error) {
+	if p, ok := From(r.Context()); ok && p.Kind == KindAgent { // by its certificate
+		return p, nil
+	}
 	if h := r.Header.Get("Authorization"); h != "" {
 		scheme, token, _ := strings.Cut(h, " ")
 		if !strings.EqualFold(scheme, "Bearer") {

@@ -26,6 +26,7 @@ import (
 	"github.com/faultline/faultline/collector/effect/notify/chat"
 	"github.com/faultline/faultline/collector/effect/notify/hooks"
 	"github.com/faultline/faultline/collector/engine"
+	"github.com/faultline/faultline/collector/enrol"
 	"github.com/faultline/faultline/collector/evidence"
 	"github.com/faultline/faultline/collector/heartbeat"
 	"github.com/faultline/faultline/collector/intake"
@@ -82,6 +83,8 @@ type App struct {
 	outbox    *outbox.Outbox
 	hub       *web.Hub
 	server    *http.Server
+	enrol     *enrol.Service     // nil: agents have tokens only
+	agents    *http.Server       // nil: as above
 	failed    prometheus.Counter // rounds of judging that failed
 	wake      chan struct{}      // capacity 1: evidence turned, judge early
 }
@@ -96,7 +99,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 		do   func(context.Context) error
 	}{
 		{"data directory", a.lockData}, {"inventory and rules", a.loadBasis}, {"metric store", a.openMetrics}, {"database", a.openStore},
-		{"accounts", a.openAccounts}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"HTTP", a.buildHTTP},
+		{"accounts", a.openAccounts}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"HTTP", a.buildHTTP},
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", step.what, err), a.close())
@@ -113,7 +116,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.serve(ln) })
-	g.Go(func() error { return a.stopServing(ctx) })
+	g.Go(func() error { return stopServer(ctx, a.server) })
 	g.Go(func() error { return a.lease.Run(ctx) })
 	g.Go(func() error { return a.beat(ctx) })
 	g.Go(func() error { return a.prune(ctx) })
@@ -123,6 +126,9 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	if a.mirror != nil {
 		g.Go(func() error { return a.mirror.Run(ctx) })
+	}
+	if err := a.serveAgents(ctx, g); err != nil {
+		g.Go(func() error { return err })
 	}
 	a.log.Info("collector serves", "listen", a.cfg.Listen, "version", a.ver)
 	err = g.Wait()
@@ -143,17 +149,6 @@ func (a *App) serve(ln net.Listener) error {
 		return nil
 	}
 	return fmt.Errorf("serve: %w", err)
-}
-
-// stopServing lets answers under way finish; streams and long polls are cut.
-func (a *App) stopServing(ctx context.Context) error {
-	<-ctx.Done()
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	if err := a.server.Shutdown(stop); err != nil {
-		return a.server.Close()
-	}
-	return nil
 }
 
 // close closes what is open, last opened first.

@@ -12,6 +12,7 @@ import (
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/api"
 	"github.com/faultline/faultline/collector/effect/notify/callback"
+	"github.com/faultline/faultline/collector/enrol"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/ingest"
 	"github.com/faultline/faultline/collector/inventory"
@@ -69,6 +70,9 @@ func (a *App) buildHTTP(context.Context) error {
 	mux.Handle("/", people)
 	a.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	a.server.RegisterOnShutdown(a.hub.Close)
+	if a.enrol != nil {
+		a.agents = a.agentServer(map[string]http.Handler{ingest.PathWrite: in, ingest.PathEvents: in, "/api/v1/agents/": programs})
+	}
 	return nil
 }
 
@@ -88,6 +92,10 @@ func (a *App) ingestHandler() (http.Handler, error) {
 
 // source tells who writes.
 func (a *App) source(r *http.Request) (ingest.Source, error) {
+	if who, ok := enrol.From(r.Context()); ok {
+		site, _ := a.graph().Site(who.Site)
+		return ingest.Source{Agent: who.Agent, Site: who.Site, AnySite: site.Kind == "hq"}, nil
+	}
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		return ingest.Source{}, fmt.Errorf("%w: no bearer token", ingest.ErrUnauthorized)
@@ -120,7 +128,7 @@ func (a *App) takeEvents(ctx context.Context, agent string, events []base.Event)
 }
 
 func (a *App) apiOptions() api.Options {
-	return api.Options{Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Work: a.desk,
+	return api.Options{Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Work: work{a.desk},
 		Offers: a.offers, KnownSite: func(id string) bool { _, ok := a.graph().Site(id); return ok }, Practice: a.practice(),
 		Ready: a.ready, Registerer: a.reg, Logger: a.log}
 }

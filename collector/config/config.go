@@ -26,6 +26,7 @@ type Config struct {
 	ExternalURL  string             `yaml:"external_url"` // how people and vendors reach the console
 	GrafanaURL   string             `yaml:"grafana_url"`  // where people see the boards of dashboards/; "" is nowhere
 	TLS          TLS                `yaml:"tls"`
+	Agents       Agents             `yaml:"agents"`
 	Database     string             `yaml:"database"`      // "" is SQLite under data; postgres://…
 	DatabaseFile string             `yaml:"database_file"` // file that holds the address, when it has a password
 	Inventory    string             `yaml:"inventory"`     // file or directory
@@ -53,6 +54,16 @@ type Chat struct {
 type TLS struct {
 	CertFile string `yaml:"cert_file"`
 	KeyFile  string `yaml:"key_file"`
+}
+
+// Agents is the listener at which agents enrol and send, each known by a
+// certificate of the collector's own authority.
+type Agents struct {
+	Listen          string        `yaml:"listen"`           // host:port; "" is none: agents have tokens
+	URL             string        `yaml:"url"`              // how agents reach it, for installers; "" is external_url
+	Files           string        `yaml:"files"`            // directory of the programs installers fetch; "" is DATA/agents
+	Names           []string      `yaml:"names"`            // host names and addresses in the listener's certificate
+	CertificateLife time.Duration `yaml:"certificate_life"` // of agents; 0 is a year
 }
 
 // Holds are waiting times that a company sets.
@@ -184,10 +195,16 @@ func (c Config) validate() error {
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		bad("tls: cert_file and key_file go together")
 	}
-	for what, raw := range map[string]string{"external_url": c.ExternalURL, "grafana_url": c.GrafanaURL, "influx.url": c.Influx.URL, "practice.url": c.Practice.URL} {
+	for what, raw := range map[string]string{"external_url": c.ExternalURL, "agents.url": c.Agents.URL, "grafana_url": c.GrafanaURL, "influx.url": c.Influx.URL, "practice.url": c.Practice.URL} {
 		if u, err := url.Parse(raw); raw != "" && (err != nil || u.Host == "") {
 			bad("%s: %q is not an address", what, raw)
 		}
+	}
+	if _, _, err := net.SplitHostPort(c.Agents.Listen); c.Agents.Listen != "" && err != nil {
+		bad("agents.listen: %q is not an address with a port", c.Agents.Listen)
+	}
+	if c.Agents.CertificateLife != 0 && c.Agents.CertificateLife < time.Hour {
+		bad("agents.certificate_life: %s is below 1h", c.Agents.CertificateLife)
 	}
 	if c.Inventory == "" {
 		bad("inventory: the file or directory of sites, devices and lines is missing")
