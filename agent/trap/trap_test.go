@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/faultline/faultline/agent/snmp"
 	"github.com/faultline/faultline/internal/secret"
@@ -149,6 +150,7 @@ func TestEveryAlgorithm(t *testing.T) {
 			if len(e.Attrs["engine"]) < 10 {
 				t.Errorf("engine %q", e.Attrs["engine"])
 			}
+			time.Sleep(20 * time.Millisecond) // of the same hundredth of a second's up-time they would be one
 			if err := send(t, dir, "snmpinform", append(append(p.args(), "-r", "2", "-t", "5", x.addr), linkDown...)...); err != nil {
 				t.Fatalf("not acknowledged: %v", err)
 			}
