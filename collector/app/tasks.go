@@ -23,8 +23,12 @@ func Check(cfg config.Config) (string, error) {
 		return "", err
 	}
 	inv, set := b.graph.Inventory(), b.rules
-	return fmt.Sprintf("ok: %d sites, %d devices, %d lines, %d agents, %d vendors; %d alert rules; processes %v; %d scenarios as expected",
-		len(inv.Sites), len(inv.Devices), len(inv.Lines), len(inv.Agents), len(inv.Vendors), len(set.alerts.List), set.processes.IDs(), played), nil
+	said := fmt.Sprintf("ok: %d sites, %d devices, %d lines, %d agents, %d vendors; %d alert rules; processes %v; %d scenarios as expected",
+		len(inv.Sites), len(inv.Devices), len(inv.Lines), len(inv.Agents), len(inv.Vendors), len(set.alerts.List), set.processes.IDs(), played)
+	for _, w := range inv.Warnings() {
+		said += "\nwarning: " + w
+	}
+	return said, nil
 }
 
 // Migrate brings the database to this version's schema.

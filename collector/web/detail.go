@@ -12,6 +12,7 @@ import (
 	"github.com/faultline/faultline/collector/api"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/internal/lang"
 )
 
 type detailData struct {
@@ -197,8 +198,8 @@ func picture(w http.ResponseWriter, svg []byte) {
 // clockRow is a clock with what the page says about it.
 type clockRow struct {
 	incident.Clock
-	Why   string // why it is paused or stopped: the last mark's reason
-	Owner string // of the pause
+	Why   lang.Text // why it is paused: the last mark's reason
+	Owner string    // of the pause
 }
 
 // clockRows puts running clocks first, the next due on top.
@@ -207,7 +208,10 @@ func clockRows(i incident.Incident) []clockRow {
 	for _, k := range i.Clocks {
 		row := clockRow{Clock: k}
 		if n := len(k.Marks); n > 0 && k.State == "paused" {
-			row.Why, row.Owner = k.Marks[n-1].Reason, k.Marks[n-1].Owner
+			row.Why, row.Owner = k.Marks[n-1].Text, k.Marks[n-1].Owner
+			if row.Why.IsZero() {
+				row.Why = lang.Same(k.Marks[n-1].Reason)
+			}
 		}
 		rows = append(rows, row)
 	}
@@ -266,6 +270,8 @@ func (c *console) sentence(p *page, i incident.Incident, e incident.Event) strin
 	switch {
 	case e.Diagnosis != nil:
 		return p.Text(e.Diagnosis.Title)
+	case len(e.Alerts) > 0:
+		return p.T("timeline.of_alerts", len(e.Alerts))
 	case e.Alert != nil:
 		return strings.TrimSpace(e.Alert.Name + " " + p.Text(e.Alert.Summary))
 	case e.Kind == incident.Entered:
