@@ -57,7 +57,7 @@ steps:
     title: {zh-CN: 一, en: One}
     role: ghost
     next: [{to: two}]
-`, []string{`:6: owner: no role "nobody"`, `:10: steps[0].role: no role "ghost"`, `:11: steps[0].next[0].to: no step "two"`}},
+`, []string{`:6:8: owner: no role "nobody"`, `:10:11: steps[0].role: no role "ghost"`, `:11:17: steps[0].next[0].to: no step "two"`}},
 }
 
 // TestCheckNamesEveryFault runs `faultline-collector check` on files of which

@@ -169,6 +169,7 @@ func (c *company) settle(t *testing.T, web *pages) {
 		}
 		return time.Since(until) > 3*time.Second // the backlog comes after what is live
 	})
+	web.stop()
 	c.agent.stop(t)
 }
 
