@@ -1,7 +1,6 @@
 package pagerduty
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/faultline/faultline/collector/effect/ticket/webhook"
 	"github.com/faultline/faultline/collector/incident"
 )
 
@@ -16,27 +16,11 @@ import (
 // use, separated by commas, so that keys can change without a gap.
 const SignatureHeader = "X-PagerDuty-Signature"
 
-// Sign returns the header's value.
-func Sign(body []byte, keys ...string) string {
-	sigs := make([]string, len(keys))
-	for n, k := range keys {
-		h := hmac.New(sha256.New, []byte(k))
-		h.Write(body)
-		sigs[n] = "v1=" + hex.EncodeToString(h.Sum(nil))
-	}
-	return strings.Join(sigs, ",")
-}
+// Sign returns the header's value: PagerDuty signs as our own webhooks do.
+func Sign(body []byte, keys ...string) string { return webhook.Sign(body, keys...) }
 
 // Verify tells whether one of the header's signatures is the body's under the key.
-func Verify(header string, body []byte, key string) bool {
-	want := []byte(Sign(body, key))
-	for sig := range strings.SplitSeq(header, ",") {
-		if hmac.Equal([]byte(strings.TrimSpace(sig)), want) {
-			return true
-		}
-	}
-	return false
-}
+func Verify(header string, body []byte, key string) bool { return webhook.Verify(header, body, key) }
 
 // Types of webhook events.
 const (

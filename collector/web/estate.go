@@ -56,7 +56,7 @@ func EstateOf(inv *inventory.Inventory, v evidence.View) []SiteState {
 		if !ok {
 			continue
 		}
-		switch t := deviceTruth(d.ID, v); {
+		switch t := TruthOf(d.ID, v); {
 		case t == truth.Bad:
 			out[n].Bad++
 		case t == truth.OK, alive[d.ID]:
@@ -84,24 +84,10 @@ func agentState(id string, v evidence.View) AgentState {
 	return st
 }
 
-// TruthOf folds what all vantage points say of a device or a line.
+// TruthOf folds what all vantage points say of a device or a line itself.
 func TruthOf(id string, v evidence.View) truth.Truth {
-	out := deviceTruth(id, v)
-	for _, k := range v.Find(evidence.Key{Element: evidence.Line, Subject: id}) {
-		switch v.Get(k).Truth {
-		case truth.Bad:
-			return truth.Bad
-		case truth.OK:
-			out = truth.OK
-		}
-	}
-	return out
-}
-
-// deviceTruth folds what all vantage points say of the device itself.
-func deviceTruth(id string, v evidence.View) truth.Truth {
 	out := truth.Unknown
-	for _, el := range []string{evidence.Device, evidence.WANRouter, evidence.Gateway, evidence.SNMP, evidence.Database, evidence.Service} {
+	for _, el := range []string{evidence.Line, evidence.Device, evidence.WANRouter, evidence.Gateway, evidence.SNMP, evidence.Database, evidence.Service} {
 		for _, k := range v.Find(evidence.Key{Element: el, Subject: id}) {
 			switch v.Get(k).Truth {
 			case truth.Bad:

@@ -6,18 +6,15 @@ package pagerduty
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/faultline/faultline/collector/effect/ticket/desk"
 	"github.com/faultline/faultline/collector/effect/ticket/desk/rest"
+	"github.com/faultline/faultline/collector/effect/ticket/webhook"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 
@@ -182,12 +179,7 @@ func signed(header string, body []byte, secrets []string) bool {
 		if secret == "" {
 			continue
 		}
-		h := hmac.New(sha256.New, []byte(secret))
-		h.Write(body)
-		want := []byte("v1=" + hex.EncodeToString(h.Sum(nil)))
-		for s := range strings.SplitSeq(header, ",") {
-			ok = hmac.Equal([]byte(strings.TrimSpace(s)), want) || ok
-		}
+		ok = webhook.Verify(header, body, secret) || ok
 	}
 	return ok
 }
