@@ -45,15 +45,8 @@ func (s *inputServer) Gather(r *pluginpb.GatherRequest, stream grpc.ServerStream
 	if !s.begin(t.ID) {
 		return status.Errorf(codes.Unavailable, "target %s: the reading before this one has not ended", t.ID)
 	}
-	defer s.end(t.ID)
-	ctx := stream.Context()
-	if t.Timeout > 0 { // a little before the host's own, so that the outcome arrives
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, t.Timeout)
-		defer cancel()
-	}
 	w := newWriter(stream.Send)
-	err := s.input.Gather(ctx, t, w)
+	err := s.read(stream.Context(), t, w)
 	o := &pluginpb.Outcome{}
 	var partial input.Partial
 	switch {
@@ -63,6 +56,18 @@ func (s *inputServer) Gather(r *pluginpb.GatherRequest, stream grpc.ServerStream
 		o.Error = valid(err.Error())
 	}
 	return w.finish(o)
+}
+
+// read has the input read t, and ends its turn before the outcome goes out: who
+// has the outcome may ask again at once.
+func (s *inputServer) read(ctx context.Context, t base.Target, w *writer) error {
+	defer s.end(t.ID)
+	if t.Timeout > 0 { // a little before the host's own, so that the outcome arrives
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t.Timeout)
+		defer cancel()
+	}
+	return s.input.Gather(ctx, t, w)
 }
 
 func (s *inputServer) begin(id string) bool {

@@ -198,16 +198,16 @@ class _Calls:
     def gather(self, request, context):
         if not self.busy.begin(request.target.id):
             context.abort(grpc.StatusCode.UNAVAILABLE, f"target {request.target.id}: the reading before this one has not ended")
-        sink = Sink()
+        sink, error, partial = Sink(), "", False
         try:
             self.served["input"].gather(request.target, sink)
-            yield from sink.finish()
         except Partial as e:
-            yield from sink.finish(str(e) or "partial", True)
+            error, partial = str(e) or "partial", True
         except Exception as e:  # whatever the plugin's own code raises is about the target
-            yield from sink.finish(f"{type(e).__name__}: {e}")
-        finally:
+            error = f"{type(e).__name__}: {e}"
+        finally:  # before the outcome goes out: who has it may ask again
             self.busy.end(request.target.id)
+        yield from sink.finish(error, partial)
 
     def send(self, request, _context):
         try:
