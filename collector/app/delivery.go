@@ -19,6 +19,7 @@ import (
 	"github.com/faultline/faultline/collector/effect/verify"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/outbox"
+	"github.com/faultline/faultline/collector/process"
 	"github.com/faultline/faultline/collector/web"
 	desk "github.com/faultline/faultline/plugins/ticket"
 )
@@ -45,6 +46,9 @@ func (a *App) buildDelivery(ctx context.Context) error {
 	if executors[incident.EffectAsk], err = ask.New(func(_ context.Context, device string, ttl time.Duration) (map[string]string, error) {
 		return a.desk.AskAbout(device, ttl), nil
 	}); err != nil {
+		return err
+	}
+	if executors[process.EffectDocument], err = a.drafting(); err != nil {
 		return err
 	}
 	a.outbox, err = outbox.New(outbox.Options{Store: a.store, Executors: executors, Report: a.engine.Handle, Now: time.Now, Logger: a.log, Registerer: a.reg})

@@ -137,7 +137,7 @@ func (a *App) buildJudging(ctx context.Context) error {
 	}
 	a.engine, err = engine.New(engine.Options{Store: a.store, Lease: a.lease.Generation, Diagnose: a.diagnose, Route: a.route,
 		Processes: a.rules().processes, Calendars: a.rules().calendars, Site: a.site, Vendor: a.vendor, Now: time.Now, OnChange: a.changed,
-		Settle: a.cfg.Holds.Settle, Hold: a.cfg.Holds.Verify, Logger: a.log, Graph: a.graph, Quiet: a.quiets.Around, Checked: a.checked, Reconsider: a.reconsider})
+		Settle: a.cfg.Holds.Settle, Hold: a.cfg.Holds.Verify, Logger: a.log, Graph: a.graph, Documents: true, Quiet: a.quiets.Around, Checked: a.checked, Reconsider: a.reconsider})
 	return err
 }
 

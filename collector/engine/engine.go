@@ -42,6 +42,7 @@ type Options struct {
 	Hold      time.Duration                             // overrides every process's verify hold when > 0
 	Split     time.Duration                             // default 10 s: for how long two causes must stand side by side before one incident becomes two
 	Logger    *slog.Logger
+	Documents bool // somebody drafts the documents that processes end with
 	// Graph is the inventory's; nil: names stand alone.
 	Graph func() *inventory.Graph
 	// Quiet returns what is in force and what ended within the last hour; nil: none.

@@ -100,7 +100,7 @@ func (e *Engine) stepLocked(c *Commit, before incident.Incident, facts []inciden
 	if facts[0].Diagnosis != nil {
 		site = facts[0].Diagnosis.Site
 	}
-	env := process.Env{Now: e.o.Now(), Calendars: e.o.Calendars, WorkCalendar: e.o.Site(site).Calendar, Hold: e.o.Hold, Vendor: e.o.Vendor}
+	env := process.Env{Now: e.o.Now(), Calendars: e.o.Calendars, WorkCalendar: e.o.Site(site).Calendar, Hold: e.o.Hold, Documents: e.o.Documents, Vendor: e.o.Vendor}
 	res, err := process.Step(def, before, facts, env)
 	if err != nil {
 		return fmt.Errorf("incident %s: step %s: %w", facts[0].IncidentID, before.Step, err)

@@ -51,6 +51,7 @@ func Run(t *testing.T, newURL func(t testing.TB) string) {
 		{"settings", testKV},
 		{"settings by prefix", testKVPrefix},
 		{"report rows", testReport},
+		{"documents", testDocuments},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
