@@ -238,7 +238,7 @@ func TestEnsureTokenFile(t *testing.T) {
 func TestSessions(t *testing.T) {
 	s, m, _ := newService(t)
 	ctx := t.Context()
-	pw, _ := s.CreateUser(ctx, "test", account.User{Name: "li", Roles: []string{account.RoleBranchIT}})
+	pw, _ := s.CreateUser(ctx, "test", account.User{Name: "li", Roles: []string{account.RoleBranchIT}, Sites: []string{"sh"}})
 	sessions := account.NewSessions(s, accounttest.NewSessionStore(), false, slog.New(slog.DiscardHandler))
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /in", func(w http.ResponseWriter, r *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/people"
 )
 
 // Kinds of principals; they are the kinds of incident.Actor.
@@ -20,7 +21,7 @@ type Principal struct {
 	ID       string
 	Name     string
 	Roles    []string
-	Sites    []string // empty: all
+	Sites    []string // empty: all for roles of head office, none for a branch's IT (people.See)
 	AgentID  string   // of agents
 	Language string
 }
@@ -31,8 +32,11 @@ func (p Principal) Admin() bool { return slices.Contains(p.Roles, RoleAdmin) }
 // Has tells whether the principal has the role or is an administrator.
 func (p Principal) Has(role string) bool { return p.Admin() || slices.Contains(p.Roles, role) }
 
-// MayRead tells whether the principal may look at incidents at all.
-func (p Principal) MayRead() bool { return p.Kind != KindAgent && len(p.Roles) > 0 }
+// MayRead tells whether the principal may look at incidents at all: there is
+// something that it sees.
+func (p Principal) MayRead() bool {
+	return p.Kind != KindAgent && len(p.Roles) > 0 && (p.SeesAll() || len(p.Sites) > 0)
+}
 
 // MayAct tells whether the principal may act on incidents: it has a role that
 // is more than looking on.
@@ -53,13 +57,20 @@ func (p Principal) ActingRoles() []string {
 	return all
 }
 
-// Sees tells whether things of the site are within the principal's scope.
-func (p Principal) Sees(site string) bool {
-	return len(p.Sites) == 0 || slices.Contains(p.Sites, site)
+// Viewer is the principal as people.See asks about it.
+func (p Principal) Viewer() people.Viewer {
+	return people.Viewer{Kind: p.Kind, Roles: p.Roles, Sites: p.Sites}
 }
 
-// SeesAll tells whether the principal's scope has no limit.
-func (p Principal) SeesAll() bool { return len(p.Sites) == 0 }
+// View is how much of the subject the principal may see.
+func (p Principal) View(s people.Subject) people.View { return people.See(p.Viewer(), s) }
+
+// Sees tells whether the principal may see things of the site whole.
+func (p Principal) Sees(site string) bool { return p.View(people.Subject{Site: site}) == people.Whole }
+
+// SeesAll tells whether the principal's scope has no limit: it sees also what
+// belongs to no site.
+func (p Principal) SeesAll() bool { return p.Sees("") }
 
 // Actor returns the principal as the actor of an event. Of several roles the
 // one asked for is named if the principal holds it, else admin, else the first.

@@ -13,7 +13,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -195,8 +194,8 @@ func sites(ctx context.Context) []string {
 
 // sees tells whether the principal may know of things with these labels.
 func sees(ctx context.Context, labels map[string]string) bool {
-	s := sites(ctx)
-	return len(s) == 0 || slices.Contains(s, labels[alert.LabelSite])
+	p, ok := account.From(ctx)
+	return !ok || p.Sees(labels[alert.LabelSite])
 }
 
 // who names the principal; "" without one.

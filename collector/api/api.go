@@ -132,6 +132,8 @@ type Options struct {
 	// are asked for with every role. Nil: each action goes to Engine, which decides.
 	Offers     func(i incident.Incident, roles []string) []Offer
 	KnownSite  func(site string) bool          // of the inventory; nil: any name is taken
+	SiteOf     func(thing string) string       // site of an inventory name; nil: what other sites are affected is not known
+	Noticed    Noticed                         // nil: nobody is shown other sites' incidents
 	Practice   Practice                        // nil: no practice branch
 	Ready      func(ctx context.Context) error // nil: always ready
 	Now        func() time.Time                // nil: time.Now

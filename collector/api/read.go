@@ -9,6 +9,7 @@ import (
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/people"
 	"github.com/faultline/faultline/internal/lang"
 )
 
@@ -24,6 +25,7 @@ func (s *server) listIncidents(w http.ResponseWriter, r *http.Request) error {
 	p, _ := account.From(r.Context())
 	out := struct {
 		Incidents []Incident `json:"incidents"`
+		Notices   []Notice   `json:"notices,omitempty"` // other sites' incidents that affect the reader's
 		Next      string     `json:"next,omitempty"`
 	}{Incidents: []Incident{}}
 	q, some := Scoped(q, p)
@@ -39,6 +41,11 @@ func (s *server) listIncidents(w http.ResponseWriter, r *http.Request) error {
 		out.Incidents = append(out.Incidents, ViewOf(i, language))
 	}
 	out.Next = next
+	if q.Cursor == "" && s.Noticed != nil {
+		for _, i := range s.Noticed(r.Context(), p) {
+			out.Notices = append(out.Notices, NoticeOf(i, language))
+		}
+	}
 	return answer(w, http.StatusOK, out)
 }
 
@@ -89,23 +96,40 @@ func Scoped(q Query, p account.Principal) (scoped Query, some bool) {
 	return q, len(q.Sites) > 0
 }
 
-// one returns the incident of the path if the principal may see it; otherwise
-// it does not exist, so that a branch cannot probe another's incidents.
+// one returns the incident of the path if the principal may see it whole;
+// otherwise it does not exist, so that a branch cannot probe another's incidents.
 func (s *server) one(r *http.Request) (incident.Incident, error) {
-	i, err := s.Incidents.Incident(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return i, err
-	}
-	if p, _ := account.From(r.Context()); !p.Sees(i.Diagnosis.Site) {
+	i, view, err := s.seen(r)
+	if err == nil && view != people.Whole {
 		return incident.Incident{}, engine.ErrNotFound
 	}
-	return i, nil
+	return i, err
 }
 
+// seen returns the incident of the path and how much of it the principal sees;
+// one that is hidden does not exist.
+func (s *server) seen(r *http.Request) (incident.Incident, people.View, error) {
+	i, err := s.Incidents.Incident(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return i, people.Hidden, err
+	}
+	p, _ := account.From(r.Context())
+	view := p.View(SubjectOf(i, s.SiteOf))
+	if view == people.Hidden {
+		return incident.Incident{}, view, engine.ErrNotFound
+	}
+	return i, view, nil
+}
+
+// getIncident answers with the incident, or with what a site that it affects is
+// told of it.
 func (s *server) getIncident(w http.ResponseWriter, r *http.Request) error {
-	i, err := s.one(r)
+	i, view, err := s.seen(r)
 	if err != nil {
 		return err
+	}
+	if view != people.Whole {
+		return answer(w, http.StatusOK, NoticeOf(i, s.language(r)))
 	}
 	return answer(w, http.StatusOK, ViewOf(i, s.language(r)))
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/alertmanager"
 	"github.com/faultline/faultline/collector/config"
+	"github.com/faultline/faultline/collector/duty"
 	"github.com/faultline/faultline/collector/effect/notify/chat"
 	"github.com/faultline/faultline/collector/effect/notify/hooks"
 	"github.com/faultline/faultline/collector/engine"
@@ -66,6 +67,7 @@ type App struct {
 	store     *sqlstore.Store
 	accounts  *account.Service
 	sessions  *account.Sessions
+	duty      *duty.Book
 	desk      *inventory.Desk
 	evidence  *evidence.Store
 	alive     *heartbeat.Monitor
@@ -99,7 +101,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 		do   func(context.Context) error
 	}{
 		{"data directory", a.lockData}, {"inventory and rules", a.loadBasis}, {"metric store", a.openMetrics}, {"database", a.openStore},
-		{"accounts", a.openAccounts}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"HTTP", a.buildHTTP},
+		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"HTTP", a.buildHTTP},
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", step.what, err), a.close())
@@ -120,6 +122,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.lease.Run(ctx) })
 	g.Go(func() error { return a.beat(ctx) })
 	g.Go(func() error { return a.prune(ctx) })
+	g.Go(func() error { return a.keepDuty(ctx) })
 	g.Go(func() error { return a.reloadWhenAsked(ctx) })
 	g.Go(func() error {
 		return selfwatch.New(selfwatch.Options{Gatherer: a.reg, Appender: a.metrics, Instance: a.instance(), Logger: a.log}).Run(ctx)
@@ -300,7 +303,7 @@ func (a *App) prune(ctx context.Context) error {
 		_, errSeen := a.store.PruneSeen(ctx, time.Now().Add(-seenFor))
 		_, errSessions := a.store.Sessions().Prune(ctx)
 		errOutside := errors.Join(a.outside.Prune(ctx), a.amAPI.Prune(ctx))
-		if err := errors.Join(errSeen, errSessions, errOutside); err != nil && ctx.Err() == nil {
+		if err := errors.Join(errSeen, errSessions, errOutside, a.duty.Prune(ctx)); err != nil && ctx.Err() == nil {
 			a.log.Warn("prune the database", "err", err)
 		}
 	}

@@ -9,14 +9,16 @@ import (
 
 	"github.com/faultline/faultline/collector/config"
 	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/people"
 	"github.com/faultline/faultline/rules"
 )
 
 // basis is what the collector judges by. It is read as a whole, at the start
 // and when asked, and does not change once it is in force.
 type basis struct {
-	graph *inventory.Graph
-	rules *ruleSet
+	graph  *inventory.Graph
+	rules  *ruleSet
+	people *people.Directory // as its files say; who lost access and who stands in is added by App.directory
 }
 
 // readBasis reads inventory and rules; the error names every fault of every file.
@@ -26,7 +28,11 @@ func readBasis(cfg config.Config) (*basis, error) {
 	if err := errors.Join(errInventory, errRules); err != nil {
 		return nil, err
 	}
-	return &basis{graph: inventory.NewGraph(inv), rules: &set}, nil
+	dir, err := readPeople(cfg.People, inv, set.processes)
+	if err != nil {
+		return nil, err
+	}
+	return &basis{graph: inventory.NewGraph(inv), rules: &set, people: dir}, nil
 }
 
 func (a *App) graph() *inventory.Graph { return a.basis.Load().graph }
@@ -88,6 +94,9 @@ func (a *App) reload(ctx context.Context) error {
 	a.ruler.Set(next.rules.alerts)
 	a.evidence.SetElements(next.rules.elements)
 	a.desk.Set(next.graph.Inventory())
+	if err := a.duty.Refresh(ctx); err != nil {
+		return err
+	}
 	if now := a.pollInterval(); now != before {
 		a.log.Warn("agents measure at another interval now: samples count as fresh for as long as before until the next start", "before", before, "now", now)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/faultline/faultline/collector/alert"
+	"github.com/faultline/faultline/collector/api"
 	"github.com/faultline/faultline/collector/diagnose"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/evidence"
@@ -244,7 +245,7 @@ func (a *App) changed(i incident.Incident, events []incident.Event) {
 	if a.hooks != nil {
 		a.hooks.Wake()
 	}
-	a.hub.Publish(web.Change{ID: i.ID, Site: i.Diagnosis.Site})
+	a.hub.Publish(web.Change{ID: i.ID, Site: i.Diagnosis.Site, Affected: api.SubjectOf(i, a.siteOf).Affected})
 	for _, e := range events {
 		if e.Kind == incident.Opened {
 			a.log.Info("incident opened", "number", i.Number, "class", i.Diagnosis.Class, "device", i.Diagnosis.Device, "title", i.Diagnosis.Title.EN)

@@ -25,6 +25,7 @@ func Check(cfg config.Config) (string, error) {
 	inv, set := b.graph.Inventory(), b.rules
 	said := fmt.Sprintf("ok: %d sites, %d devices, %d lines, %d agents, %d vendors; %d alert rules; processes %v; %d scenarios as expected",
 		len(inv.Sites), len(inv.Devices), len(inv.Lines), len(inv.Agents), len(inv.Vendors), len(set.alerts.List), set.processes.IDs(), played)
+	said += fmt.Sprintf("; %d people, %d rotas, %d escalation chains", len(b.people.People), len(b.people.Rotas), len(b.people.Chains))
 	for _, w := range inv.Warnings() {
 		said += "\nwarning: " + w
 	}

@@ -30,6 +30,7 @@ type Config struct {
 	Database     string             `yaml:"database"`      // "" is SQLite under data; postgres://…
 	DatabaseFile string             `yaml:"database_file"` // file that holds the address, when it has a password
 	Inventory    string             `yaml:"inventory"`     // file or directory
+	People       string             `yaml:"people"`        // directory of files of kind People; "" is none: the inventory's persons alone
 	Rules        string             `yaml:"rules"`         // directory laid over the shipped rules, by file name
 	Interval     time.Duration      `yaml:"interval"`      // of evaluating rules
 	Retention    time.Duration      `yaml:"retention"`     // of samples

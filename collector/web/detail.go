@@ -12,8 +12,15 @@ import (
 	"github.com/faultline/faultline/collector/api"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/people"
 	"github.com/faultline/faultline/internal/lang"
 )
+
+// noticeData is what somebody sees whose site an incident of another affects.
+type noticeData struct {
+	api.Notice
+	SiteName string
+}
 
 type detailData struct {
 	incident.Incident
@@ -36,19 +43,36 @@ type detailData struct {
 	Parent                         *incident.Incident
 }
 
-// one returns the incident of the path if the person may see it.
+// one returns the incident of the path if the person may see it whole.
 func (c *console) one(r *http.Request, p *page) (incident.Incident, error) {
-	i, err := c.Incidents.Incident(r.Context(), r.PathValue("id"))
-	if err == nil && !account.PrincipalOf(p.User).Sees(i.Diagnosis.Site) {
+	i, view, err := c.seen(r, p)
+	if err == nil && view != people.Whole {
 		return incident.Incident{}, engine.ErrNotFound
 	}
 	return i, err
 }
 
+// seen returns the incident of the path and how much of it the person sees.
+func (c *console) seen(r *http.Request, p *page) (incident.Incident, people.View, error) {
+	i, err := c.Incidents.Incident(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return i, people.Hidden, err
+	}
+	view := account.PrincipalOf(p.User).View(api.SubjectOf(i, c.SiteOf))
+	if view == people.Hidden {
+		return incident.Incident{}, view, engine.ErrNotFound
+	}
+	return i, view, nil
+}
+
 func (c *console) detail(w http.ResponseWriter, r *http.Request, p *page) error {
-	i, err := c.one(r, p)
+	i, view, err := c.seen(r, p)
 	if err != nil {
 		return err
+	}
+	if view != people.Whole {
+		p.Title, p.D = i.Number+" "+p.Text(i.Diagnosis.Title), noticeData{api.NoticeOf(i, p.Lang), c.siteName(p, i.Diagnosis.Site)}
+		return c.render(w, r, http.StatusOK, "notice", p)
 	}
 	if k := r.URL.Query().Get("done"); k != "" {
 		p.Done = p.T("detail.done", p.W("action", k))

@@ -9,8 +9,9 @@ import (
 
 // Change says that an incident is not what it was.
 type Change struct {
-	ID   string
-	Site string
+	ID       string
+	Site     string
+	Affected []string // other sites that it affects
 }
 
 // ErrFull says that as many browsers listen as are allowed to.

@@ -14,14 +14,15 @@ import (
 const pageLen = 50
 
 type listData struct {
-	Rows  []listRow
-	Sites []option
-	Site  string
-	State string // current, closed or all
-	Class string
-	Query string // the filters, to ask for the same again
-	Next  string // address of the next page
-	Paged bool
+	Rows    []listRow
+	Notices []noticeData // other sites' that affect the person's
+	Sites   []option
+	Site    string
+	State   string // current, closed or all
+	Class   string
+	Query   string // the filters, to ask for the same again
+	Next    string // address of the next page
+	Paged   bool
 }
 
 type option struct{ Value, Title string }
@@ -65,6 +66,11 @@ func (c *console) list(w http.ResponseWriter, r *http.Request, p *page) error {
 		if next != "" {
 			more := url.Values{"state": {d.State}, "site": {d.Site}, "class": {d.Class}, "cursor": {next}}
 			d.Next = "/incidents?" + more.Encode()
+		}
+	}
+	if c.Noticed != nil && !d.Paged && d.State == "current" {
+		for _, i := range c.Noticed(r.Context(), who) {
+			d.Notices = append(d.Notices, noticeData{api.NoticeOf(i, p.Lang), c.siteName(p, i.Diagnosis.Site)})
 		}
 	}
 	p.Title, p.D = p.T("list.title"), d

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/people"
 )
 
 const (
@@ -42,7 +43,7 @@ func (c *console) events(w http.ResponseWriter, r *http.Request, p *page) error 
 			if !ok {
 				return nil
 			}
-			if ch.ID != "" && !who.Sees(ch.Site) {
+			if ch.ID != "" && who.View(people.Subject{Site: ch.Site, Affected: ch.Affected}) == people.Hidden {
 				continue
 			}
 			out = message(ch.ID)

@@ -47,6 +47,10 @@ type Options struct {
 	// SiteMap returns the incident's site as SVG, with what is up, down, unreachable
 	// and unknown. Nil: none.
 	SiteMap func(i incident.Incident, language string) ([]byte, error)
+	// SiteOf returns the site of an inventory name; nil: unknown.
+	SiteOf func(thing string) string
+	// Noticed are other sites' incidents that affect the person's; nil: none.
+	Noticed api.Noticed
 	// Board returns where Grafana shows what the incident is about; "" or nil: nowhere.
 	Board    func(i incident.Incident) string
 	Charts   Ranger           // nil: no charts

@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/duty"
+	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/people"
+	"github.com/faultline/faultline/collector/process"
+)
+
+// dutyEvery is how often what other nodes changed about people is read.
+const dutyEvery = 5 * time.Second
+
+// readPeople reads the files of kind People in dir over the inventory's persons;
+// dir "" is none.
+func readPeople(dir string, inv *inventory.Inventory, set *process.Set) (*people.Directory, error) {
+	var fsys fs.FS = embed.FS{}
+	if dir != "" {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, fmt.Errorf("people: %w", err)
+		}
+		fsys = os.DirFS(dir)
+	}
+	o := people.Options{Base: people.FromInventory(inv.People)}
+	for _, s := range inv.Sites {
+		o.Sites = append(o.Sites, s.ID)
+	}
+	for _, r := range account.Roles() {
+		o.Roles = append(o.Roles, r.ID)
+	}
+	for _, id := range set.IDs() {
+		def, _ := set.Latest(id)
+		for _, r := range def.Roles {
+			o.Roles = append(o.Roles, r.ID)
+		}
+	}
+	return people.Load(fsys, o)
+}
+
+// openDuty lays what people changed and who lost access over the files.
+func (a *App) openDuty(ctx context.Context) error {
+	var err error
+	a.duty, err = duty.Open(ctx, duty.Options{Store: a.store, Base: func() *people.Directory { return a.basis.Load().people }, Access: a.access, Now: time.Now,
+		Audit: func(ctx context.Context, by, action, object, detail string) error {
+			return a.accounts.Record(ctx, account.AuditEntry{Actor: by, Action: action, Object: object, Detail: detail})
+		}})
+	return err
+}
+
+// access tells who may sign in: a person and an account belong together when the
+// person's id is the sign-in name.
+func (a *App) access(ctx context.Context) (map[string]bool, error) {
+	users, err := a.store.Users(ctx)
+	if err != nil {
+		return nil, err
+	}
+	may := map[string]bool{}
+	for _, u := range users {
+		may[u.Name] = !u.Disabled
+	}
+	return may, nil
+}
+
+// directory is everybody as things stand.
+func (a *App) directory() *people.Directory { return a.duty.Directory() }
+
+// keepDuty reads changes of other nodes until ctx ends.
+func (a *App) keepDuty(ctx context.Context) error {
+	tick := time.NewTicker(dutyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		if err := a.duty.Refresh(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("read who is on call", "err", err)
+		}
+	}
+}

@@ -1,0 +1,37 @@
+package app
+
+import (
+	"context"
+	"slices"
+
+	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/api"
+	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/people"
+)
+
+// siteOf is the site of an inventory name, "" when unknown.
+func (a *App) siteOf(thing string) string { return a.graph().SiteOf(thing) }
+
+// noticed are other sites' open incidents that affect the principal's sites,
+// newest first. On a collector without the lease they are read from the database.
+func (a *App) noticed(ctx context.Context, p account.Principal) []incident.Incident {
+	if len(p.Sites) == 0 {
+		return nil
+	}
+	list, err := a.engine.Incidents(ctx)
+	if err != nil {
+		if list, err = a.store.OpenIncidents(ctx); err != nil {
+			a.log.Error("read open incidents", "err", err)
+			return nil
+		}
+	}
+	var out []incident.Incident
+	for _, i := range list {
+		if p.View(api.SubjectOf(i, a.siteOf)) == people.Notice {
+			out = append(out, i)
+		}
+	}
+	slices.SortFunc(out, func(x, y incident.Incident) int { return y.OpenedAt.Compare(x.OpenedAt) })
+	return out
+}
