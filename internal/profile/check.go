@@ -162,8 +162,8 @@ func (c *checker) table(at string, t *Table) {
 	c.objects(at, t)
 	for i := range t.Neighbours {
 		n, nat := &t.Neighbours[i], fmt.Sprintf("%s.neighbours[%d]", at, i)
-		if n.Protocol != "lldp" && n.Protocol != "cdp" {
-			c.fault(nat+".protocol", "protocol %q: want lldp or cdp", n.Protocol)
+		if !slices.Contains([]string{ByLLDP, ByCDP, ByARP, ByFDB}, n.Protocol) {
+			c.fault(nat+".protocol", "protocol %q: want lldp, cdp, arp or fdb", n.Protocol)
 		}
 		for _, tpl := range []*Template{n.LocalInterface, n.RemoteName, n.RemotePort, n.RemoteAddress} {
 			c.names(nat, t, tpl.names())

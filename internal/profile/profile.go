@@ -295,9 +295,17 @@ type UnitBytes struct {
 	Cell  string
 }
 
-// Neighbour is how rows of a discovery protocol's table read.
+// How a neighbour is known: it says so itself, or its address was seen.
+const (
+	ByLLDP = "lldp"
+	ByCDP  = "cdp"
+	ByARP  = "arp" // its IP address, with the MAC address it answers from
+	ByFDB  = "fdb" // its MAC address, behind a port of a bridge
+)
+
+// Neighbour is how rows of a discovery protocol's or an address table read.
 type Neighbour struct {
-	Protocol       string    `yaml:"protocol"` // lldp or cdp
+	Protocol       string    `yaml:"protocol"` // lldp, cdp, arp or fdb
 	LocalInterface *Template `yaml:"local_interface"`
 	RemoteName     *Template `yaml:"remote_name"`
 	RemotePort     *Template `yaml:"remote_port"`

@@ -108,6 +108,7 @@ func (t *table) named(p *poll, fresh map[string]*row, bad []bool) {
 	t.renumbered(p, fresh)
 	for key, r := range fresh {
 		t.replace(p, key, r)
+		t.rows[key].named = t.number
 	}
 	for key, r := range t.rows {
 		if fresh[key] == nil && (began && !t.labelled || r.seen+forgetAfter < t.number) {

@@ -131,7 +131,7 @@ func (t *table) rename(ctx context.Context, p *poll) (faults []error, lost error
 	case lost != nil && len(t.rows) > 0: // let values have their turn
 		t.slowAt = p.walkAt.Add(slowAgain)
 	case lost == nil && fault == nil:
-		t.slowAt = p.walkAt.Add(slowEvery)
+		t.slowAt, t.namedAt = p.walkAt.Add(slowEvery), t.number
 	}
 	return []error{fault}, lost
 }

@@ -42,6 +42,7 @@ type table struct {
 	version  int             // grows when the texts of a row change
 	slowAt   time.Time       // when names are to be read again
 	labelled bool            // all labels could be read then
+	namedAt  uint64          // number of the last poll that read names
 	namedIn  uint32          // restarts of the device before that
 	empty    bool            // the device said that there are no rows
 	wait     time.Duration   // until it is asked for them again
@@ -53,6 +54,9 @@ type table struct {
 	slots    []int           // by fastMetric.count: where a row keeps that counter, from 1; 0: none has come in 32 bits
 	used     int             // how many slots are taken
 	state    []uint8         // of scalars, by position in fast: notAsked, there, notThere
+
+	neighbours   []base.Labels // as read last
+	neighboursAt time.Time
 }
 
 // staticColumn is read seldom: a label, a cell, or a column marked slow.
@@ -102,6 +106,7 @@ type row struct {
 	static  []string // texts of static and foreign cells
 	seen    uint64   // number of the last poll that saw it
 	byName  bool     // found by its labels, not by a value
+	named   uint64   // number of the last poll that read its names
 	moved   bool     // its counters came with it from another number
 	resumed bool     // its counters were looked for among those kept
 	next    *row     // that came after it last time

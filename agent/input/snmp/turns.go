@@ -69,6 +69,7 @@ func (p *poll) readTables(ctx context.Context) error {
 	for _, t := range p.tables { // when it is known which tables have rows
 		if t.polled {
 			t.derive(p)
+			t.sightings(p)
 		}
 	}
 	return lost
