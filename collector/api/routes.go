@@ -31,6 +31,7 @@ func (s *server) routes() []route {
 		{"GET", "/api/v1/incidents/{id}/evidence", read, s.getEvidence},
 		{"POST", "/api/v1/incidents/{id}/actions", act, s.act},
 		{"GET", "/api/v1/agents/self/work", agent, s.work},
+		{"GET", "/api/v1/topology", read, s.getTopology},
 		{"GET", "/api/v1/practice", read, s.getPractice},
 		{"POST", "/api/v1/practice", act, s.postPractice},
 		{"GET", "/api/v1/openapi.json", nil, s.openAPI},

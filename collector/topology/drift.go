@@ -19,8 +19,21 @@ type Sighting struct {
 	Port     string // its port
 	Neighbor string // what it calls the neighbour: a name, FQDN or address
 	FarPort  string // the neighbour's port, "" when it was not said
+	By       string // ByLLDP, ByCDP, ByARP or ByFDB
 	At       time.Time
 }
+
+// How a neighbour was seen: it said so itself, or its address passed by.
+const (
+	ByLLDP = "lldp"
+	ByCDP  = "cdp"
+	ByARP  = "arp" // Neighbor is an IP address, FarPort the MAC address it answers from
+	ByFDB  = "fdb" // Neighbor is a MAC address that a bridge has learned at the port
+)
+
+// Spoken tells whether the neighbour itself said who it is. Addresses seen at a
+// port may be of what stands far behind it.
+func (s Sighting) Spoken() bool { return s.By != ByARP && s.By != ByFDB }
 
 // Kinds of drift.
 const (
