@@ -45,6 +45,7 @@ func (a *assembly) check() {
 	a.checkContracts()
 	a.checkAgents()
 	a.checkPeople()
+	a.checkRegister()
 	a.checkCycles()
 }
 
@@ -60,6 +61,7 @@ func (a *assembly) checkIDs() {
 	ids(a, "contracts", inv.Contracts, map[string]at{}, func(c Contract) string { return c.ID })
 	ids(a, "agents", inv.Agents, map[string]at{}, func(g Agent) string { return g.ID })
 	ids(a, "people", inv.People, map[string]at{}, func(p Person) string { return p.ID })
+	ids(a, "certificates", inv.Certificates, map[string]at{}, func(c Certificate) string { return c.ID })
 }
 
 func ids[T any](a *assembly, list string, all []T, seen map[string]at, id func(T) string) {

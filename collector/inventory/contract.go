@@ -64,7 +64,7 @@ func (g *Graph) Location(site string) *time.Location {
 // covers returns how closely a contract fits a device on a day, 0 for not at all.
 func covers(c Contract, d *Device, today string) int {
 	score := 1
-	if c.Until != "" && c.Until < today {
+	if c.Until != "" && c.Until < today || c.From > today {
 		return 0
 	}
 	if len(c.Sites) > 0 {

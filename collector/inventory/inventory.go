@@ -19,6 +19,9 @@ type Inventory struct {
 	Contracts []Contract `yaml:"contracts"`
 	Agents    []Agent    `yaml:"agents"`
 	People    []Person   `yaml:"people"`
+	// Certificates and Patches are of the register (register.go).
+	Certificates []Certificate `yaml:"certificates"`
+	Patches      []Patch       `yaml:"patches"`
 }
 
 // Site is head office or a branch.
@@ -78,6 +81,12 @@ type Line struct {
 	BEnd    End       `yaml:"b_end"`   // the branch's end
 	Mbps    float64   `yaml:"mbps"`
 	Targets []Target  `yaml:"targets"`
+	// What the carrier promised; see register.go.
+	Availability float64 `yaml:"availability"` // percent of a month; 0: nothing agreed
+	Respond      string  `yaml:"respond"`      // 30m
+	Repair       string  `yaml:"repair"`       // 4h
+	From         string  `yaml:"from"`         // date the contract begins
+	Until        string  `yaml:"until"`        // date it ends; "" is open-ended
 }
 
 // End is where a line is plugged in.
@@ -111,6 +120,8 @@ type Vendor struct {
 	Phone       string            `yaml:"phone"`
 	Desk        string            `yaml:"desk"` // email, webhook, ...
 	DeskOptions map[string]string `yaml:"desk_options"`
+	Hours       string            `yaml:"hours"`    // when its desk answers: 7x24
+	Contacts    []Contact         `yaml:"contacts"` // by level
 }
 
 // Contract says who repairs what until when.
@@ -122,6 +133,13 @@ type Contract struct {
 	Devices []string `yaml:"devices"` // empty: all of the kinds below
 	Kinds   []string `yaml:"kinds"`   // device kinds
 	Until   string   `yaml:"until"`   // date, 2027-12-31; "" is open-ended
+	// The terms; see register.go.
+	Number   string `yaml:"number"`   // on paper
+	From     string `yaml:"from"`     // date; "" has always been
+	Respond  string `yaml:"respond"`  // 30m
+	Repair   string `yaml:"repair"`   // 8h
+	Calendar string `yaml:"calendar"` // the limits run in work or always; "" is always
+	Note     string `yaml:"note"`
 }
 
 // Agent is one installed agent.

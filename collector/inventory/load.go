@@ -51,15 +51,11 @@ func Load(path string) (*Inventory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load inventory %s: %w", path, err)
 	}
-	sources := make([]*source, 0, len(names))
-	for _, name := range names {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("load inventory: %w", err)
-		}
-		sources = append(sources, parse(name, data))
+	files, err := readFiles(names)
+	if err != nil {
+		return nil, fmt.Errorf("load inventory: %w", err)
 	}
-	return assemble(sources)
+	return ParseFiles(files)
 }
 
 // Parse reads an inventory from one file's text; name is what faults call it.
