@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -13,20 +14,43 @@ import (
 // catalogue is the console's words in one language, by key.
 type catalogue map[string]string
 
+// loadCatalogues reads messages/zh-CN.json and messages/en.json and those of the
+// parts of the console beside them: messages/knowledge.en.json. A key has its
+// words in one file.
 func loadCatalogues() (map[string]catalogue, error) {
 	out := map[string]catalogue{}
 	for _, l := range []string{lang.ZH, lang.EN} {
-		b, err := files.ReadFile("messages/" + l + ".json")
+		parts, err := fs.Glob(files, "messages/*."+l+".json")
 		if err != nil {
 			return nil, fmt.Errorf("message catalogue: %w", err)
 		}
-		c := catalogue{}
-		if err := json.Unmarshal(b, &c); err != nil {
-			return nil, fmt.Errorf("message catalogue %s: %w", l, err)
+		out[l] = catalogue{}
+		for _, name := range append([]string{"messages/" + l + ".json"}, parts...) {
+			if err := out[l].read(name); err != nil {
+				return nil, fmt.Errorf("message catalogue %s: %w", name, err)
+			}
 		}
-		out[l] = c
 	}
 	return out, nil
+}
+
+// read adds a file's words.
+func (c catalogue) read(name string) error {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	part := catalogue{}
+	if err := json.Unmarshal(b, &part); err != nil {
+		return err
+	}
+	for key, words := range part {
+		if _, twice := c[key]; twice {
+			return fmt.Errorf("%s is there twice", key)
+		}
+		c[key] = words
+	}
+	return nil
 }
 
 // T returns the words of the key, with the arguments put in; a key that does
