@@ -98,7 +98,7 @@ func (c *migrateCmd) Run() error {
 type userCmd struct {
 	configFlag
 	Name  string   `arg:"" help:"Sign-in name."`
-	Roles []string `help:"Roles: admin, branch_it, hq_network, hq_facility, hq_dba, hq_dev, hq_it_manager, viewer." default:"viewer"`
+	Roles []string `help:"Roles: admin, branch_it, hq_network, hq_facility, hq_dba, hq_dev, hq_it_manager, hq_security, business_owner, it_committee, user, viewer." default:"viewer"`
 	Sites []string `help:"Sites the person sees; none means all."`
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/faultline/faultline/internal/lang"
 )
 
-// Role ids. The first six are the company's roles of the documented processes;
+// Role ids. Those before Admin are the company's roles of the documented processes;
 // Admin may do everything, Viewer may look and nothing else.
 const (
 	RoleBranchIT    = "branch_it"
@@ -21,6 +21,10 @@ const (
 	RoleHQDBA       = "hq_dba"
 	RoleHQDev       = "hq_dev"
 	RoleHQITManager = "hq_it_manager"
+	RoleUser        = "user"           // who uses what the department runs: reports, asks, confirms
+	RoleBusiness    = "business_owner" // approves what touches the business
+	RoleHQSecurity  = "hq_security"
+	RoleCommittee   = "it_committee"
 	RoleAdmin       = "admin"
 	RoleViewer      = "viewer"
 )
@@ -40,6 +44,10 @@ func Roles() []Role {
 		{RoleHQDBA, lang.Text{ZH: "总公司数据库管理", EN: "HQ database team"}},
 		{RoleHQDev, lang.Text{ZH: "开发、运营", EN: "HQ development / operations"}},
 		{RoleHQITManager, lang.Text{ZH: "信息技术部领导", EN: "HQ IT department manager"}},
+		{RoleUser, lang.Text{ZH: "业务用户", EN: "business user"}},
+		{RoleBusiness, lang.Text{ZH: "业务部门负责人", EN: "business owner"}},
+		{RoleHQSecurity, lang.Text{ZH: "信息安全负责人", EN: "security officer"}},
+		{RoleCommittee, lang.Text{ZH: "信息化委员会", EN: "IT committee"}},
 		{RoleAdmin, lang.Text{ZH: "系统管理员", EN: "administrator"}},
 		{RoleViewer, lang.Text{ZH: "只读用户", EN: "viewer"}},
 	}

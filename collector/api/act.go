@@ -11,7 +11,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/document"
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/process"
 	"github.com/faultline/faultline/internal/lang"
 )
 
@@ -28,6 +30,9 @@ const (
 	ActVendorReturned = "vendor_returned"
 	ActClose          = "close"
 	ActReopen         = "reopen"
+	ActAttach         = "attach" // of a document: POST …/documents
+	ActPause          = "pause"  // Choice is the reason's id
+	ActResume         = "resume"
 )
 
 // facts are the events that actions become.
@@ -43,7 +48,13 @@ var facts = map[string]incident.Event{
 	ActVendorReturned: {Kind: incident.VendorReported, Choice: "returned"},
 	ActClose:          {Kind: incident.Closed},
 	ActReopen:         {Kind: incident.Reopened},
+	ActAttach:         {Kind: incident.Attached},
+	ActPause:          process.PauseFact("", ""),
+	ActResume:         process.ResumeFact(""),
 }
+
+// chosen are the actions that have a choice.
+var chosen = []string{ActDecide, ActPause}
 
 // Event returns the action as the fact it is to the incident.
 func (a Action) Event() incident.Event {
@@ -54,6 +65,10 @@ func (a Action) Event() incident.Event {
 		e.Choice = a.Choice
 	case incident.Closed, incident.Reopened:
 		e.Reason = a.Comment
+	case incident.ClockPaused:
+		e.Reason = a.Choice
+	case incident.Attached:
+		e.Attachment = a.Attachment
 	}
 	return e
 }
@@ -71,11 +86,13 @@ func (a Action) Check() error {
 	switch {
 	case !known:
 		return invalid(fmt.Sprintf("没有操作 %q", a.Kind), fmt.Sprintf("no action %q", a.Kind))
-	case a.Kind == ActDecide && a.Choice == "":
-		return invalid("请选择一项", "decide needs a choice")
-	case a.Kind != ActDecide && a.Choice != "":
-		return invalid("只有 decide 带有 choice", "only decide has a choice")
-	case comment == "" && slices.Contains([]string{ActComment, ActReject, ActVendorReturned, ActClose, ActReopen}, a.Kind):
+	case slices.Contains(chosen, a.Kind) && a.Choice == "":
+		return invalid("请选择一项", a.Kind+" needs a choice")
+	case !slices.Contains(chosen, a.Kind) && a.Choice != "":
+		return invalid("只有 decide 和 pause 带有 choice", "only decide and pause have a choice")
+	case a.Kind == ActAttach && a.Attachment == nil:
+		return invalid("文件请提交到 /documents", "documents are handed in at /documents")
+	case comment == "" && slices.Contains([]string{ActComment, ActReject, ActVendorReturned, ActClose, ActReopen, ActPause, ActResume}, a.Kind):
 		return invalid("请说明原因", a.Kind+" needs a comment")
 	case utf8.RuneCountInString(a.Comment) > maxComment || utf8.RuneCountInString(a.Choice) > maxWord:
 		return invalid("文字太长", fmt.Sprintf("the text is longer than %d characters", maxComment))
@@ -91,7 +108,9 @@ type Gate struct {
 	Accounts *account.Service
 	Engine   Engine
 	Offers   func(i incident.Incident, roles []string) []Offer
-	Now      func() time.Time
+	// Documents keeps what is handed in; nil: nothing can be.
+	Documents document.Store
+	Now       func() time.Time
 }
 
 // Act checks that the principal may do this to the incident now, audits it and
@@ -148,11 +167,16 @@ func (g Gate) offered(p account.Principal, i incident.Incident, a Action) error 
 	if g.Offers == nil || a.Kind == ActComment {
 		return nil
 	}
-	same := func(o Offer) bool { return o.Kind == a.Kind && (a.Kind != ActDecide || o.Choice == a.Choice) }
+	same := func(o Offer) bool {
+		return o.Kind == a.Kind && (!slices.Contains(chosen, a.Kind) || o.Choice == a.Choice)
+	}
 	mine := g.Offers(i, p.ActingRoles())
 	if n := slices.IndexFunc(mine, same); n >= 0 {
+		if len(mine[n].Missing) > 0 && strings.TrimSpace(a.Comment) == "" {
+			return lacking(mine[n].Missing)
+		}
 		if mine[n].NeedsComment && strings.TrimSpace(a.Comment) == "" {
-			return invalid("此操作需要说明原因", "this needs a comment: it overrules what the evidence suggests")
+			return invalid("此操作需要说明原因", "this needs a comment: say why")
 		}
 		return nil
 	}
@@ -184,7 +208,7 @@ func (s *server) act(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a := Action{ID: key, Kind: in.Action, Choice: in.Choice, Comment: in.Comment}
-	if err := (Gate{s.Accounts, s.Engine, s.Offers, s.Now}).Act(r.Context(), p, i, a, account.Remote(r)); err != nil {
+	if err := s.gate().Act(r.Context(), p, i, a, account.Remote(r)); err != nil {
 		return err
 	}
 	return s.answerIncident(w, r, http.StatusOK, i.ID)

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/document"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/internal/lang"
 	"github.com/faultline/faultline/internal/wire"
@@ -44,8 +45,9 @@ type Action struct {
 	ID         string // idempotence key; a repeat changes nothing
 	IncidentID string
 	Kind       string // one of the Action words below
-	Choice     string // of ActDecide
+	Choice     string // of ActDecide and ActPause
 	Comment    string
+	Attachment *incident.Attachment // of ActAttach: the document as it was stored
 	Actor      incident.Actor
 	At         time.Time
 }
@@ -97,11 +99,13 @@ type Practice interface {
 // Offer is an action that somebody may take now.
 type Offer struct {
 	Kind         string
-	Choice       string // of ActDecide: one Offer for each choice
+	Choice       string // of ActDecide and ActPause: one Offer for each choice
 	Title        lang.Text
 	Prompt       lang.Text // of ActDecide: the question
 	Suggested    bool      // of ActDecide: the choice is what the evidence says
 	NeedsComment bool      // e.g. overrules what the evidence suggests
+	Missing      []string  // kinds of documents that are to be handed in first; a comment may say why there are none
+	Documents    []string  // of ActAttach: kinds that this step asks for
 }
 
 // Reasons for a Refusal.
@@ -131,6 +135,7 @@ type Options struct {
 	// Offers returns what somebody with these roles may do now. Administrators
 	// are asked for with every role. Nil: each action goes to Engine, which decides.
 	Offers     func(i incident.Incident, roles []string) []Offer
+	Documents  document.Store                  // papers of incidents; nil: none can be handed in or read
 	KnownSite  func(site string) bool          // of the inventory; nil: any name is taken
 	SiteOf     func(thing string) string       // site of an inventory name; nil: what other sites are affected is not known
 	Noticed    Noticed                         // nil: nobody is shown other sites' incidents

@@ -99,7 +99,9 @@ func (e *estate) Mend(context.Context) error { e.broken = nil; return nil }
 
 func offers(i incident.Incident, roles []string) []api.Offer {
 	if slices.Contains(roles, account.RoleAdmin) || slices.Contains(roles, i.StepRole) {
-		return []api.Offer{{Kind: api.ActAck}, {Kind: api.ActDecide, Choice: "circuit"}, {Kind: api.ActDecide, Choice: "device", NeedsComment: true}}
+		return []api.Offer{{Kind: api.ActAck}, {Kind: api.ActDecide, Choice: "circuit"}, {Kind: api.ActDecide, Choice: "device", NeedsComment: true},
+			{Kind: api.ActDone, NeedsComment: true, Missing: []string{"running_report"}}, {Kind: api.ActAttach, Documents: []string{"running_report"}},
+			{Kind: api.ActPause, Choice: "user", NeedsComment: true}, {Kind: api.ActResume, NeedsComment: true}}
 	}
 	return nil
 }
@@ -110,6 +112,7 @@ type fixture struct {
 	store    *accounttest.Memory
 	accounts *account.Service
 	tokens   map[string]string
+	papers   papers
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -125,7 +128,7 @@ func newFixture(t *testing.T) *fixture {
 	closed := inc("i-bj-old", "bj")
 	closed.State, closed.VerifiedAt, closed.ClosedAt, closed.ParentID = incident.StateClosed, at, at, "i-bj"
 	f := &fixture{estate: &estate{incidents: []incident.Incident{inc("i-sh", "sh"), inc("i-bj", "bj"), closed}, work: make(chan wire.Work, 1)},
-		store: &accounttest.Memory{}, tokens: map[string]string{}}
+		store: &accounttest.Memory{}, tokens: map[string]string{}, papers: papers{}}
 	now := func() time.Time { return at }
 	var err error
 	f.accounts, err = account.New(account.Options{Store: f.store, Params: accounttest.Cheap(), Now: now})
@@ -142,7 +145,7 @@ func newFixture(t *testing.T) *fixture {
 			t.Fatal(err)
 		}
 	}
-	f.h, err = api.Handler(api.Options{Accounts: f.accounts, Incidents: f, Engine: f, Work: f, Offers: offers, Practice: f, Now: now,
+	f.h, err = api.Handler(api.Options{Accounts: f.accounts, Incidents: f, Engine: f, Work: f, Offers: offers, Documents: f.papers, Practice: f, Now: now,
 		KnownSite: func(s string) bool { return s == "sh" || s == "bj" }, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

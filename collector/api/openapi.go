@@ -23,8 +23,8 @@ func (s *server) openAPI(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// document is what /docs shows of openapi.json.
-type document struct {
+// openAPIText is what /docs shows of openapi.json.
+type openAPIText struct {
 	Info struct {
 		Title, Version, Description string
 	}
@@ -52,7 +52,7 @@ type docsRow struct {
 }
 
 func (s *server) docs(w http.ResponseWriter, _ *http.Request) error {
-	var d document
+	var d openAPIText
 	if err := json.Unmarshal(openAPIDocument, &d); err != nil {
 		return fmt.Errorf("openapi.json: %w", err)
 	}

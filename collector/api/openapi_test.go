@@ -17,7 +17,7 @@ func TestOpenAPIDescribesTheRoutes(t *testing.T) {
 	for _, r := range (&server{}).routes() {
 		served = append(served, r.method+" "+r.path)
 	}
-	var d document
+	var d openAPIText
 	if err := json.Unmarshal(openAPIDocument, &d); err != nil {
 		t.Fatal(err)
 	}

@@ -95,8 +95,9 @@ func (a *App) offers(i incident.Incident, roles []string) []api.Offer {
 		return nil
 	}
 	var out []api.Offer
-	for _, act := range process.Actions(def, i, roles) {
-		out = append(out, api.Offer{Kind: act.Kind, Choice: act.Choice, Title: act.Title, Prompt: act.Prompt, Suggested: act.Suggested, NeedsComment: act.NeedsComment})
+	for _, act := range append(process.Actions(def, i, roles), process.Waits(def, i, roles)...) {
+		out = append(out, api.Offer{Kind: act.Kind, Choice: act.Choice, Title: act.Title, Prompt: act.Prompt, Suggested: act.Suggested, NeedsComment: act.NeedsComment,
+			Missing: act.Missing, Documents: act.Documents})
 	}
 	return out
 }

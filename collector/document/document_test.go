@@ -92,7 +92,9 @@ func TestPlain(t *testing.T) {
 }
 
 func TestWriterOfItsOwn(t *testing.T) {
-	r := Registry{"kb_draft": func(_ context.Context, _ Source) (Draft, error) { return Draft{Name: "kb.md", Media: "text/markdown", Body: []byte("# x")}, nil },
+	r := Registry{"kb_draft": func(_ context.Context, _ Source) (Draft, error) {
+		return Draft{Name: "kb.md", Media: "text/markdown", Body: []byte("# x")}, nil
+	},
 		"bad": func(_ context.Context, _ Source) (Draft, error) { return Draft{}, nil }}
 	if d, err := r.Write(t.Context(), "kb_draft", source()); err != nil || d.Name != "kb.md" {
 		t.Fatalf("%+v, %v", d, err)

@@ -26,6 +26,22 @@ const (
 // offered; a process asks for them by these words.
 var Kinds = []string{"inspection_report", "running_report", "photo", "config_backup", "load_data", "opinion", "plan", "test_report", "incident_summary", "other"}
 
+// kindTitles are what the kinds of papers are called.
+var kindTitles = map[string]lang.Text{
+	"inspection_report": {ZH: "检查报告", EN: "inspection report"}, "running_report": {ZH: "正常运行报告", EN: "normal-running report"},
+	"photo": {ZH: "照片", EN: "photo"}, "config_backup": {ZH: "配置备份", EN: "configuration backup"}, "load_data": {ZH: "负载数据", EN: "load data"},
+	"opinion": {ZH: "可行性意见", EN: "feasibility opinion"}, "plan": {ZH: "方案", EN: "plan"}, "test_report": {ZH: "测试报告", EN: "test report"},
+	"incident_summary": {ZH: "事故总结", EN: "summary of the incident"}, "other": {ZH: "其他", EN: "other"},
+}
+
+// KindTitle is what a kind of document is called: one handed in, or a draft.
+func KindTitle(kind string) lang.Text {
+	if t, ok := kindTitles[kind]; ok {
+		return t
+	}
+	return Title(kind)
+}
+
 // Fault is why an upload is not taken, for the person who sent it.
 type Fault struct{ Text, Hint lang.Text }
 

@@ -13,13 +13,14 @@ const (
 	VendorKind = "vendor_kind" // absent: the vendor's own
 	Template   = "template"    // absent: by the vendor's kind
 	// notify
-	Role     = "role" // role id; several with commas
-	Site     = "site" // absent: the incident's site
-	Step     = "step"
-	Clock    = "clock"   // the limit a reason is about
-	Problem  = "problem" // what went wrong
-	Says     = "says"    // what the vendor says: accepted, reported_fixed, returned
-	ParentID = "parent"  // the incident this one turned out to be part of
+	Role      = "role" // role id; several with commas
+	Site      = "site" // absent: the incident's site
+	Step      = "step"
+	Clock     = "clock"      // the limit a reason is about
+	Problem   = "problem"    // what went wrong
+	Says      = "says"       // what the vendor says: accepted, reported_fixed, returned
+	WaitedFor = "waited_for" // the reason of a pause that ended
+	ParentID  = "parent"     // the incident this one turned out to be part of
 	// verify_recovery
 	Guard    = "guard"    // PromQL; "" counts the alerts alone
 	Hold     = "hold"     // duration the guard must hold
@@ -51,6 +52,9 @@ const (
 	ReasonTicketFailed    = "ticket_failed"
 	ReasonVerifyFailed    = "verify_failed"
 	ReasonCalendarUnknown = "calendar_unknown"
+	ReasonWaitOver        = "wait_over" // a person's pause ended
+	ReasonNoData          = "no_data"   // nothing is measured that could prove recovery
+	ReasonMigrated        = "migrated"  // the incident goes on in another version of its process
 )
 
 // Outcomes that effects report.

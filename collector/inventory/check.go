@@ -25,7 +25,7 @@ var (
 	vendorKinds     = []string{"carrier", "equipment supplier", "UPS maintainer", "db vendor"}
 	contractKinds   = []string{"warranty", "maintenance"}
 	languages       = []string{"", lang.ZH, lang.EN}
-	staffRoles      = []string{"branch_it", "hq_network", "hq_facility", "hq_dba", "hq_dev", "hq_it_manager", "user", "auditor", "admin"}
+	staffRoles      = []string{"branch_it", "hq_network", "hq_facility", "hq_dba", "hq_dev", "hq_it_manager", "user", "business_owner", "hq_security", "it_committee", "auditor", "admin"}
 	reservedLabels  = []string{"job", "instance", "site", "device", "role", "component", "circuit", "agent"}
 )
 

@@ -76,10 +76,10 @@ type Table struct {
 var (
 	classes = []string{incident.ClassCarrierLine, incident.ClassDevice, incident.ClassPower, incident.ClassConfiguration,
 		incident.ClassServer, incident.ClassDatabase, incident.ClassEnvironment, incident.ClassSecurity}
-	processes   = []string{"network", "database", "infrastructure", "security"}
+	processes   = []string{"network", "database", "infrastructure", "security", "service", "resource", "change", "database_maintenance"}
 	vendorKinds = []string{incident.VendorCarrier, incident.VendorSupplier, incident.VendorUPS, incident.VendorDB, incident.VendorNone}
 	severities  = []string{incident.SeverityCritical, incident.SeverityMajor, incident.SeverityMinor}
-	owners      = []string{"branch_it", "hq_network", "hq_facility", "hq_dba", "hq_dev", "hq_it_manager"}
+	owners      = []string{"branch_it", "hq_network", "hq_facility", "hq_dba", "hq_dev", "hq_it_manager", "hq_security"}
 	groups      = []string{"process", "class", "site", "device", "circuit"}
 )
 

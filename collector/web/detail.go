@@ -10,6 +10,7 @@ import (
 
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/api"
+	"github.com/faultline/faultline/collector/document"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/people"
@@ -39,6 +40,8 @@ type detailData struct {
 	MapAge                         int64  // changes when the site's picture is to be fetched anew
 	Board                          string // address of the boards about it; "" is none
 	Charts                         []chartSpec
+	Ask                            askData // what is asked of people besides decisions: papers, pauses
+	Papers                         []document.Document
 	Children                       []incident.Incident
 	Parent                         *incident.Incident
 }
@@ -90,6 +93,10 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 		StepName: p.Text(c.StepTitle(i, i.Step)), All: r.URL.Query().Get("all") == "1", MayComment: who.MayAct(), Key: strings.ToLower(rand.Text()),
 		Comment: r.PostForm.Get("comment"), HasDiagram: c.Diagram != nil, HasMap: c.SiteMap != nil, MapAge: c.mapAge(i), Clocks: clockRows(i)}
 	d.Offers = slices.DeleteFunc(c.gate.OffersTo(who, i), func(o api.Offer) bool { return o.Kind == api.ActComment })
+	d.Ask, d.Offers = c.asks(d.Offers)
+	if d.Papers, err = api.DocumentsOf(r.Context(), c.Documents, i); err != nil {
+		return err
+	}
 	for _, o := range d.Offers {
 		d.Prompt = firstOf(d.Prompt, p.Text(o.Prompt))
 		d.Suggestion = d.Suggestion || o.Suggested
@@ -273,7 +280,7 @@ func (c *console) timeline(p *page, i incident.Incident, events []incident.Event
 			continue
 		}
 		rows = append(rows, timelineRow{Seq: e.Seq, At: e.At, Kind: p.W("event", string(e.Kind)), Who: p.actor(e.Actor),
-			Text: c.sentence(p, i, e), Reason: firstOf(e.Comment, e.Reason)})
+			Text: c.sentence(p, i, e), Reason: firstOf(e.Comment, p.reason(e))})
 	}
 	return rows, hidden
 }

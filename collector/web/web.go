@@ -14,6 +14,7 @@ import (
 
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/api"
+	"github.com/faultline/faultline/collector/document"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/metricstore"
@@ -52,12 +53,13 @@ type Options struct {
 	// Noticed are other sites' incidents that affect the person's; nil: none.
 	Noticed api.Noticed
 	// Board returns where Grafana shows what the incident is about; "" or nil: nowhere.
-	Board    func(i incident.Incident) string
-	Charts   Ranger           // nil: no charts
-	Practice api.Practice     // nil: no practice branch
-	Secure   bool             // pages are served over TLS
-	Now      func() time.Time // nil: time.Now
-	Logger   *slog.Logger     // nil: slog.Default
+	Board     func(i incident.Incident) string
+	Documents document.Store   // papers of incidents; nil: none
+	Charts    Ranger           // nil: no charts
+	Practice  api.Practice     // nil: no practice branch
+	Secure    bool             // pages are served over TLS
+	Now       func() time.Time // nil: time.Now
+	Logger    *slog.Logger     // nil: slog.Default
 }
 
 func (o *Options) validate() error {
@@ -93,7 +95,7 @@ func Handler(o Options) (http.Handler, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	c := &console{Options: o, gate: api.Gate{Accounts: o.Accounts, Engine: o.Engine, Offers: o.Offers, Now: o.Now}}
+	c := &console{Options: o, gate: api.Gate{Accounts: o.Accounts, Engine: o.Engine, Offers: o.Offers, Documents: o.Documents, Now: o.Now}}
 	var err error
 	if c.words, err = loadCatalogues(); err != nil {
 		return nil, err
@@ -118,6 +120,7 @@ func Handler(o Options) (http.Handler, error) {
 	}
 	for pattern, h := range map[string]handler{
 		"GET /{$}": c.estate, "GET /incidents": c.list, "GET /incidents/{id}": c.detail, "POST /incidents/{id}/actions": c.act,
+		"POST " + uploadPath: c.handIn, "GET /incidents/{id}/documents/{document}": c.paper,
 		"GET /incidents/{id}/process.svg": c.diagram, "GET /incidents/{id}/site.svg": c.siteMap, "GET /incidents/{id}/charts/{chart}": c.chart,
 		"GET /practice": c.practicePage, "POST /practice": c.practise, "GET /account": c.accountPage, "GET /events": c.events, "GET /": c.lost,
 	} {
@@ -152,7 +155,7 @@ type handler func(w http.ResponseWriter, r *http.Request, p *page) error
 // open serves pages that need no sign-in.
 func (c *console) open(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		r.Body = http.MaxBytesReader(w, r.Body, formLimit(r))
 		p := c.newPage(r, account.User{})
 		if u, err := c.Sessions.User(r.Context()); err == nil {
 			p = c.newPage(r, u)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/document"
 	"github.com/faultline/faultline/internal/lang"
 )
 
@@ -96,6 +97,16 @@ func TestLanguageOf(t *testing.T) {
 		b.header.Set("Accept-Language", header)
 		if _, _, page := b.get("/sign-in"); !strings.Contains(page, `<html lang="`+want+`"`) {
 			t.Errorf("Accept-Language %q: not %s", header, want)
+		}
+	}
+}
+
+// TestPapersHaveOneName holds the timeline's words to those of the documents.
+func TestPapersHaveOneName(t *testing.T) {
+	zh, en := catalogues(t)
+	for _, k := range document.Kinds {
+		if got, want := (lang.Text{ZH: zh["attachment."+k], EN: en["attachment."+k]}), document.KindTitle(k); got != want {
+			t.Errorf("%s is called %q and %q", k, got, want)
 		}
 	}
 }

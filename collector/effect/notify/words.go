@@ -44,6 +44,9 @@ var reasons = map[string]reason{
 	effect.ReasonTicketFailed: {tag: lang.Text{ZH: "工单未送达", EN: "Ticket not delivered"}, detail: effect.Problem,
 		sentence: lang.Text{ZH: "发给厂商的工单未能送达：%s。请电话联系。", EN: "The ticket to the vendor could not be delivered: %s. Please telephone."}},
 	effect.ReasonVerifyFailed: {tag: lang.Text{ZH: "未能核实恢复", EN: "Recovery not verified"}, sentence: lang.Text{ZH: "测量数据未能证明故障已恢复。", EN: "Measurements did not prove recovery."}},
+	effect.ReasonWaitOver:     {tag: lang.Text{ZH: "等待到期", EN: "Waiting is over"}, sentence: lang.Text{ZH: "等待时间已到，时限继续计时，请处理或再次说明。", EN: "The time to wait is over and the clocks go on. Please act, or say again what is waited for."}},
+	effect.ReasonNoData:       {tag: lang.Text{ZH: "无测量数据", EN: "Nothing measured"}, sentence: lang.Text{ZH: "没有可证明恢复的测量数据，请到现场确认。", EN: "Nothing is measured that could prove recovery. Please look on site."}},
+	effect.ReasonMigrated:     {tag: lang.Text{ZH: "流程版本更新", EN: "New version of the process"}, sentence: lang.Text{ZH: "本故障单已转入流程的新版本，请查看当前环节。", EN: "The incident goes on in another version of its process. Please see at which step."}},
 	effect.ReasonCalendarUnknown: {tag: lang.Text{ZH: "缺少工作日历", EN: "No calendar"}, detail: effect.Problem,
 		sentence: lang.Text{ZH: "时限无法计算：%s。", EN: "A limit cannot be computed: %s."}},
 }
