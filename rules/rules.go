@@ -11,7 +11,7 @@ import (
 //go:generate go run ../internal/profile/mkindex profiles
 //go:generate go run ../internal/profile/mksupport profiles ../docs/support.md
 
-//go:embed alerts calendars diagnosis processes profiles routes scenarios syslog
+//go:embed alerts calendars diagnosis inspection processes profiles routes scenarios syslog
 var files embed.FS
 
 // FS returns the embedded files, one directory for each kind.

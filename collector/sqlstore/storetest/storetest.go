@@ -52,6 +52,8 @@ func Run(t *testing.T, newURL func(t testing.TB) string) {
 		{"settings by prefix", testKVPrefix},
 		{"report rows", testReport},
 		{"documents", testDocuments},
+		{"imports of the register", testImports},
+		{"inspections", testInspections},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
