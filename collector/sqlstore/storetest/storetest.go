@@ -54,6 +54,8 @@ func Run(t *testing.T, newURL func(t testing.TB) string) {
 		{"documents", testDocuments},
 		{"imports of the register", testImports},
 		{"inspections", testInspections},
+		{"reports by people", testReporting},
+		{"editions of write-ups", testEditions},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
