@@ -55,11 +55,14 @@ const (
 	ReasonWaitOver        = "wait_over" // a person's pause ended
 	ReasonNoData          = "no_data"   // nothing is measured that could prove recovery
 	ReasonMigrated        = "migrated"  // the incident goes on in another version of its process
+	ReasonEscalated       = "escalated" // nobody acts: the next of the escalation chain
+	ReasonReminder        = "reminder"  // an acknowledgement without a sign of work
 )
 
 // Outcomes that effects report.
 const (
 	OutcomeSent      = "sent"
+	OutcomePlanned   = "planned"   // notify: kept; its messages have states of their own
 	OutcomeRecovered = "recovered" // verify_recovery: proved
 	OutcomeFailed    = "failed"    // verify_recovery: measured, and not recovered
 	OutcomeWritten   = "written"

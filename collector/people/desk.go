@@ -41,6 +41,7 @@ type Message struct {
 	Event    string    `json:"event"`
 	Priority int       `json:"priority"`
 	At       time.Time `json:"at"`
+	Title    lang.Text `json:"title,omitzero"` // the subject; zero: the text's
 	Text     lang.Text `json:"text"`
 	Because  lang.Text `json:"because,omitzero"`
 	OnCall   bool      `json:"on_call,omitempty"`
@@ -51,6 +52,9 @@ type Message struct {
 	Digest   string    `json:"digest,omitempty"` // key of the digest it went out in
 	Items    []string  `json:"items,omitempty"`  // of digests: keys
 	Repeat   bool      `json:"repeat,omitempty"` // 重发
+	Attempts int       `json:"attempts,omitempty"`
+	TriedAt  time.Time `json:"tried_at,omitzero"` // first attempt
+	Problem  string    `json:"problem,omitempty"` // why the last attempt failed
 }
 
 // Happening is something to tell about an incident.
@@ -61,6 +65,7 @@ type Happening struct {
 	Event    string // as in Policy.On; closed ends the round
 	Priority int
 	At       time.Time
+	Title    lang.Text
 	Text     lang.Text
 	Muted    lang.Text // why creation is muted now (announced window, parent is down); zero: not
 }
@@ -77,6 +82,8 @@ type Desk struct {
 	recent  map[string][]time.Time // when messages went out, the last minute's, by receiver
 	digests map[string]int         // numbers given, by receiver
 	last    map[string]time.Time   // newest digest, by receiver
+	changed map[*Message]bool      // since Changed was asked
+	newest  map[string]int         // round begun last, by incident
 }
 
 // round is one opening to closing of an incident.
@@ -90,9 +97,9 @@ type round struct {
 // NewDesk makes a desk from messages that were stored. What was sending then has
 // an outcome nobody knows.
 func NewDesk(policy Policy, messages []Message) *Desk {
-	k := &Desk{policy: policy, byKey: map[string]*Message{}, rounds: map[string]*round{}, recent: map[string][]time.Time{}, digests: map[string]int{}, last: map[string]time.Time{}}
+	k := &Desk{policy: policy, byKey: map[string]*Message{}, rounds: map[string]*round{}, recent: map[string][]time.Time{}, digests: map[string]int{}, last: map[string]time.Time{}, changed: map[*Message]bool{}, newest: map[string]int{}}
 	for _, m := range messages {
-		k.put(m)
+		delete(k.changed, k.put(m))
 		if !m.SentAt.IsZero() && m.Digest == "" {
 			k.recent[m.Receiver] = append(k.recent[m.Receiver], m.SentAt)
 		}
@@ -111,12 +118,14 @@ func NewDesk(policy Policy, messages []Message) *Desk {
 
 func (k *Desk) put(m Message) *Message {
 	p := &m
+	k.changed[p] = true
 	k.byKey[m.Key], k.order = p, append(k.order, p)
 	k.pending = append(k.pending, p)
 	if m.Kind == MessageDigest {
 		return p
 	}
 	r := k.round(m.Incident, m.Round)
+	k.newest[m.Incident] = max(k.newest[m.Incident], m.Round)
 	r.messages = append(r.messages, p)
 	r.ended = r.ended || m.Event == "closed"
 	if m.Kind == MessageOpening {
@@ -134,31 +143,6 @@ func (k *Desk) round(incident string, n int) *round {
 		k.rounds[key] = &round{openings: map[string]*Message{}, priority: map[string]int{}}
 	}
 	return k.rounds[key]
-}
-
-// Prune forgets rounds that ended before the time and have nothing left to send
-// or to learn, and old digests. Their messages stay where the caller stored them.
-func (k *Desk) Prune(before time.Time) {
-	done := func(m *Message) bool {
-		return m.At.Before(before) && slices.Contains([]string{MessageSent, MessageConfirmed, MessageFailed, MessageSuppressed}, m.State)
-	}
-	drop := map[*Message]bool{}
-	for key, r := range k.rounds {
-		if r.ended && !slices.ContainsFunc(r.messages, func(m *Message) bool { return !done(m) }) {
-			for _, m := range r.messages {
-				drop[m] = true
-			}
-			delete(k.rounds, key)
-		}
-	}
-	gone := func(m *Message) bool { return drop[m] || m.Kind == MessageDigest && done(m) }
-	for _, m := range k.order {
-		if gone(m) {
-			delete(k.byKey, m.Key)
-		}
-	}
-	k.order = slices.DeleteFunc(k.order, gone)
-	k.pending = slices.DeleteFunc(k.pending, gone)
 }
 
 // Messages returns all messages in the order they were taken.
@@ -179,12 +163,17 @@ func (k *Desk) Take(h Happening, receivers []Told) {
 	r := k.round(h.Incident, h.Round)
 	for _, t := range receivers {
 		key := fmt.Sprintf("%s/%d/%s/%s", h.Incident, h.Round, h.ID, t.Person)
-		if k.byKey[key] != nil || r.ended {
+		if k.byKey[key] != nil {
 			continue
 		}
-		m := Message{Key: key, Incident: h.Incident, Round: h.Round, Receiver: t.Person, Event: h.Event, Priority: h.Priority, At: h.At, Text: h.Text,
+		m := Message{Key: key, Incident: h.Incident, Round: h.Round, Receiver: t.Person, Event: h.Event, Priority: h.Priority, At: h.At, Title: h.Title, Text: h.Text,
 			Because: t.Because, OnCall: t.OnCall, State: MessageQueued, Kind: MessageUpdate}
-		r.replace(t.Person, h.Priority)
+		if r.ended {
+			m.State, m.Reason = MessageSuppressed, overText
+			k.put(m)
+			continue
+		}
+		k.replace(r, t.Person, h.Priority)
 		if !r.told(t.Person) {
 			m.Kind = MessageOpening
 		}
@@ -197,10 +186,11 @@ func (k *Desk) Take(h Happening, receivers []Told) {
 
 // replace withdraws an opening that still waits when something more urgent is
 // to be told: that becomes the opening.
-func (r *round) replace(receiver string, priority int) {
+func (k *Desk) replace(r *round, receiver string, priority int) {
 	m := r.openings[receiver]
 	if m != nil && (m.State == MessageQueued || m.State == MessageHeld) && priority < m.Priority {
 		m.State, m.Until, m.Reason = MessageSuppressed, time.Time{}, lang.Text{ZH: "由更紧急的通知代替", EN: "replaced by a more urgent one"}
+		k.changed[m] = true
 	}
 }
 
@@ -220,8 +210,8 @@ func (k *Desk) close(h Happening) {
 	}
 	for _, m := range r.messages {
 		if m.State == MessageQueued || m.State == MessageHeld {
-			m.State, m.Until = MessageSuppressed, time.Time{}
-			m.Reason = lang.Text{ZH: "发出前故障已结束", EN: "it was over before this went out"}
+			m.State, m.Until, m.Reason = MessageSuppressed, time.Time{}, overText
+			k.changed[m] = true
 		}
 	}
 	r.ended = true
@@ -231,7 +221,7 @@ func (k *Desk) close(h Happening) {
 		}
 		m := r.openings[receiver]
 		c := Message{Key: closingKey(m), Incident: h.Incident, Round: h.Round, Receiver: receiver, Kind: MessageClosing,
-			Event: "closed", Priority: r.priority[receiver], At: h.At, Text: h.Text, Because: m.Because, OnCall: m.OnCall, State: MessageQueued}
+			Event: "closed", Priority: r.priority[receiver], At: h.At, Title: h.Title, Text: h.Text, Because: m.Because, OnCall: m.OnCall, State: MessageQueued}
 		if m.State == MessageSending {
 			c.State, c.Reason = MessageHeld, lang.Text{ZH: "等待开始通知的结果", EN: "waits for the outcome of the opening"}
 		}
@@ -242,6 +232,8 @@ func (k *Desk) close(h Happening) {
 			State: MessageSuppressed, Reason: lang.Text{ZH: "无人收到开始通知", EN: "nobody was told that it began"}})
 	}
 }
+
+var overText = lang.Text{ZH: "发出前故障已结束", EN: "it was over before this went out"}
 
 func closingKey(m *Message) string {
 	return fmt.Sprintf("%s/%d/closing/%s", m.Incident, m.Round, m.Receiver)
@@ -260,9 +252,11 @@ func (k *Desk) Due(now time.Time, d *Directory) []Message {
 		p, ok := d.Person(m.Receiver)
 		if !ok || p.Disabled {
 			m.State, m.Until, m.Reason = MessageSuppressed, time.Time{}, lang.Text{ZH: "接收人已无权限", EN: "the receiver has no access any more"}
+			k.changed[m] = true
 			continue
 		}
 		if until, quiet := k.quiet(m, p, now); quiet {
+			k.changed[m] = true
 			m.State, m.Until, m.Reason = MessageHeld, until, lang.Text{ZH: "免打扰时段", EN: "quiet hours"}
 			continue
 		}
@@ -290,7 +284,8 @@ func (k *Desk) share(receiver string, list []*Message, now time.Time) []Message 
 	used := len(k.recent[receiver])
 	var out []Message
 	send := func(m *Message) {
-		m.State, m.SentAt = MessageSending, now
+		m.start(now)
+		k.changed[m] = true
 		out, used = append(out, *m), used+1
 		k.recent[receiver] = append(k.recent[receiver], now)
 	}
@@ -325,7 +320,8 @@ func (k *Desk) digest(receiver string, list []*Message, now time.Time) *Message 
 	g := Message{Key: fmt.Sprintf("digest/%s/%d", receiver, k.digests[receiver]), Receiver: receiver, Kind: MessageDigest, Event: "digest", Priority: 4, At: now, State: MessageSending, SentAt: now}
 	counts := map[string]int{}
 	for _, m := range list {
-		m.State, m.SentAt, m.Digest = MessageSending, now, g.Key
+		m.start(now)
+		m.Digest, k.changed[m] = g.Key, true
 		g.Items, g.Priority = append(g.Items, m.Key), min(g.Priority, m.Priority)
 		counts[m.Kind]++
 	}
@@ -357,6 +353,7 @@ func (k *Desk) Outcome(key, state string, problem lang.Text) error {
 
 func (k *Desk) settle(m *Message, state string, problem lang.Text) {
 	m.State, m.Reason = state, problem
+	k.changed[m] = true
 	if m.Kind != MessageOpening {
 		return
 	}
@@ -366,26 +363,11 @@ func (k *Desk) settle(m *Message, state string, problem lang.Text) {
 	}
 	if state == MessageFailed {
 		c.State, c.Reason = MessageSuppressed, lang.Text{ZH: "开始通知未送达", EN: "the opening was never delivered"}
+		k.changed[c] = true
 		return
 	}
 	c.State, c.Reason = MessageQueued, lang.Text{}
-}
-
-// Again queues a message whose outcome cannot be known once more, marked as a
-// repeat (重发).
-func (k *Desk) Again(key string) error {
-	m := k.byKey[key]
-	if m == nil || m.State != MessageMaybe || m.Kind == MessageDigest {
-		return fmt.Errorf("repeat message %s: only what may have been sent is repeated", key)
-	}
-	if m.Kind != MessageClosing && k.round(m.Incident, m.Round).ended {
-		return fmt.Errorf("repeat message %s: it is over, the closing says so", key)
-	}
-	m.State, m.Repeat, m.Digest = MessageQueued, true, ""
-	if !slices.Contains(k.pending, m) {
-		k.pending = append(k.pending, m)
-	}
-	return nil
+	k.changed[c] = true
 }
 
 // Tally counts messages by state: what was planned is the sum, nothing is lost.

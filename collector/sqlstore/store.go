@@ -95,7 +95,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("migrate %s: %w", s.dialect.place, err)
 	}
-	opts := []goose.ProviderOption{goose.WithSlog(s.log)}
+	opts := []goose.ProviderOption{goose.WithSlog(s.log), goose.WithAllowOutofOrder(true)}
 	if s.dialect.postgres {
 		l, err := lock.NewPostgresSessionLocker()
 		if err != nil {

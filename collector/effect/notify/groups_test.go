@@ -40,16 +40,12 @@ func (g *groups) Deliver(_ context.Context, name string, n chat.Notice) error {
 
 var at = time.Date(2026, 11, 21, 8, 1, 0, 0, time.UTC)
 
-// withGroups is the executor of the other tests with robots; without a channel
-// when c is nil.
-func withGroups(t *testing.T, c *channel, g *groups) *Executor {
+// withGroups is the executor of the other tests with robots.
+func withGroups(t *testing.T, c *planner, g *groups) *Executor {
 	t.Helper()
-	x := executor(t, &channel{})
+	x := executor(t, c)
 	o := x.o
-	o.Groups, o.Channel, o.Now = g, nil, func() time.Time { return at }
-	if c != nil {
-		o.Channel = c
-	}
+	o.Groups = g
 	x, err := New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -65,11 +61,11 @@ func TestGroups(t *testing.T) {
 		{Name: "branch-9", Roles: []string{"hq_network"}, Sites: []string{"branch-9"}},
 		{Name: "loud", Roles: []string{"hq_network"}, Levels: []string{robot.Critical}},
 	}}
-	c := &channel{}
+	c := &planner{}
 	j := job(effect.Role, "hq_network", effect.Reason, effect.ReasonEntered, effect.Step, "triage")
 	j.Incident.Practice = true
 	out, err := withGroups(t, c, g).Execute(t.Context(), j)
-	if err != nil || out.Result()["to"] != "li, robot:noc, robot:noc-en, smith" || len(g.said) != 2 {
+	if err != nil || out.Result()["to"] != "robot:noc, robot:noc-en, smith, li" || len(g.said) != 2 {
 		t.Fatalf("%+v, %v, said %v", out, err, g.said)
 	}
 	got := g.said["noc"][0]
@@ -90,12 +86,12 @@ func TestGroups(t *testing.T) {
 }
 
 func TestGroupsAlone(t *testing.T) {
-	g := &groups{robots: []robot.Settings{{Name: "noc", Roles: []string{"hq_network"}}}}
-	x := withGroups(t, nil, g)
-	if out, err := x.Execute(t.Context(), job(effect.Role, "hq_network")); err != nil || out.Failed() || len(g.said["noc"]) != 1 {
+	g := &groups{robots: []robot.Settings{{Name: "fac", Roles: []string{"hq_facility"}}}}
+	x := withGroups(t, &planner{}, g)
+	if out, err := x.Execute(t.Context(), job(effect.Role, "hq_facility")); err != nil || out.Failed() || len(g.said["fac"]) != 1 {
 		t.Fatalf("%+v, %v", out, err)
 	}
-	if out, err := x.Execute(t.Context(), job(effect.Role, "branch_it")); err != nil || !out.Failed() {
+	if out, err := x.Execute(t.Context(), job(effect.Role, "hq_dev")); err != nil || !out.Failed() {
 		t.Fatalf("nobody: %+v, %v", out, err)
 	}
 }
@@ -103,7 +99,7 @@ func TestGroupsAlone(t *testing.T) {
 // TestGroupFailsAlone repeats only what failed.
 func TestGroupFailsAlone(t *testing.T) {
 	g := &groups{robots: []robot.Settings{{Name: "noc", Roles: []string{"hq_network"}}}, err: &ticket.Error{Op: "chat", Retryable: true, Err: errors.New("full")}}
-	c := &channel{}
+	c := &planner{}
 	x := withGroups(t, c, g)
 	if _, err := x.Execute(t.Context(), job(effect.Role, "hq_network")); err == nil {
 		t.Fatal("no error")
@@ -111,7 +107,7 @@ func TestGroupFailsAlone(t *testing.T) {
 	if out, err := x.Execute(t.Context(), job(effect.Role, "hq_network")); err != nil || out.Failed() {
 		t.Fatalf("%+v, %v", out, err)
 	}
-	if !slices.Equal(c.to(), []string{"smith@example.com", "li@example.com"}) || len(g.said["noc"]) != 1 {
+	if !slices.Equal(c.to(), []string{"li", "smith"}) || len(g.said["noc"]) != 1 {
 		t.Fatalf("mail %q, group %v", c.to(), g.said)
 	}
 }

@@ -1,7 +1,7 @@
-// Package notify carries out the effect "notify": it tells the people of our own
-// company who have a role at a site, each by mail, and the groups of those roles
-// by their robots. Who is told when is decided by the process; the channels
-// (mail, package chat, plugins) only deliver.
+// Package notify carries out the effect "notify": it plans messages to the
+// people of our own company who act in a role at a site (package post sends
+// them), and hands notices to the groups of those roles (package chat). Which
+// role is told when is decided by the process, who that is by package people.
 package notify
 
 import (
@@ -20,13 +20,20 @@ import (
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/outbox"
+	"github.com/faultline/faultline/collector/people"
 	"github.com/faultline/faultline/internal/lang"
-	"github.com/faultline/faultline/plugins/notify"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 
 // maxPartial bounds the effects of which it is remembered who was told already.
 const maxPartial = 1024
+
+// Planner keeps messages to people and sends them; *post.Post is one.
+type Planner interface {
+	// Take plans messages about the incident; nil means they are safe. Repeats
+	// change nothing.
+	Take(ctx context.Context, i incident.Incident, h people.Happening, to []people.Told) error
+}
 
 // Groups are the chat groups that robots speak in; *chat.Service is one.
 type Groups interface {
@@ -37,11 +44,17 @@ type Groups interface {
 	Deliver(ctx context.Context, robot string, n chat.Notice) error
 }
 
-// Options configure an Executor. Graph is required, and a Channel or Groups.
+// Options configure an Executor. People, Directory and Graph are required.
 type Options struct {
-	Channel notify.Channel          // nil: nobody is told by mail
-	Groups  Groups                  // nil: no robots
-	Graph   func() *inventory.Graph // the inventory as it is now
+	People    Planner
+	Directory func() *people.Directory
+	Groups    Groups                  // nil: no robots
+	Graph     func() *inventory.Graph // the inventory as it is now
+	// Priority is whom to serve first, 1 to 4; nil: by severity.
+	Priority func(i incident.Incident) int
+	// Roles returns who is accountable for the step, and who owns the process and is
+	// told when nobody else can be; "" is nobody. Nil: neither.
+	Roles func(i incident.Incident, step string) (accountable, owner string)
 	// URL returns the incident's page; nil leaves it out.
 	URL func(incidentID string) string
 	// StepTitle returns what people call a step; nil shows its id.
@@ -63,8 +76,8 @@ var _ outbox.Executor = (*Executor)(nil)
 
 // New returns an Executor.
 func New(o Options) (*Executor, error) {
-	if o.Channel == nil && o.Groups == nil || o.Graph == nil {
-		return nil, errors.New("notify effect: a channel and the inventory are required")
+	if o.People == nil || o.Directory == nil || o.Graph == nil {
+		return nil, errors.New("notify effect: people, their directory and the inventory are required")
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -72,7 +85,7 @@ func New(o Options) (*Executor, error) {
 	return &Executor{o: o, told: map[string]map[string]bool{}}, nil
 }
 
-// receiver is a person or a group.
+// receiver is the people of the effect's roles, or a group.
 type receiver struct {
 	id   string
 	tell func(ctx context.Context) error
@@ -114,7 +127,7 @@ func (e *Executor) Execute(ctx context.Context, j outbox.Job) (outbox.Outcome, e
 	if final != nil {
 		result["not_told"] = final.Error()
 	}
-	out := outbox.Finish(effect.OutcomeSent, result)
+	out := outbox.Finish(effect.OutcomePlanned, result)
 	if j.Ambiguous {
 		out = out.Repeated()
 	}
@@ -131,10 +144,14 @@ func (e *Executor) receivers(j outbox.Job) (all []receiver, problem string) {
 	for r := range strings.SplitSeq(j.Effect.Params[effect.Role], ",") {
 		roles = append(roles, strings.TrimSpace(r))
 	}
-	if e.o.Channel != nil {
-		for _, p := range e.people(roles, site) {
-			all = append(all, receiver{p.ID, func(ctx context.Context) error { return e.o.Channel.Deliver(ctx, e.notice(j, p)) }})
+	if told := e.audience(j, roles, site); len(told) > 0 {
+		var ids []string
+		for _, t := range told {
+			ids = append(ids, t.Person)
 		}
+		all = append(all, receiver{strings.Join(ids, ", "), func(ctx context.Context) error {
+			return e.o.People.Take(ctx, j.Incident, e.happening(j), told)
+		}})
 	}
 	if e.o.Groups != nil {
 		for _, g := range e.o.Groups.Robots() {
@@ -144,32 +161,97 @@ func (e *Executor) receivers(j outbox.Job) (all []receiver, problem string) {
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Sprintf("nobody with an e-mail address has the role %s at %s: add people to the inventory", strings.Join(roles, " or "), site)
+		return nil, fmt.Sprintf("nobody has the role %s at %s: add people to the inventory or to the people files", strings.Join(roles, " or "), site)
 	}
 	return all, ""
 }
 
-// people are those who have one of the roles at the site and an address, in the
-// order of the inventory.
-func (e *Executor) people(roles []string, site string) (found []inventory.Person) {
-	for _, p := range e.o.Graph().Inventory().People {
-		has := slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(p.Roles, r) })
-		here := len(p.Sites) == 0 || slices.Contains(p.Sites, site)
-		if has && here && p.Email != "" {
-			found = append(found, p)
+// audience are the people who act in the roles now. When nobody does, whoever
+// owns the process is told instead, and why.
+func (e *Executor) audience(j outbox.Job, roles []string, site string) []people.Told {
+	d, now := e.o.Directory(), e.o.Now()
+	accountable, owner := "", ""
+	if e.o.Roles != nil {
+		accountable, owner = e.o.Roles(j.Incident, j.Incident.Step)
+	}
+	event := eventOf(j.Effect.Params[effect.Reason])
+	var all []people.Told
+	add := func(list []people.Told) {
+		for _, t := range list {
+			if !slices.ContainsFunc(all, func(o people.Told) bool { return o.Person == t.Person }) {
+				all = append(all, t)
+			}
 		}
 	}
-	return found
+	for _, role := range roles {
+		o := people.Occasion{Event: event, Priority: e.priority(j.Incident), Site: site, Responsible: role}
+		switch event {
+		case "late": // the process names whom it leads to
+			o.Accountable = role
+		case "breached", "escalated":
+			o.Accountable = accountable
+		}
+		list, missing := d.Audience(o, now)
+		add(list)
+		if slices.Contains(missing, role) && role != "" && owner != "" {
+			add(instead(d.Who(owner, "", now), role))
+		}
+	}
+	return all
 }
 
-// notice is what one person is told.
-func (e *Executor) notice(j outbox.Job, p inventory.Person) notify.Notice {
-	m := e.write(j, p.Language)
-	n := notify.Notice{Key: j.Effect.Key + "/" + p.ID, To: p.Email, Subject: m.subject, Body: m.body, Severity: j.Incident.Severity, Repeat: j.Ambiguous}
-	if e.o.URL != nil {
-		n.URL = e.o.URL(j.Incident.ID)
+// instead says why the owner is told.
+func instead(list []people.Told, role string) []people.Told {
+	for n := range list {
+		list[n].Because = lang.Text{ZH: "角色 " + role + " 无人在岗，通知流程负责人", EN: "nobody is present in the role " + role + ": the process's owner is told"}
 	}
-	return n
+	return list
+}
+
+// events are the policy's words (people.Policy.On) for reasons; others are news
+// for whoever acts.
+var events = map[string]string{
+	effect.ReasonOpened: "opened", effect.ReasonReopened: "opened", effect.ReasonWarn: "warned", effect.ReasonBreach: "breached", effect.ReasonLate: "late",
+	effect.ReasonTimeout: "escalated", effect.ReasonVendorSays: "vendor", effect.ReasonVendorUnknown: "vendor", effect.ReasonTicketFailed: "vendor", effect.ReasonClosed: "closed",
+}
+
+func eventOf(reason string) string {
+	if e, ok := events[reason]; ok {
+		return e
+	}
+	return "entered"
+}
+
+func (e *Executor) priority(i incident.Incident) int {
+	if e.o.Priority != nil {
+		return e.o.Priority(i)
+	}
+	return map[string]int{incident.SeverityCritical: 1, incident.SeverityMajor: 2}[i.Severity]
+}
+
+// happening is what people are told, in both languages.
+func (e *Executor) happening(j outbox.Job) people.Happening {
+	zh, en := e.write(j, lang.ZH), e.write(j, lang.EN)
+	return people.Happening{ID: j.Effect.Key, Event: eventOf(j.Effect.Params[effect.Reason]), Priority: e.priority(j.Incident), At: e.o.Now().UTC(),
+		Title: lang.Text{ZH: zh.subject, EN: en.subject}, Text: lang.Text{ZH: zh.body, EN: en.body}}
+}
+
+// Closing returns subject and body of the message that the incident is over.
+func (e *Executor) Closing(i incident.Incident) (title, text lang.Text) {
+	h := e.happening(outbox.Job{Effect: incident.Effect{Params: map[string]string{effect.Reason: effect.ReasonClosed}}, Incident: i})
+	return h.Title, h.Text
+}
+
+// Say returns subject and body of a message about the incident for one of the
+// effect.Reason words, for what is not an effect of the process.
+func (e *Executor) Say(i incident.Incident, reason string, params map[string]string) (title, text lang.Text) {
+	all := maps.Clone(params)
+	if all == nil {
+		all = map[string]string{}
+	}
+	all[effect.Reason] = reason
+	h := e.happening(outbox.Job{Effect: incident.Effect{Params: all}, Incident: i})
+	return h.Title, h.Text
 }
 
 // groupNotice is what a group is told.

@@ -3,21 +3,23 @@ package notify
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/faultline/faultline/collector/effect"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/outbox"
+	"github.com/faultline/faultline/collector/people"
 	"github.com/faultline/faultline/internal/lang"
-	"github.com/faultline/faultline/plugins/notify"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 
-var people = []inventory.Person{
+var staff = []inventory.Person{
 	{ID: "wang", Email: "wang@example.com", Roles: []string{"branch_it"}, Sites: []string{"branch-2"}},
 	{ID: "zhao", Email: "zhao@example.com", Roles: []string{"branch_it"}, Sites: []string{"branch-9"}},
 	{ID: "smith", Email: "smith@example.com", Roles: []string{"hq_network", "hq_dba"}, Language: "en"},
@@ -25,35 +27,37 @@ var people = []inventory.Person{
 	{ID: "phone-only", Roles: []string{"branch_it"}},
 }
 
-// channel records notices; an error of a receiver is used up by one delivery.
-type channel struct {
-	sent []notify.Notice
-	errs map[string][]error
+// planner records who is told what; an error is used up by one call.
+type planner struct {
+	told map[string]people.Happening
+	errs []error
 }
 
-func (c *channel) Name() string { return "email" }
-
-func (c *channel) Deliver(_ context.Context, n notify.Notice) error {
-	if errs := c.errs[n.To]; len(errs) > 0 {
-		c.errs[n.To] = errs[1:]
-		return errs[0]
+func (p *planner) Take(_ context.Context, _ incident.Incident, h people.Happening, to []people.Told) error {
+	if len(p.errs) > 0 {
+		err := p.errs[0]
+		p.errs = p.errs[1:]
+		return err
 	}
-	c.sent = append(c.sent, n)
+	for _, t := range to {
+		if p.told == nil {
+			p.told = map[string]people.Happening{}
+		}
+		p.told[t.Person] = h
+	}
 	return nil
 }
 
-func (c *channel) to() []string {
-	var out []string
-	for _, n := range c.sent {
-		out = append(out, n.To)
-	}
-	return out
-}
+func (p *planner) to() []string { return slices.Sorted(maps.Keys(p.told)) }
 
-func executor(t *testing.T, c *channel) *Executor {
+func executor(t *testing.T, c *planner) *Executor {
 	t.Helper()
-	g := inventory.NewGraph(&inventory.Inventory{People: people, Sites: []inventory.Site{{ID: "branch-2", Name: lang.Text{ZH: "上海分公司", EN: "Shanghai branch"}}}})
-	x, err := New(Options{Channel: c, Graph: func() *inventory.Graph { return g },
+	g := inventory.NewGraph(&inventory.Inventory{People: staff, Sites: []inventory.Site{{ID: "branch-2", Name: lang.Text{ZH: "上海分公司", EN: "Shanghai branch"}}}})
+	d, err := people.Load(fstest.MapFS{}, people.Options{Base: people.FromInventory(staff)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := New(Options{People: c, Directory: func() *people.Directory { return d }, Now: func() time.Time { return at }, Graph: func() *inventory.Graph { return g },
 		URL: func(id string) string { return "https://noc.example.com/incidents/" + id },
 		StepTitle: func(_ incident.Incident, step string) lang.Text {
 			return lang.Text{ZH: "环节" + step, EN: "step " + step}
@@ -80,21 +84,21 @@ func TestWhoIsTold(t *testing.T) {
 		params []string
 		want   []string
 	}{
-		{"branch IT of the site", []string{effect.Role, "branch_it"}, []string{"wang@example.com"}},
-		{"another site", []string{effect.Role, "branch_it", effect.Site, "branch-9"}, []string{"zhao@example.com"}},
-		{"people of all sites", []string{effect.Role, "hq_network"}, []string{"smith@example.com", "li@example.com"}},
-		{"two roles, each person once", []string{effect.Role, "hq_network, hq_dba"}, []string{"smith@example.com", "li@example.com"}},
+		{"branch IT of the site", []string{effect.Role, "branch_it"}, []string{"wang"}},
+		{"another site", []string{effect.Role, "branch_it", effect.Site, "branch-9"}, []string{"zhao"}},
+		{"people of all sites", []string{effect.Role, "hq_network"}, []string{"li", "smith"}},
+		{"two roles, each person once", []string{effect.Role, "hq_network, hq_dba"}, []string{"li", "smith"}},
 		{"nobody", []string{effect.Role, "hq_facility"}, nil},
 		{"no role", nil, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &channel{}
+			c := &planner{}
 			out, err := executor(t, c).Execute(t.Context(), job(tt.params...))
 			if err != nil || !slices.Equal(c.to(), tt.want) {
 				t.Fatalf("told %q, %v, want %q", c.to(), err, tt.want)
 			}
-			if (tt.want == nil) != out.Failed() || tt.want == nil && !strings.Contains(out.Word(), "add people to the inventory") {
+			if (tt.want == nil) != out.Failed() || tt.want == nil && !strings.Contains(out.Word(), "add people to the") {
 				t.Fatalf("outcome %+v", out)
 			}
 		})
@@ -102,21 +106,21 @@ func TestWhoIsTold(t *testing.T) {
 }
 
 func TestText(t *testing.T) {
-	c := &channel{}
+	c := &planner{}
 	if _, err := executor(t, c).Execute(t.Context(), job(effect.Role, "hq_network", effect.Reason, effect.ReasonEntered, effect.Step, "triage", effect.Comment, "注意")); err != nil {
 		t.Fatal(err)
 	}
-	en, zh := c.sent[0], c.sent[1]
-	if zh.Subject != "[FL#20261121-0042] 待处理：专线中断" || en.Subject != "[FL#20261121-0042] Your turn: line down" {
-		t.Errorf("subjects %q, %q", zh.Subject, en.Subject)
+	h := c.told["li"]
+	if h.Title.ZH != "[FL#20261121-0042] 待处理：专线中断" || h.Title.EN != "[FL#20261121-0042] Your turn: line down" {
+		t.Errorf("subjects %+v", h.Title)
 	}
 	const want = "故障单进入您负责的环节，请处理。\n\n故障单号：20261121-0042\n站点：上海分公司\n故障：专线中断\n判断依据：证据\n" +
 		"开始：2026-11-21 16:00:00 +08:00\n当前环节：环节triage\n厂商：甲运营商\n说明：注意\n"
-	if zh.Body != want {
-		t.Errorf("body\n%s\nwant\n%s", zh.Body, want)
+	if h.Text.ZH != want {
+		t.Errorf("body\n%s\nwant\n%s", h.Text.ZH, want)
 	}
-	if zh.URL != "https://noc.example.com/incidents/ab12" || zh.Key != "ab12/9/notify/li" || zh.Severity != "major" || zh.Repeat {
-		t.Errorf("notice %+v", zh)
+	if h.ID != "ab12/9/notify" || h.Event != "entered" || h.Priority != 2 {
+		t.Errorf("happening %+v", h)
 	}
 }
 
@@ -139,36 +143,39 @@ func TestEveryReason(t *testing.T) {
 	}
 	drill := job(effect.Role, "hq_network", effect.Reason, "unheard of")
 	drill.Incident.Practice = true
-	c := &channel{}
-	if _, err := executor(t, c).Execute(t.Context(), drill); err != nil || c.sent[1].Subject != "[FL#20261121-0042] 【演练】更新：专线中断" {
-		t.Errorf("%v, %+v", err, c.sent)
+	c := &planner{}
+	if _, err := executor(t, c).Execute(t.Context(), drill); err != nil || c.told["li"].Title.ZH != "[FL#20261121-0042] 【演练】更新：专线中断" {
+		t.Errorf("%v, %+v", err, c.told)
 	}
 }
 
-func TestPartialFailures(t *testing.T) {
-	busy := &ticket.Error{Op: "smtp rcpt", Retryable: true, Err: errors.New("451 later")}
-	gone := &ticket.Error{Op: "smtp rcpt", Err: errors.New("550 no such user")}
-	c := &channel{errs: map[string][]error{"li@example.com": {busy}}}
+// TestOwnerIsToldWhenNobodyIs keeps a role without people from being silence.
+func TestOwnerIsToldWhenNobodyIs(t *testing.T) {
+	c := &planner{}
+	x := executor(t, c)
+	x.o.Roles = func(incident.Incident, string) (string, string) { return "", "hq_dba" }
+	out, err := x.Execute(t.Context(), job(effect.Role, "hq_facility"))
+	if err != nil || !slices.Equal(c.to(), []string{"smith"}) || out.Word() != effect.OutcomePlanned {
+		t.Fatalf("told %q, %+v, %v", c.to(), out, err)
+	}
+}
+
+func TestPlanningFails(t *testing.T) {
+	busy := errors.New("database is away")
+	c := &planner{errs: []error{busy}}
 	x := executor(t, c)
 	if _, err := x.Execute(t.Context(), job(effect.Role, "hq_network")); !errors.Is(err, busy) {
 		t.Fatalf("got %v", err)
 	}
 	out, err := x.Execute(t.Context(), job(effect.Role, "hq_network"))
-	if err != nil || !slices.Equal(c.to(), []string{"smith@example.com", "li@example.com"}) || out.Result()["to"] != "li, smith" {
+	if err != nil || !slices.Equal(c.to(), []string{"li", "smith"}) || !strings.Contains(out.Result()["to"], "smith, li") {
 		t.Fatalf("told %q, %+v, %v", c.to(), out, err)
 	}
 	if len(x.told) != 0 {
 		t.Errorf("still remembers %v", x.told)
 	}
-
-	c = &channel{errs: map[string][]error{"li@example.com": {gone}}}
-	out, err = executor(t, c).Execute(t.Context(), job(effect.Role, "hq_network"))
-	if err != nil || out.Failed() || !strings.Contains(out.Result()["not_told"], "550") {
-		t.Fatalf("%+v, %v", out, err)
-	}
-	c = &channel{errs: map[string][]error{"li@example.com": {gone}, "smith@example.com": {gone}}}
-	out, err = executor(t, c).Execute(t.Context(), job(effect.Role, "hq_network"))
-	if err != nil || !out.Failed() || !strings.Contains(out.Word(), "nobody could be told") {
+	c = &planner{errs: []error{&ticket.Error{Op: "post", Err: errors.New("never")}}}
+	if out, err := executor(t, c).Execute(t.Context(), job(effect.Role, "hq_network")); err != nil || !out.Failed() || !strings.Contains(out.Word(), "nobody could be told") {
 		t.Fatalf("%+v, %v", out, err)
 	}
 }

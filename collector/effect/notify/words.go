@@ -47,6 +47,10 @@ var reasons = map[string]reason{
 	effect.ReasonWaitOver:     {tag: lang.Text{ZH: "等待到期", EN: "Waiting is over"}, sentence: lang.Text{ZH: "等待时间已到，时限继续计时，请处理或再次说明。", EN: "The time to wait is over and the clocks go on. Please act, or say again what is waited for."}},
 	effect.ReasonNoData:       {tag: lang.Text{ZH: "无测量数据", EN: "Nothing measured"}, sentence: lang.Text{ZH: "没有可证明恢复的测量数据，请到现场确认。", EN: "Nothing is measured that could prove recovery. Please look on site."}},
 	effect.ReasonMigrated:     {tag: lang.Text{ZH: "流程版本更新", EN: "New version of the process"}, sentence: lang.Text{ZH: "本故障单已转入流程的新版本，请查看当前环节。", EN: "The incident goes on in another version of its process. Please see at which step."}},
+	effect.ReasonEscalated: {tag: lang.Text{ZH: "升级", EN: "Escalated"}, detail: effect.Problem,
+		sentence: lang.Text{ZH: "故障单无人处理，按升级链通知您（%s）。", EN: "Nobody acts on the incident: the escalation has reached you (%s)."}},
+	effect.ReasonReminder: {tag: lang.Text{ZH: "接手提醒", EN: "Reminder"}, detail: effect.Problem,
+		sentence: lang.Text{ZH: "您已接手该故障单，但一段时间没有进展（%s）。请处理，或说明情况；否则将继续升级。", EN: "You took this incident and nothing was seen of it for a while (%s). Please act or comment; otherwise the escalation goes on."}},
 	effect.ReasonCalendarUnknown: {tag: lang.Text{ZH: "缺少工作日历", EN: "No calendar"}, detail: effect.Problem,
 		sentence: lang.Text{ZH: "时限无法计算：%s。", EN: "A limit cannot be computed: %s."}},
 }
