@@ -24,8 +24,10 @@ import (
 	"github.com/faultline/faultline/collector/alertmanager"
 	"github.com/faultline/faultline/collector/config"
 	"github.com/faultline/faultline/collector/duty"
+	notifyer "github.com/faultline/faultline/collector/effect/notify"
 	"github.com/faultline/faultline/collector/effect/notify/chat"
 	"github.com/faultline/faultline/collector/effect/notify/hooks"
+	"github.com/faultline/faultline/collector/effect/notify/post"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/enrol"
 	"github.com/faultline/faultline/collector/evidence"
@@ -68,6 +70,10 @@ type App struct {
 	accounts  *account.Service
 	sessions  *account.Sessions
 	duty      *duty.Book
+	post      *post.Post // messages to single people
+	told      *notifyer.Executor
+	daily     *daily // nil: no daily report
+	climbs    climber
 	desk      *inventory.Desk
 	evidence  *evidence.Store
 	alive     *heartbeat.Monitor

@@ -62,7 +62,7 @@ func (a *App) addMessengers(ctx context.Context, executors map[string]outbox.Exe
 		return err
 	}
 	desks := []desk.Desk{hooks}
-	told := notify.Options{Graph: a.graph, URL: a.incidentURL, StepTitle: a.stepTitle, Buttons: a.buttons}
+	told := notify.Options{Directory: a.directory, Priority: a.priority, Roles: a.stepRoles, Graph: a.graph, URL: a.incidentURL, StepTitle: a.stepTitle, Buttons: a.buttons}
 	if a.chat != nil { // a nil *chat.Service would be a Groups that is not nil
 		told.Groups = a.chat
 	}
@@ -73,15 +73,17 @@ func (a *App) addMessengers(ctx context.Context, executors map[string]outbox.Exe
 		}
 		desks = append(desks, m.Desk())
 		a.mails = m.Channel()
-		told.Channel = a.mails
 	}
-	executors[incident.EffectNotify] = outbox.Func(func(context.Context, outbox.Job) (outbox.Outcome, error) {
-		return outbox.Fail("no mail server and no robot is configured: set mail.host or chat.robots"), nil
-	})
-	if told.Channel != nil || told.Groups != nil {
-		if executors[incident.EffectNotify], err = notify.New(told); err != nil {
-			return err
-		}
+	if err := a.buildPost(); err != nil {
+		return err
+	}
+	told.People = a.post
+	if a.told, err = notify.New(told); err != nil {
+		return err
+	}
+	executors[incident.EffectNotify] = a.told
+	if a.daily, err = newDaily(a); err != nil {
+		return err
 	}
 	executors[incident.EffectTicket], err = ticket.New(ticket.Options{Desks: desks, Graph: a.graph, Now: time.Now, Logger: a.log})
 	return err

@@ -164,12 +164,17 @@ func (a *App) rule(ctx context.Context, generation int64) error {
 		return fmt.Errorf("restore alerts: %w", err)
 	}
 	a.ruler.Restore(stored)
+	if err := errors.Join(a.post.Begin(ctx, generation), a.startClimbing(ctx)); err != nil {
+		return fmt.Errorf("restore notices and escalations: %w", err)
+	}
+	told := make(chan error, 1)
+	go func() { told <- a.tell(ctx) }()
 	done := make(chan error, 1)
 	go func() { done <- a.outbox.Run(ctx, generation) }()
 	spoken := make(chan error, 1)
 	go func() { spoken <- a.speak(ctx) }()
 	a.judgeUntil(ctx)
-	return errors.Join(<-done, <-spoken)
+	return errors.Join(<-done, <-spoken, <-told)
 }
 
 // judgeUntil evaluates a round at every interval, and early when evidence turned
@@ -242,6 +247,7 @@ func (a *App) route(d incident.Diagnosis, now time.Time) route.Decision {
 // changed is told of every committed change.
 func (a *App) changed(i incident.Incident, events []incident.Event) {
 	a.outbox.Wake()
+	a.post.Changed(i)
 	if a.hooks != nil {
 		a.hooks.Wake()
 	}

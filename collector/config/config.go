@@ -40,7 +40,16 @@ type Config struct {
 	Influx       Influx             `yaml:"influx"`
 	Practice     Practice           `yaml:"practice"`
 	Chat         Chat               `yaml:"chat"`
+	Daily        Daily              `yaml:"daily"`
 	Webhooks     []hooks.Subscriber `yaml:"webhooks"` // programs that are told of incidents
+}
+
+// Daily is the technical report of each day to managers.
+type Daily struct {
+	At       string   `yaml:"at"`       // 18:00: the day ends and the report goes out; "" is never
+	Zone     string   `yaml:"zone"`     // IANA; Asia/Shanghai if not said
+	Roles    []string `yaml:"roles"`    // who reads it; hq_it_manager if not said
+	Practice bool     `yaml:"practice"` // lines of practice sites are listed as well
 }
 
 // Chat is how groups are told, and how people answer there.
@@ -111,7 +120,8 @@ type Practice struct {
 // Default returns the settings that a file need not name.
 func Default() Config {
 	return Config{Data: "/var/lib/faultline-collector", Listen: ":8470", Interval: time.Second, Retention: 400 * 24 * time.Hour,
-		Holds: Holds{Settle: 20 * time.Second, Open: 3 * time.Second}, Mail: Mail{TLS: "mandatory"}, Influx: Influx{MaxBytes: 4 << 30}}
+		Holds: Holds{Settle: 20 * time.Second, Open: 3 * time.Second}, Mail: Mail{TLS: "mandatory"}, Influx: Influx{MaxBytes: 4 << 30},
+		Daily: Daily{Zone: "Asia/Shanghai", Roles: []string{"hq_it_manager"}}}
 }
 
 // Load reads and validates a file. Faults are all reported at once.
@@ -215,6 +225,12 @@ func (c Config) validate() error {
 	}
 	if c.Retention < time.Hour {
 		bad("retention: %s is below 1h", c.Retention)
+	}
+	if _, err := time.Parse("15:04", c.Daily.At); c.Daily.At != "" && err != nil {
+		bad("daily.at: %q is not a time of day like 18:00", c.Daily.At)
+	}
+	if _, err := time.LoadLocation(c.Daily.Zone); err != nil || c.Daily.Zone == "Local" {
+		bad("daily.zone: %q is no time zone", c.Daily.Zone)
 	}
 	if c.Mail.Host != "" && c.Mail.From == "" {
 		bad("mail.from: the sender's address is missing")

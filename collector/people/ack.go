@@ -1,6 +1,10 @@
 package people
 
-import "time"
+import (
+	"time"
+
+	"github.com/faultline/faultline/internal/lang"
+)
 
 // AckPolicy says how long an acknowledgement holds without anything done. Times
 // are elapsed time; the zero value is 30, 15 and 15 minutes.
@@ -29,6 +33,9 @@ type Act struct {
 	Person string
 	What   string // ack, release, or any sign of work: comment, decision, attachment, vendor_message
 }
+
+// ackText says why somebody is reminded.
+var ackText = lang.Text{ZH: "您已接手", EN: "you took it"}
 
 // States of an acknowledgement.
 const (

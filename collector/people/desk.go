@@ -29,6 +29,7 @@ const (
 	MessageUpdate  = "update"
 	MessageClosing = "closing"
 	MessageDigest  = "digest"
+	MessageReport  = "report" // of no incident; never in a digest
 )
 
 // Message is one message to one receiver, and what became of it.
@@ -43,6 +44,7 @@ type Message struct {
 	At       time.Time `json:"at"`
 	Title    lang.Text `json:"title,omitzero"` // the subject; zero: the text's
 	Text     lang.Text `json:"text"`
+	HTML     lang.Text `json:"html,omitzero"` // the same for a mail that shows pages
 	Because  lang.Text `json:"because,omitzero"`
 	OnCall   bool      `json:"on_call,omitempty"`
 	State    string    `json:"state"`
@@ -67,6 +69,7 @@ type Happening struct {
 	At       time.Time
 	Title    lang.Text
 	Text     lang.Text
+	HTML     lang.Text
 	Muted    lang.Text // why creation is muted now (announced window, parent is down); zero: not
 }
 
@@ -121,7 +124,7 @@ func (k *Desk) put(m Message) *Message {
 	k.changed[p] = true
 	k.byKey[m.Key], k.order = p, append(k.order, p)
 	k.pending = append(k.pending, p)
-	if m.Kind == MessageDigest {
+	if m.Kind == MessageDigest || m.Kind == MessageReport {
 		return p
 	}
 	r := k.round(m.Incident, m.Round)
@@ -291,7 +294,7 @@ func (k *Desk) share(receiver string, list []*Message, now time.Time) []Message 
 	}
 	var rest []*Message
 	for _, m := range list {
-		if m.Priority <= 1 && used < k.policy.PerMinute {
+		if (m.Priority <= 1 || m.Kind == MessageReport) && used < k.policy.PerMinute {
 			send(m)
 			continue
 		}

@@ -8,6 +8,18 @@ import (
 	"github.com/faultline/faultline/internal/lang"
 )
 
+// Send plans a message that belongs to no incident: a report. The same one
+// again changes nothing.
+func (k *Desk) Send(h Happening, receivers []Told) {
+	for _, t := range receivers {
+		key := h.ID + "/" + t.Person
+		if k.byKey[key] == nil {
+			k.put(Message{Key: key, Receiver: t.Person, Kind: MessageReport, Event: h.Event, Priority: h.Priority, At: h.At, Title: h.Title, Text: h.Text,
+				HTML: h.HTML, Because: t.Because, State: MessageQueued})
+		}
+	}
+}
+
 // start marks an attempt.
 func (m *Message) start(now time.Time) {
 	m.State, m.SentAt, m.Problem = MessageSending, now, ""
@@ -104,6 +116,10 @@ func (k *Desk) Again(key string) error {
 	if m == nil || m.State != MessageMaybe && m.State != MessageFailed || m.Kind == MessageDigest {
 		return fmt.Errorf("repeat message %s: only what failed or may have been sent is repeated", key)
 	}
+	if m.Kind == MessageReport {
+		k.requeue(m)
+		return nil
+	}
 	r := k.round(m.Incident, m.Round)
 	if m.Kind != MessageClosing && r.ended {
 		return fmt.Errorf("repeat message %s: it is over, the closing says so", key)
@@ -111,11 +127,15 @@ func (k *Desk) Again(key string) error {
 	if m.State == MessageFailed && m.Kind == MessageOpening && r.openings[m.Receiver] != m {
 		return fmt.Errorf("repeat message %s: a later one was the receiver's opening", key)
 	}
+	k.requeue(m)
+	return nil
+}
+
+func (k *Desk) requeue(m *Message) {
 	m.Repeat = m.Repeat || m.State == MessageMaybe
 	m.State, m.Digest, m.TriedAt, m.Until = MessageQueued, "", time.Time{}, time.Time{}
 	m.Reason, m.Problem = lang.Text{}, ""
 	k.await(m)
-	return nil
 }
 
 // Prune forgets rounds that ended before the time and have nothing left to send
@@ -133,7 +153,9 @@ func (k *Desk) Prune(before time.Time) (keys []string) {
 			delete(k.rounds, key)
 		}
 	}
-	gone := func(m *Message) bool { return drop[m] || m.Kind == MessageDigest && done(m) }
+	gone := func(m *Message) bool {
+		return drop[m] || (m.Kind == MessageDigest || m.Kind == MessageReport) && done(m)
+	}
 	for _, m := range k.order {
 		if gone(m) {
 			delete(k.byKey, m.Key)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/people"
 )
 
@@ -110,6 +111,16 @@ func (s *Store) KeptNotices(ctx context.Context) ([]people.Message, error) {
 	list, err := bodies[people.Message](ctx, s.reader(), `SELECT body FROM notices ORDER BY at, notice_key`)
 	if err != nil {
 		return nil, fmt.Errorf("read notices: %w", err)
+	}
+	return list, nil
+}
+
+// ClosedSince returns incidents that were closed at or after the time, oldest
+// first.
+func (s *Store) ClosedSince(ctx context.Context, since time.Time) ([]incident.Incident, error) {
+	list, err := bodies[incident.Incident](ctx, s.reader(), `SELECT body FROM incidents WHERE state = 'closed' AND closed_at >= ? ORDER BY closed_at, id`, since)
+	if err != nil {
+		return nil, fmt.Errorf("read incidents closed since: %w", err)
 	}
 	return list, nil
 }

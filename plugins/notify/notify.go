@@ -10,6 +10,7 @@ type Notice struct {
 	To       string // address in the channel's own form
 	Subject  string
 	Body     string
+	HTML     string // the same as a page, for channels that show one; "" is none
 	URL      string // the incident's page
 	Severity string
 	Repeat   bool // an earlier attempt ended without a known outcome

@@ -64,6 +64,9 @@ type Post struct {
 	wake chan struct{} // capacity 1
 	busy chan struct{} // one element per message on its way
 
+	closing sync.Mutex // guards ended
+	ended   map[string]incident.Incident
+
 	mu   sync.Mutex   // guards the fields below
 	desk *people.Desk // nil: this collector does not hold the lease
 	gen  int64
@@ -89,7 +92,7 @@ func New(o Options) (*Post, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	p := &Post{o: o, m: newMetrics(), wake: make(chan struct{}, 1), busy: make(chan struct{}, workers)}
+	p := &Post{o: o, m: newMetrics(), wake: make(chan struct{}, 1), busy: make(chan struct{}, workers), ended: map[string]incident.Incident{}}
 	if o.Registerer != nil {
 		if err := p.m.register(o.Registerer); err != nil {
 			return nil, fmt.Errorf("post: %w", err)
@@ -178,6 +181,13 @@ func (p *Post) Take(ctx context.Context, i incident.Incident, h people.Happening
 	return err
 }
 
+// Send plans a message that belongs to no incident; nil means it is safe.
+func (p *Post) Send(ctx context.Context, h people.Happening, to []people.Told) error {
+	err := p.with(ctx, func(k *people.Desk) error { k.Send(h, to); return nil })
+	p.Wake()
+	return err
+}
+
 // closeLocked ends the incident's round, if one goes on.
 func (p *Post) closeLocked(k *people.Desk, i incident.Incident) {
 	title, text := p.o.Closing(i)
@@ -192,16 +202,40 @@ func (p *Post) Wake() {
 	}
 }
 
-// Closed is told that the incident is closed: whoever was told that it began is
-// told that it ended. What it misses the audit finds.
-func (p *Post) Closed(ctx context.Context, i incident.Incident) error {
+// Changed is told of an incident that changed. It never blocks; of those that are
+// closed Run tells whoever was told that they began. What it misses the audit
+// finds.
+func (p *Post) Changed(i incident.Incident) {
+	if i.State != incident.StateClosed {
+		return
+	}
+	p.closing.Lock()
+	p.ended[i.ID] = i
+	p.closing.Unlock()
+	p.Wake()
+}
+
+// over closes what Changed was told of.
+func (p *Post) over(ctx context.Context) error {
+	p.closing.Lock()
+	list := p.ended
+	p.ended = map[string]incident.Incident{}
+	p.closing.Unlock()
+	var errs []error
+	for _, i := range list {
+		errs = append(errs, p.closed(ctx, i))
+	}
+	return errors.Join(errs...)
+}
+
+// closed plans the closings of the incident's round.
+func (p *Post) closed(ctx context.Context, i incident.Incident) error {
 	err := p.with(ctx, func(k *people.Desk) error {
 		if began(k, i.ID) {
 			p.closeLocked(k, i)
 		}
 		return nil
 	})
-	p.Wake()
 	if errors.Is(err, errIdle) {
 		return nil
 	}
@@ -256,6 +290,9 @@ func (p *Post) end() {
 
 // round sends what is due. It is stored as being sent before it leaves.
 func (p *Post) round(ctx context.Context, sending *sync.WaitGroup) error {
+	if err := p.over(ctx); err != nil {
+		return err
+	}
 	var due []letter
 	err := p.with(ctx, func(k *people.Desk) error {
 		d := p.o.Directory()
@@ -293,7 +330,7 @@ func (p *Post) audit(ctx context.Context) error {
 			return err
 		}
 		if i.State == incident.StateClosed {
-			if err := p.Closed(ctx, i); err != nil {
+			if err := p.closed(ctx, i); err != nil {
 				return err
 			}
 		}

@@ -22,7 +22,6 @@ type letter struct {
 
 var (
 	becauseLabel = lang.Text{ZH: "为何通知您：", EN: "Why you are told: "}
-	repeatMark   = lang.Text{ZH: "【重发】", EN: "[repeat 重发] "}
 	digestTitle  = lang.Text{ZH: "故障通知汇总：", EN: "Digest of notices: "}
 )
 
@@ -38,13 +37,13 @@ func (p *Post) letter(k *people.Desk, d *people.Directory, m people.Message) let
 			l = lang.EN
 		}
 	}
-	n := notify.Notice{Key: m.Key, To: to, Subject: m.Title.In(l), Body: m.Text.In(l), Severity: severities[m.Priority], Repeat: m.Repeat}
+	n := notify.Notice{Key: m.Key, To: to, Subject: m.Title.In(l), Body: m.Text.In(l), HTML: m.HTML.In(l), Severity: severities[m.Priority], Repeat: m.Repeat}
 	if n.Severity == "" {
 		n.Severity = "minor"
 	}
 	if m.Kind == people.MessageDigest {
 		n.Subject, n.Body = digestTitle.In(l)+m.Text.In(l), p.digestBody(k, m, l)
-	} else if p.o.URL != nil {
+	} else if p.o.URL != nil && m.Incident != "" {
 		n.URL = p.o.URL(m.Incident)
 	}
 	if n.Subject == "" {
@@ -52,9 +51,6 @@ func (p *Post) letter(k *people.Desk, d *people.Directory, m people.Message) let
 	}
 	if !m.Because.IsZero() {
 		n.Body = strings.TrimRight(n.Body, "\n") + "\n\n" + becauseLabel.In(l) + m.Because.In(l) + "\n"
-	}
-	if m.Repeat {
-		n.Subject = repeatMark.In(l) + n.Subject
 	}
 	return letter{m, n}
 }

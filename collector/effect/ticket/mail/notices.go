@@ -38,5 +38,8 @@ func (c Channel) Deliver(ctx context.Context, n notify.Notice) error {
 		body += "\n" + n.URL + "\n"
 	}
 	msg.SetBodyString(gomail.TypeTextPlain, body)
+	if n.HTML != "" {
+		msg.AddAlternativeString(gomail.TypeTextHTML, n.HTML)
+	}
 	return c.m.send(ctx, msg)
 }
