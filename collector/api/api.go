@@ -16,6 +16,7 @@ import (
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/document"
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/topology"
 	"github.com/faultline/faultline/internal/lang"
 	"github.com/faultline/faultline/internal/wire"
 )
@@ -139,6 +140,7 @@ type Options struct {
 	KnownSite  func(site string) bool          // of the inventory; nil: any name is taken
 	SiteOf     func(thing string) string       // site of an inventory name; nil: what other sites are affected is not known
 	Noticed    Noticed                         // nil: nobody is shown other sites' incidents
+	Topology   func() topology.Found           // nil: neighbours are not compared
 	Practice   Practice                        // nil: no practice branch
 	Ready      func(ctx context.Context) error // nil: always ready
 	Now        func() time.Time                // nil: time.Now
