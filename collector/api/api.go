@@ -15,6 +15,7 @@ import (
 
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/document"
+	"github.com/faultline/faultline/collector/handbook"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/topology"
 	"github.com/faultline/faultline/internal/lang"
@@ -137,6 +138,7 @@ type Options struct {
 	// are asked for with every role. Nil: each action goes to Engine, which decides.
 	Offers     func(i incident.Incident, roles []string) []Offer
 	Documents  document.Store                  // papers of incidents; nil: none can be handed in or read
+	Handbook   *handbook.Handbook              // how processes change; nil: they do not
 	KnownSite  func(site string) bool          // of the inventory; nil: any name is taken
 	SiteOf     func(thing string) string       // site of an inventory name; nil: what other sites are affected is not known
 	Noticed    Noticed                         // nil: nobody is shown other sites' incidents

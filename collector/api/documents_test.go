@@ -63,7 +63,9 @@ func TestDocumentsAreHandedInListedAndRead(t *testing.T) {
 	if a.Kind != incident.Attached || a.Attachment == nil || a.Attachment.Kind != "inspection_report" || a.Comment != "signed by Wang" || a.Attachment.By.Name != "sh" || a.Actor.Role != account.RoleBranchIT {
 		t.Fatalf("%+v", a)
 	}
-	list := func() (out struct{ Documents []struct{ ID, URL, Kind string } }) {
+	list := func() (out struct {
+		Documents []struct{ ID, URL, Kind string }
+	}) {
 		w := f.do("sh", "GET", "/api/v1/incidents/i-sh/documents", "")
 		if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || w.Code != 200 {
 			t.Fatalf("%d %s", w.Code, w.Body)

@@ -102,10 +102,15 @@ func invalid(zh, en string) error {
 
 // decode reads one JSON document of bounded size and known fields.
 func decode(w http.ResponseWriter, r *http.Request, into any) error {
+	return decodeUpTo(w, r, into, maxBody)
+}
+
+// decodeUpTo is decode for at most so many bytes.
+func decodeUpTo(w http.ResponseWriter, r *http.Request, into any, limit int64) error {
 	if ct, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); ct != "application/json" {
 		return &httpError{status: 415, text: lang.Text{ZH: "内容类型必须是 application/json", EN: "the content type must be application/json"}}
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	d.DisallowUnknownFields()
 	err := d.Decode(into)
 	if err == nil {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +32,7 @@ import (
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/enrol"
 	"github.com/faultline/faultline/collector/evidence"
+	"github.com/faultline/faultline/collector/handbook"
 	"github.com/faultline/faultline/collector/heartbeat"
 	"github.com/faultline/faultline/collector/intake"
 	"github.com/faultline/faultline/collector/inventory"
@@ -88,6 +90,9 @@ type App struct {
 	lease     *lease.Holder
 	engine    *engine.Engine
 	quiets    *engine.Quiets
+	handbook  *handbook.Handbook
+	approved  atomic.Value // string: stamp of the versions in force
+	basisMu   sync.Mutex   // held while basis is replaced
 	outbox    *outbox.Outbox
 	hub       *web.Hub
 	server    *http.Server
@@ -107,7 +112,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 		do   func(context.Context) error
 	}{
 		{"data directory", a.lockData}, {"inventory and rules", a.loadBasis}, {"metric store", a.openMetrics}, {"database", a.openStore},
-		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"HTTP", a.buildHTTP},
+		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"handbook", a.openHandbook}, {"HTTP", a.buildHTTP},
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", step.what, err), a.close())
@@ -130,6 +135,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.prune(ctx) })
 	g.Go(func() error { return a.keepDuty(ctx) })
 	g.Go(func() error { return a.reloadWhenAsked(ctx) })
+	g.Go(func() error { return a.watchVersions(ctx) })
 	g.Go(func() error {
 		return selfwatch.New(selfwatch.Options{Gatherer: a.reg, Appender: a.metrics, Instance: a.instance(), Logger: a.log}).Run(ctx)
 	})

@@ -84,6 +84,8 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.basisMu.Lock()
+	defer a.basisMu.Unlock()
 	next.rules.processes, err = a.keepProcesses(ctx, next.rules.processes.Keeping(a.rules().processes))
 	if err != nil {
 		return err

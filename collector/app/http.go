@@ -130,8 +130,8 @@ func (a *App) takeEvents(ctx context.Context, agent string, events []base.Event)
 func (a *App) apiOptions() api.Options {
 	return api.Options{Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Work: work{a.desk},
 		Offers: a.offers, KnownSite: func(id string) bool { _, ok := a.graph().Site(id); return ok }, Practice: a.practice(),
-		Documents: a.store,
-		SiteOf:    a.siteOf, Noticed: a.noticed, Ready: a.ready, Registerer: a.reg, Logger: a.log}
+		Documents: a.store, Handbook: a.handbook,
+		SiteOf: a.siteOf, Noticed: a.noticed, Ready: a.ready, Registerer: a.reg, Logger: a.log}
 }
 
 func (a *App) webOptions() web.Options {

@@ -79,6 +79,10 @@ func loadRuleSet(fsys fs.FS) (ruleSet, error) {
 // the set together with those that open incidents began on and whose files have
 // changed since.
 func (a *App) keepProcesses(ctx context.Context, set *process.Set) (*process.Set, error) {
+	set, err := a.signedProcesses(ctx, set)
+	if err != nil {
+		return nil, err
+	}
 	for _, id := range set.IDs() {
 		def, _ := set.Latest(id)
 		if _, err := a.store.KVInit(ctx, "process/"+def.Ref(), def.Text()); err != nil {

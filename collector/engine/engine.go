@@ -132,7 +132,7 @@ func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 	in := round{now: r.Now, causes: found.Causes, held: found.Held, settle: e.o.Settle,
 		firing: byFingerprint(r.Firing), known: byFingerprint(r.Changed),
 		topology: e.topology(), quiet: e.quiet(r.Now), checked: e.look(r.Now), apart: e.apart, hushed: e.hushed, split: e.o.Split, newID: newID}
-	incidents := e.incidentsLocked()
+	incidents := faults(e.incidentsLocked())
 	p := correlate(incidents, in)
 	e.reconsiderLocked(incidents, &p, r.Now)
 	c := Commit{Generation: gen, Alerts: r.Changed, DropAlerts: r.Dropped}

@@ -100,18 +100,15 @@ func (e *Engine) stepLocked(c *Commit, before incident.Incident, facts []inciden
 	if facts[0].Diagnosis != nil {
 		site = facts[0].Diagnosis.Site
 	}
-	env := process.Env{Now: e.o.Now(), Calendars: e.o.Calendars, WorkCalendar: e.o.Site(site).Calendar, Hold: e.o.Hold, Documents: e.o.Documents, Vendor: e.o.Vendor}
+	env := e.envLocked(site)
 	res, err := process.Step(def, before, facts, env)
 	if err != nil {
 		return fmt.Errorf("incident %s: step %s: %w", facts[0].IncidentID, before.Step, err)
 	}
-	e.hush(before, facts, &res)
-	after, sealed, err := incident.Append(before, res.Events)
-	if err != nil {
-		return fmt.Errorf("incident %s: %w", facts[0].IncidentID, err)
+	if !def.Request() { // maintenance does not silence the change that announced it
+		e.hush(before, facts, &res)
 	}
-	c.Changes = append(c.Changes, Change{Base: before.Version, After: after, Events: sealed, Effects: res.Effects, Cancel: res.Cancel})
-	return nil
+	return c.add(before, res)
 }
 
 // dueTimers returns the facts of the timers that are due, earliest first.

@@ -19,6 +19,7 @@ const (
 	ClassDatabase      = "database"
 	ClassEnvironment   = "environment"
 	ClassSecurity      = "security"
+	ClassRequest       = "request" // no fault: what people ask for, changes included
 )
 
 // Kinds of vendors; VendorNone says nobody outside is called.

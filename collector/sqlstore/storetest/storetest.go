@@ -56,6 +56,7 @@ func Run(t *testing.T, newURL func(t testing.TB) string) {
 		{"inspections", testInspections},
 		{"reports by people", testReporting},
 		{"editions of write-ups", testEditions},
+		{"versions of processes", testProcessVersions},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
