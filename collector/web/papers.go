@@ -12,6 +12,7 @@ import (
 	"github.com/faultline/faultline/collector/document"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/register"
 )
 
 // uploadPath is where the detail page hands in documents.
@@ -21,6 +22,9 @@ const uploadPath = "/incidents/{id}/documents"
 func formLimit(r *http.Request) int64 {
 	if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/incidents/") && strings.HasSuffix(r.URL.Path, "/documents") {
 		return api.MaxUploadBody
+	}
+	if r.Method == http.MethodPost && r.URL.Path == previewPath {
+		return register.MaxFile + maxForm
 	}
 	return maxForm
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/faultline/faultline/collector/api"
 	"github.com/faultline/faultline/collector/document"
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/inspection"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/metricstore"
 	"github.com/faultline/faultline/internal/lang"
@@ -125,6 +126,11 @@ func Handler(o Options) (http.Handler, error) {
 		"GET /practice": c.practicePage, "POST /practice": c.practise, "GET /account": c.accountPage, "GET /events": c.events, "GET /": c.lost,
 	} {
 		mux.Handle(pattern, c.signedIn(h, false))
+	}
+	for _, routes := range []map[string]handler{c.registerRoutes(), c.inspectionRoutes()} {
+		for pattern, h := range routes {
+			mux.Handle(pattern, c.signedIn(h, false))
+		}
 	}
 	return c.secured(http.NewCrossOriginProtection().Handler(o.Sessions.Middleware(mux))), nil
 }
