@@ -100,6 +100,8 @@ type App struct {
 	agents    *http.Server       // nil: as above
 	failed    prometheus.Counter // rounds of judging that failed
 	wake      chan struct{}      // capacity 1: evidence turned, judge early
+
+	registering // register and inspections (register.go)
 }
 
 // New opens stores, loads rules and inventory and prepares everything; nothing
@@ -112,7 +114,11 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 		do   func(context.Context) error
 	}{
 		{"data directory", a.lockData}, {"inventory and rules", a.loadBasis}, {"metric store", a.openMetrics}, {"database", a.openStore},
+<<<<<<< HEAD
 		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"handbook", a.openHandbook}, {"HTTP", a.buildHTTP},
+=======
+		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"register", a.buildRegister}, {"HTTP", a.buildHTTP},
+>>>>>>> daacfd8 (wip2)
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", step.what, err), a.close())

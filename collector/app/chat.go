@@ -64,6 +64,7 @@ func (r recentIncidents) Recent(ctx context.Context) ([]incident.Incident, error
 // speak runs robots and webhooks on the holder of the lease.
 func (a *App) speak(ctx context.Context) error {
 	var g errgroup.Group
+	g.Go(func() error { return a.remind(ctx) })
 	if a.chat != nil {
 		g.Go(func() error { return a.chat.Run(ctx) })
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/faultline/faultline/collector/evidence"
 	"github.com/faultline/faultline/collector/heartbeat"
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/inspection"
 	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/collector/process"
 	"github.com/faultline/faultline/collector/route"
@@ -37,6 +38,8 @@ type ruleSet struct {
 	routes    *route.Table
 	processes *process.Set
 	calendars *sla.Calendars
+
+	inspections []inspection.List
 }
 
 // loadRuleSet reads all rules; the error names every fault of every file.
@@ -56,6 +59,7 @@ func loadRuleSet(fsys fs.FS) (ruleSet, error) {
 	load("diagnosis", func(f fs.FS) (err error) { s.elements, err = evidence.LoadElements(f); return })
 	load("diagnosis", func(f fs.FS) (err error) { s.causes, err = diagnose.Load(f); return })
 	load("routes", func(f fs.FS) (err error) { s.routes, err = route.Load(f); return })
+	load("inspection", func(f fs.FS) (err error) { s.inspections, err = inspection.Load(f); return })
 	load("calendars", func(f fs.FS) (err error) { s.calendars, err = sla.Load(f); return })
 	load("processes", func(f fs.FS) (err error) { s.processes, err = process.Load(f); return })
 	if err := errors.Join(errs...); err != nil {
