@@ -15,7 +15,6 @@ import (
 	"github.com/faultline/faultline/collector/effect/notify/robot"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/inspection"
-	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/metricstore"
 	"github.com/faultline/faultline/collector/register"
 	"github.com/faultline/faultline/collector/web"

@@ -80,7 +80,7 @@ func newFixture(t *testing.T) *fixture {
 	sessions := account.NewSessions(f.accounts, accounttest.NewSessionStore(), false, log)
 	inv := sampleInventory()
 	h, err := Handler(Options{Accounts: f.accounts, Sessions: sessions, Incidents: f, Engine: f, Hub: f.hub, Inventory: func() *inventory.Inventory { return inv },
-		Offers: sampleOffers, Estate: sampleEstate, StepTitle: sampleStep, Diagram: sampleDiagram(t), SiteMap: sampleSiteMap(inv), Board: sampleBoard, Charts: f, Practice: f, Now: now, Logger: log})
+		Offers: sampleOffers, Estate: sampleEstate, StepTitle: sampleStep, Diagram: sampleDiagram(t), SiteMap: sampleSiteMap(inv), Board: sampleBoard, Charts: f, Practice: f, Register: sampleRegister(t), Inspections: sampleInspections(t), Now: now, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}

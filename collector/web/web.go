@@ -54,13 +54,15 @@ type Options struct {
 	// Noticed are other sites' incidents that affect the person's; nil: none.
 	Noticed api.Noticed
 	// Board returns where Grafana shows what the incident is about; "" or nil: nowhere.
-	Board     func(i incident.Incident) string
-	Documents document.Store   // papers of incidents; nil: none
-	Charts    Ranger           // nil: no charts
-	Practice  api.Practice     // nil: no practice branch
-	Secure    bool             // pages are served over TLS
-	Now       func() time.Time // nil: time.Now
-	Logger    *slog.Logger     // nil: slog.Default
+	Board       func(i incident.Incident) string
+	Documents   document.Store   // papers of incidents; nil: none
+	Charts      Ranger           // nil: no charts
+	Register    *Register        // nil: no register
+	Inspections *inspection.Desk // nil: no inspections
+	Practice    api.Practice     // nil: no practice branch
+	Secure      bool             // pages are served over TLS
+	Now         func() time.Time // nil: time.Now
+	Logger      *slog.Logger     // nil: slog.Default
 }
 
 func (o *Options) validate() error {
