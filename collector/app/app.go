@@ -114,11 +114,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 		do   func(context.Context) error
 	}{
 		{"data directory", a.lockData}, {"inventory and rules", a.loadBasis}, {"metric store", a.openMetrics}, {"database", a.openStore},
-<<<<<<< HEAD
-		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"handbook", a.openHandbook}, {"HTTP", a.buildHTTP},
-=======
-		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"register", a.buildRegister}, {"HTTP", a.buildHTTP},
->>>>>>> daacfd8 (wip2)
+		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"handbook", a.openHandbook}, {"register", a.buildRegister}, {"HTTP", a.buildHTTP},
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", step.what, err), a.close())

@@ -80,14 +80,12 @@ func (a *App) reloadWhenAsked(ctx context.Context) error {
 // reload reads inventory and rules and, when all is right, puts them in force.
 // Incidents go on with the version of the process they were opened on.
 func (a *App) reload(ctx context.Context) error {
-	a.reloading.Lock()
-	defer a.reloading.Unlock()
+	a.basisMu.Lock()
+	defer a.basisMu.Unlock()
 	next, err := readBasis(a.cfg)
 	if err != nil {
 		return err
 	}
-	a.basisMu.Lock()
-	defer a.basisMu.Unlock()
 	next.rules.processes, err = a.keepProcesses(ctx, next.rules.processes.Keeping(a.rules().processes))
 	if err != nil {
 		return err

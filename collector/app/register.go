@@ -23,6 +23,12 @@ import (
 	"github.com/faultline/faultline/plugins/notify"
 )
 
+// registering is what the App has for the register.
+type registering struct {
+	book        *register.Book
+	inspections *inspection.Desk
+}
+
 // buildRegister makes the register and the inspections.
 func (a *App) buildRegister(ctx context.Context) error {
 	var err error
@@ -197,23 +203,28 @@ func (a *App) once(ctx context.Context, m memo) error {
 	if _, err := a.store.KVGet(ctx, name); !errors.Is(err, engine.ErrNotFound) {
 		return err
 	}
-	if err := a.tell(ctx, m); err != nil {
+	if err := a.announce(ctx, m); err != nil {
 		return fmt.Errorf("tell %s: %w", m.key, err)
 	}
 	return a.store.KVPut(ctx, name, time.Now().UTC().Format(time.RFC3339))
 }
 
-// tell mails a memo to the people of its roles and says it in their groups.
+// announce mails a memo to the people of its roles and says it in their groups.
 // What one receiver took is not repeated to it by its key.
-func (a *App) tell(ctx context.Context, m memo) error {
+func (a *App) announce(ctx context.Context, m memo) error {
 	var errs []error
 	link := strings.TrimSuffix(a.cfg.ExternalURL, "/") + m.path
-	for _, p := range a.graph().Inventory().People {
-		if a.mails == nil || p.Email == "" || !hears(p.Roles, p.Sites, m) {
-			continue
+	mailed := map[string]bool{}
+	for _, role := range m.roles {
+		for _, who := range a.directory().Who(role, m.site, time.Now()) {
+			p, ok := a.directory().Person(who.Person)
+			if !ok || a.mails == nil || p.Email == "" || mailed[p.ID] {
+				continue
+			}
+			mailed[p.ID] = true
+			language := cmp.Or(p.Language, lang.ZH)
+			errs = append(errs, a.mails.Deliver(ctx, notify.Notice{Key: m.key + "/" + p.ID, To: p.Email, Subject: m.text.In(language), Body: m.text.In(language) + "\n\n" + link, URL: link, Severity: m.level}))
 		}
-		language := cmp.Or(p.Language, lang.ZH)
-		errs = append(errs, a.mails.Deliver(ctx, notify.Notice{Key: m.key + "/" + p.ID, To: p.Email, Subject: m.text.In(language), Body: m.text.In(language) + "\n\n" + link, URL: link, Severity: m.level}))
 	}
 	if a.chat != nil {
 		for _, r := range a.chat.Robots() {
@@ -238,4 +249,3 @@ func (a *App) siteWords(id, language string) string {
 	}
 	return s.Name.In(cmp.Or(language, lang.ZH))
 }
-

@@ -200,6 +200,9 @@ func (b *Book) swap(ctx context.Context, edits []FileEdit) error {
 	for _, e := range reversed(done) {
 		err = errors.Join(err, replace(e))
 	}
+	if len(done) == len(edits) { // part of the refused set may be in force
+		err = errors.Join(err, b.o.Reload(ctx))
+	}
 	if errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "read-only file system") {
 		return refuse(t("清单文件不可写："+err.Error(), "the inventory's files cannot be written: "+err.Error()),
 			t("请下载修改后的文件，由管理员放入清单目录", "download the changed files and have an administrator put them into the inventory's directory"))

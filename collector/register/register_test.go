@@ -258,7 +258,7 @@ func TestBookAppliesAndUndoes(t *testing.T) {
 		t.Fatalf("what could not be put in force stays: %v", err)
 	}
 	veto = nil
-	if i, err = b.Apply(ctx, "wang", i.ID); err != nil || i.State != Applied || !strings.Contains(text(), "10000") || reloads != 2 {
+	if i, err = b.Apply(ctx, "wang", i.ID); err != nil || i.State != Applied || !strings.Contains(text(), "10000") || reloads != 3 {
 		t.Fatalf("apply: %+v, %v", i, err)
 	}
 	if _, err := b.Apply(ctx, "wang", i.ID); err == nil {
