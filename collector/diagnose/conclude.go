@@ -37,7 +37,7 @@ type phrase struct {
 // conclude states a candidate as a diagnosis.
 func (r *Rules) conclude(s *scene, c *candidate) incident.Diagnosis {
 	rule := c.rule
-	slices.SortFunc(c.explained, func(a, b fact) int { return strings.Compare(a.Fingerprint, b.Fingerprint) })
+	slices.SortFunc(c.explained, func(a, b *fact) int { return cmp.Compare(a.place, b.place) })
 	d := incident.Diagnosis{Cause: c.cause, Class: rule.Class, Site: c.root.site, Device: c.root.device, Component: c.root.component,
 		Process: rule.Process, VendorKind: rule.VendorKind, Severity: cmp.Or(rule.Severity, worst(c.explained)),
 		Provisional: rule.Provisional, Decides: rule.Decides, Rule: rule.ID, Rank: rule.Rank, RunnerUp: rule.RunnerUp, Against: rule.Against}
@@ -65,7 +65,7 @@ func say(t *template.Template, p phrase) string {
 	return strings.TrimSpace(b.String())
 }
 
-func worst(facts []fact) string {
+func worst(facts []*fact) string {
 	order := []string{incident.SeverityMinor, incident.SeverityMajor, incident.SeverityCritical}
 	w := 0
 	for _, f := range facts {
@@ -83,7 +83,7 @@ func (s *scene) phrase(c *candidate, d incident.Diagnosis, language string) phra
 	}
 	first := c.explained[0]
 	if c.root.fact != nil {
-		first = *c.root.fact
+		first = c.root.fact
 	}
 	p.Value, p.Element = strconv.FormatFloat(first.Value, 'g', 4, 64), first.element
 	for _, r := range s.readings(evidence.UPS, d.Device, "") {
@@ -171,10 +171,10 @@ func (s *scene) citable(r root, element string) []string {
 		out = append(out, r.fact.subject)
 	}
 	for _, id := range slices.Clone(out) {
-		for _, p := range s.ports(id) {
-			out = append(out, p.device)
+		for _, p := range s.graph.PortsTowards(id) {
+			out = append(out, p.Device)
 		}
-		out = append(out, s.agentsOn(id)...)
+		out = append(out, s.graph.AgentsOn(id)...)
 	}
 	f := s.site(r.site)
 	out = append(append(out, f.routers...), f.lines...)
@@ -192,7 +192,7 @@ func (s *scene) telling(r root, k evidence.Key) bool {
 	if k.Element != evidence.Port {
 		return true
 	}
-	to := s.leadsTo(portRef{k.Subject, k.Component})
+	to := s.graph.LeadsTo(portOf(k.Subject, k.Component))
 	return to != "" && (to == r.device || slices.Contains(r.down, to)) || k.Subject == r.device && k.Component == r.component
 }
 

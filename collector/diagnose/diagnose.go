@@ -24,7 +24,8 @@ const HoldOff = 3 * time.Second
 type Input struct {
 	View      evidence.View
 	Inventory *inventory.Inventory
-	Firing    []alert.Alert // all that fire, unknown ones too
+	Graph     *inventory.Graph // of Inventory; nil: made here, at every call
+	Firing    []alert.Alert    // all that fire, unknown ones too
 	Now       time.Time
 	HoldOff   time.Duration // zero: HoldOff
 }
@@ -60,8 +61,8 @@ func (r *Rules) Causes(in Input) Outcome {
 	var out Outcome
 	taken, roots := map[string]bool{}, map[string]*candidate{}
 	for _, c := range found {
-		left := slices.DeleteFunc(slices.Clone(c.explained), func(f fact) bool { return taken[f.Fingerprint] })
-		if !slices.ContainsFunc(left, func(f fact) bool { return c.rule.Settles || !f.past }) {
+		left := slices.DeleteFunc(slices.Clone(c.explained), func(f *fact) bool { return taken[f.Fingerprint] })
+		if !slices.ContainsFunc(left, func(f *fact) bool { return c.rule.Settles || !f.past }) {
 			continue
 		}
 		for _, f := range left {
@@ -95,8 +96,8 @@ type candidate struct {
 	root      root
 	cause     string
 	onset     time.Time
-	wait      bool   // evidence that would decide is still to come
-	explained []fact // the alerts it explains, in order of fingerprint
+	wait      bool    // evidence that would decide is still to come
+	explained []*fact // the alerts it explains, in order of fingerprint
 }
 
 // waits tells whether the candidate's alerts are held, and until when: counted
@@ -131,7 +132,7 @@ func (r *Rules) candidates(s *scene) []*candidate {
 			c.root = s.rootOf(rule, sub)
 			c.cause = c.root.key(rule)
 			c.explained = s.explainedBy(rule, c.root)
-			if slices.ContainsFunc(c.explained, func(f fact) bool { return rule.Settles || !f.past }) {
+			if slices.ContainsFunc(c.explained, func(f *fact) bool { return rule.Settles || !f.past }) {
 				out = append(out, c)
 			}
 		}

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"time"
-
-	"github.com/faultline/faultline/collector/evidence"
 )
 
 // relations are how an alert may stand to a root.
@@ -79,7 +77,7 @@ func (s *scene) rootOf(rule *Rule, sub subject) root {
 	if rule.Scope == "port" {
 		// What hangs on the port is gone; the device it belongs to is not.
 		r.down = nil
-		if to := s.leadsTo(portRef{sub.name, sub.component}); to != "" && sub.component != "" {
+		if to := s.graph.LeadsTo(portOf(sub.name, sub.component)); to != "" && sub.component != "" {
 			r.down = []string{to}
 		}
 	}
@@ -104,68 +102,6 @@ func (s *scene) coreRoot() string {
 	return "site:" + s.headOffice()
 }
 
-// explainedBy returns the alerts that a root explains by a rule.
-func (s *scene) explainedBy(rule *Rule, r root) []fact {
-	var out []fact
-	for _, f := range s.near(rule, r) {
-		for _, relation := range relations {
-			list, ok := rule.Explains[relation]
-			if ok && (slices.Contains(list, "*") || slices.Contains(list, f.symptom)) && s.stands(relation, f, r) {
-				out = append(out, f)
-				break
-			}
-		}
-	}
-	return out
-}
-
-// near returns the alerts a rule could explain at all, in order of fingerprint:
-// most rules speak of their own subject only, which in a storm spares most looks.
-func (s *scene) near(rule *Rule, r root) []fact {
-	own, subject := true, true
-	for relation := range rule.Explains {
-		own = own && relation == "alert"
-		subject = subject && (relation == "self" || relation == "part" || relation == "alert" && r.fact != nil && r.fact.subject == r.device)
-	}
-	switch {
-	case own && r.fact != nil:
-		return []fact{*r.fact}
-	case subject:
-		return s.about[r.device]
-	}
-	return s.alerts
-}
-
-// stands tells whether an alert stands in the relation to the root.
-func (s *scene) stands(relation string, f fact, r root) bool {
-	switch relation {
-	case "self":
-		return f.subject == r.device
-	case "part":
-		return f.subject == r.device && f.Component() == r.component
-	case "alert":
-		return r.fact != nil && f.Fingerprint == r.fact.Fingerprint
-	case "behind":
-		return slices.Contains(r.behind, f.subject) || f.subject != r.device && slices.Contains(r.down, f.subject)
-	case "lines":
-		return s.lineAt(f.subject, r)
-	case "answers":
-		l, ok := s.graph.Line(f.subject)
-		return ok && f.subject != r.device && s.returnsOver(l) == r.device && s.noWorse(f.subject, r.device)
-	case "peer":
-		return f.element == evidence.Port && f.subject != r.device && slices.Contains(r.down, f.subject) && s.peerOf(r.device, r.component, f)
-	case "ports":
-		return f.element == evidence.Port && s.portAt(f, r)
-	case "site":
-		return s.siteOf(f) == r.site
-	case "carrier":
-		l, ok := s.graph.Line(f.subject)
-		return ok && l.Carrier == r.device
-	default: // company
-		return true
-	}
-}
-
 // lineAt tells whether the subject is a line that ends at the root, at what is
 // down with it or behind it, or that is down itself.
 func (s *scene) lineAt(subject string, r root) bool {
@@ -174,14 +110,14 @@ func (s *scene) lineAt(subject string, r root) bool {
 		return false
 	}
 	gone := func(device string) bool {
-		return device != "" && (slices.Contains(r.down, device) || slices.Contains(r.behind, device))
+		return device != "" && (slices.Contains(r.down, device) || among(r.behind, device))
 	}
 	return slices.Contains(r.down, l.ID) || gone(l.AEnd.Device) || gone(l.BEnd.Device)
 }
 
 // peerOf tells whether a port is the other end of a device's port; where the
 // inventory does not name that, any port of what is plugged in may be.
-func (s *scene) peerOf(device, port string, f fact) bool {
+func (s *scene) peerOf(device, port string, f *fact) bool {
 	d, _ := s.graph.Device(device)
 	for _, p := range d.Ports {
 		if p.Name == port && p.To == f.subject {
@@ -193,12 +129,12 @@ func (s *scene) peerOf(device, port string, f fact) bool {
 
 // portAt tells whether a port leads to the root or to what is behind it, or
 // belongs to either.
-func (s *scene) portAt(f fact, r root) bool {
-	to := s.leadsTo(portRef{f.subject, f.Component()})
+func (s *scene) portAt(f *fact, r root) bool {
+	to := s.graph.LeadsTo(portOf(f.subject, f.Component()))
 	if to != "" && (to == r.device || slices.Contains(r.down, to)) {
 		return true
 	}
-	return f.subject == r.device && r.fact == nil && (r.component == "" || r.component == f.Component()) || slices.Contains(r.behind, f.subject)
+	return f.subject == r.device && r.fact == nil && (r.component == "" || r.component == f.Component()) || among(r.behind, f.subject)
 }
 
 // affected returns what is down or unreachable because of the root, without the

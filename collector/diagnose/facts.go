@@ -116,7 +116,6 @@ type portFacts struct {
 	Far      string       `expr:"far"`     // what is plugged in shows life since the onset
 	Awaited  bool         `expr:"awaited"`
 	Symptom  symptomFacts `expr:"symptom"` // at this port
-	ref      portRef
 	known    bool
 	since    moment
 }

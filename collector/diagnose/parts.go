@@ -11,18 +11,18 @@ import (
 )
 
 // port is what is known of one port. Of several vantages the newest counts.
-func (s *scene) port(p portRef, onset time.Time) portFacts {
-	f := portFacts{Oper: isNone, Admin: isUnknown, Far: isNone, ref: p}
+func (s *scene) port(p inventory.PortRef, onset time.Time) portFacts {
+	f := portFacts{Oper: isNone, Admin: isUnknown, Far: isNone}
 	var newest evidence.Reading
-	for _, r := range s.readings(evidence.Port, p.device, p.name) {
+	for _, r := range s.readings(evidence.Port, p.Device, p.Name) {
 		f.known = true
 		f.Flapping = f.Flapping || r.Changes >= 4
 		if newest.At.IsZero() || r.At.After(newest.At) {
 			newest = r
 		}
 	}
-	for _, a := range s.about[p.device] {
-		if a.element == evidence.Port && a.Component() == p.name {
+	for _, a := range s.about[p.Device] {
+		if a.element == evidence.Port && a.Component() == p.Name {
 			f.Symptom.set(a.symptom)
 			f.since = a.ActiveAt
 		}
@@ -31,7 +31,7 @@ func (s *scene) port(p portRef, onset time.Time) portFacts {
 	if f.known {
 		f.setNewest(newest, onset)
 	}
-	if to := s.leadsTo(p); to != "" {
+	if to := s.graph.LeadsTo(p); to != "" {
 		f.Carries = true
 		f.Far = s.farState(to, latest([]time.Time{onset, f.since}))
 	}
@@ -83,11 +83,11 @@ func (s *scene) newDevice(d inventory.Device) (deviceFacts, time.Time) {
 	pr := sum(probes, onset)
 	f := deviceFacts{Kind: d.Kind, Network: isNetwork(d.Kind), Facility: isFacility(d.Kind), State: st.is, Awaited: st.awaited,
 		Probe: pr.is, SNMP: sum(s.readings(evidence.SNMP, d.ID, ""), onset).is, Agent: isNone}
-	for _, a := range s.agentsOn(d.ID) {
+	for _, a := range s.graph.AgentsOn(d.ID) {
 		f.Agent = worseOf(f.Agent, s.agentState(a, onset).is)
 	}
 	f.Steady = steady(probes, onset)
-	for _, a := range s.agentsOn(d.ID) {
+	for _, a := range s.graph.AgentsOn(d.ID) {
 		if f.Agent == isBad {
 			f.Steady = steady(probes, s.heard[a].Add(grace))
 		}
@@ -129,10 +129,10 @@ func worseOf(a, b string) string {
 // facing is the neighbour's port towards a device: a bad one first.
 func (s *scene) facing(device string, onset time.Time) portFacts {
 	best := portFacts{Oper: isNone, Admin: isUnknown, Far: isNone}
-	for _, p := range s.ports(device) {
+	for _, p := range s.graph.PortsTowards(device) {
 		// Recursion ends here: only the port's own readings are asked.
-		f := portFacts{Oper: isNone, Admin: isUnknown, ref: p}
-		for _, r := range s.readings(evidence.Port, p.device, p.name) {
+		f := portFacts{Oper: isNone, Admin: isUnknown}
+		for _, r := range s.readings(evidence.Port, p.Device, p.Name) {
 			if !f.known || r.At.After(f.since) {
 				f.setNewest(r, onset)
 				f.since = r.At
@@ -140,8 +140,8 @@ func (s *scene) facing(device string, onset time.Time) portFacts {
 			f.known = true
 			f.Flapping = f.Flapping || r.Changes >= 4
 		}
-		for _, a := range s.about[p.device] {
-			if a.element == evidence.Port && a.Component() == p.name {
+		for _, a := range s.about[p.Device] {
+			if a.element == evidence.Port && a.Component() == p.Name {
 				f.Symptom.set(a.symptom)
 				f.Flapping = f.Flapping || a.symptom == "flapping"
 			}
@@ -181,8 +181,8 @@ func (s *scene) line(l inventory.Line) (lineFacts, time.Time) {
 	for _, r := range s.site(l.Site).routers {
 		f.Steady = f.Steady || steady(s.signsOf(r), st.since)
 	}
-	f.APort = s.port(portRef{l.AEnd.Device, l.AEnd.Interface}, st.since)
-	f.BPort = s.port(portRef{l.BEnd.Device, l.BEnd.Interface}, st.since)
+	f.APort = s.port(portOf(l.AEnd.Device, l.AEnd.Interface), st.since)
+	f.BPort = s.port(portOf(l.BEnd.Device, l.BEnd.Interface), st.since)
 	// A port's reading comes with its device's next answer, unless that is silent.
 	f.Awaited = near.awaited || far.awaited || f.APort.Awaited && near.is != isBad || f.BPort.Awaited && far.is != isBad
 	for _, o := range s.graph.LinesOf(l.Site) {
@@ -233,7 +233,7 @@ func (s *scene) noWorse(line, other string) bool {
 		if a.symptom != "lossy" && a.symptom != "slow" && a.symptom != "large_lost" {
 			continue
 		}
-		if !slices.ContainsFunc(s.about[other], func(b fact) bool {
+		if !slices.ContainsFunc(s.about[other], func(b *fact) bool {
 			return b.Name == a.Name && a.Value <= tolerance*b.Value || a.symptom != "lossy" && b.symptom == "lossy"
 		}) {
 			return false

@@ -54,6 +54,7 @@ type Rule struct {
 	waitFor  time.Duration
 	when     *vm.Program
 	wait     *vm.Program
+	reaches  []reach // Explains, in the order of relations
 	texts    map[string]*template.Template
 	elements *evidence.Elements
 }
@@ -246,7 +247,7 @@ func (r *Rule) compile() error {
 		}
 		r.waitFor = d
 	}
-	r.Cause = cmp.Or(r.Cause, r.Scope)
+	r.Cause, r.reaches = cmp.Or(r.Cause, r.Scope), reachesOf(r.Explains)
 	r.texts = map[string]*template.Template{}
 	for name, text := range map[string]string{"title.zh": r.Title.ZH, "title.en": r.Title.EN, "proof.zh": r.Proof.ZH,
 		"proof.en": r.Proof.EN, "recovery": r.Recovery} {

@@ -24,7 +24,9 @@ type fact struct {
 	element string
 	subject string // device, line or the host of an agent
 	agent   string // the silent agent, when it is about one
+	site    string // where that is
 	past    bool   // its condition is gone, or its site is coming back: no ground for a new finding
+	place   int    // in scene.alerts
 }
 
 // An outage that lasted at least outage leaves its last alerts behind when it
@@ -44,8 +46,11 @@ type scene struct {
 	inv      *inventory.Inventory
 	now      time.Time
 	holdOff  time.Duration
-	alerts   []fact               // in order of fingerprint
-	about    map[string][]fact    // by subject
+	alerts   []*fact              // in order of fingerprint
+	about    map[string][]*fact   // by subject, so in order; so with those below
+	at       map[string][]*fact   // by site
+	onLines  []*fact              // about lines
+	mute     []*fact              // of what is silent or mute
 	seen     map[string]time.Time // by agent: its newest measurement that still counts
 	heard    map[string]time.Time // by agent: its newest measurement ever
 	sites    map[string]*siteFacts
@@ -56,7 +61,7 @@ type scene struct {
 
 func newScene(in Input, elements *evidence.Elements) *scene {
 	s := &scene{elements: elements, view: in.View, inv: in.Inventory, now: in.Now, holdOff: cmp.Or(in.HoldOff, HoldOff),
-		about: map[string][]fact{}, seen: map[string]time.Time{}, heard: map[string]time.Time{}, sites: map[string]*siteFacts{}, devices: map[string]knownDevice{}}
+		about: map[string][]*fact{}, at: map[string][]*fact{}, seen: map[string]time.Time{}, heard: map[string]time.Time{}, sites: map[string]*siteFacts{}, devices: map[string]knownDevice{}}
 	for _, a := range in.Firing {
 		if a.Severity() != "info" {
 			s.alerts = append(s.alerts, factOf(a))
@@ -65,20 +70,19 @@ func newScene(in Input, elements *evidence.Elements) *scene {
 	if len(s.alerts) == 0 {
 		return s
 	}
-	s.graph = inventory.NewGraph(in.Inventory)
-	slices.SortFunc(s.alerts, func(a, b fact) int { return strings.Compare(a.Fingerprint, b.Fingerprint) })
-	for i := range s.alerts {
-		f := &s.alerts[i]
+	if s.graph = in.Graph; s.graph == nil || s.graph.Inventory() != in.Inventory {
+		s.graph = inventory.NewGraph(in.Inventory)
+	}
+	slices.SortFunc(s.alerts, func(a, b *fact) int { return strings.Compare(a.Fingerprint, b.Fingerprint) })
+	for _, f := range s.alerts {
 		if f.agent != "" {
 			if host := s.hostOf(f.agent); host != "" {
 				f.subject = host
 			}
 		}
 	}
+	s.arrange()
 	s.readAll()
-	for _, f := range s.alerts { // copies: only now is known which are past
-		s.about[f.subject] = append(s.about[f.subject], f)
-	}
 	return s
 }
 
@@ -102,9 +106,8 @@ func (s *scene) readAll() {
 			back[site] = r.Since
 		}
 	}
-	for i := range s.alerts {
-		f := &s.alerts[i]
-		f.past = f.Truth == truth.OK || f.FiredAt.Before(back[s.siteOf(*f)])
+	for _, f := range s.alerts {
+		f.past = f.Truth == truth.OK || f.FiredAt.Before(back[f.site])
 	}
 }
 
@@ -112,9 +115,9 @@ func (s *scene) readAll() {
 // seen to be back.
 var signsOfReturn = []string{evidence.Agent, evidence.Gateway, evidence.WANRouter, evidence.Line, evidence.Device, evidence.SNMP}
 
-func factOf(a alert.Alert) fact {
-	f := fact{Alert: a, symptom: a.Annotations["faultline_symptom"], element: a.Annotations["faultline_element"], subject: a.Device()}
-	if !slices.Contains(symptoms, f.symptom) {
+func factOf(a alert.Alert) *fact {
+	f := &fact{Alert: a, symptom: a.Annotations["faultline_symptom"], element: a.Annotations["faultline_element"], subject: a.Device()}
+	if _, known := symptomFields[f.symptom]; !known {
 		f.symptom = "other"
 	}
 	if f.element == evidence.Agent {
@@ -128,17 +131,6 @@ func factOf(a alert.Alert) fact {
 func (s *scene) hostOf(agent string) string {
 	a, _ := s.graph.Agent(agent)
 	return a.Device
-}
-
-// agentsOn returns the agents that run on a device.
-func (s *scene) agentsOn(device string) []string {
-	var out []string
-	for _, a := range s.inv.Agents {
-		if a.Device == device {
-			out = append(out, a.ID)
-		}
-	}
-	return out
 }
 
 // has tells whether an alert with the symptom fires about the subject, and
@@ -224,11 +216,8 @@ func (s *scene) signsOf(device string) []evidence.Reading {
 			}
 		}
 	}
-	for _, l := range s.inv.Lines {
-		if l.BEnd.Device != device {
-			continue
-		}
-		for _, r := range s.readings(evidence.Line, l.ID, "") {
+	for _, l := range s.graph.LinesTo(device) {
+		for _, r := range s.readings(evidence.Line, l, "") {
 			if r.Truth == truth.OK {
 				out = append(out, r)
 			}
@@ -240,7 +229,7 @@ func (s *scene) signsOf(device string) []evidence.Reading {
 // alive tells whether a device shows life since onset: it answers, or an agent
 // on it measures.
 func (s *scene) alive(device string, onset time.Time) bool {
-	for _, a := range s.agentsOn(device) {
+	for _, a := range s.graph.AgentsOn(device) {
 		if at, ok := s.seen[a]; ok && !at.Before(onset) {
 			return true
 		}
@@ -265,7 +254,7 @@ func (s *scene) alertOr(st state, subject string, want ...string) state {
 // or alert; zero when nothing says so.
 func (s *scene) onsetOf(device string) time.Time {
 	st := s.alertOr(sum(s.signsOf(device), time.Time{}), device, "silent")
-	for _, a := range s.agentsOn(device) {
+	for _, a := range s.graph.AgentsOn(device) {
 		if ag := sum(s.readings(evidence.Agent, a, ""), time.Time{}); ag.is == isBad && ag.since.After(st.since) {
 			st.since = ag.since
 		}
@@ -289,49 +278,10 @@ func (s *scene) agentState(agent string, onset time.Time) state {
 			st = state{is: isBad, since: r.Since}
 		}
 	}
-	for _, f := range s.alerts {
+	for _, f := range s.mute {
 		if f.agent == agent && f.symptom == "silent" && st.is == isUnknown {
 			st = state{is: isBad, since: f.ActiveAt}
 		}
 	}
 	return st
-}
-
-// ports returns the ports, as neighbours know them, that lead to a device or
-// line: written under the neighbour, or the line's own ends.
-func (s *scene) ports(to string) []portRef {
-	var out []portRef
-	for _, d := range s.inv.Devices {
-		for _, p := range d.Ports {
-			if p.To == to {
-				out = append(out, portRef{d.ID, p.Name})
-			}
-		}
-	}
-	if l, ok := s.graph.Line(to); ok {
-		for _, e := range []inventory.End{l.AEnd, l.BEnd} {
-			if e.Device != "" && e.Interface != "" && !slices.Contains(out, portRef{e.Device, e.Interface}) {
-				out = append(out, portRef{e.Device, e.Interface})
-			}
-		}
-	}
-	return out
-}
-
-// portRef names a port.
-type portRef struct{ device, name string }
-
-// leadsTo returns what is plugged into a port.
-func (s *scene) leadsTo(p portRef) string {
-	if to, ok := s.graph.PortTo(p.device, p.name); ok {
-		return to
-	}
-	for _, l := range s.inv.Lines {
-		for _, e := range []inventory.End{l.AEnd, l.BEnd} {
-			if e.Device == p.device && e.Interface == p.name {
-				return l.ID
-			}
-		}
-	}
-	return ""
 }

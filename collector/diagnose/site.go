@@ -133,10 +133,7 @@ func (s *scene) sumReturn(f *siteFacts) {
 			dead++
 		}
 	}
-	for _, fa := range s.alerts {
-		if fa.symptom != "silent" && fa.symptom != "mute" {
-			continue
-		}
+	for _, fa := range s.mute {
 		// Its own agent's silence is what makes a site cut off; a site without
 		// one is known by its router alone.
 		if fa.agent != "" && s.graph.SiteOf(fa.agent) == f.site || f.Agent == isNone && slices.Contains(f.routers, fa.subject) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/collector/evidence"
+	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/truth"
 )
 
@@ -61,14 +62,14 @@ func each[T, U any](in []T, f func(T) U) []U {
 func (s *scene) concerned() []string {
 	set := map[string]bool{}
 	for _, f := range s.alerts {
-		if site := s.siteOf(f); site != "" {
-			set[site] = true
+		if f.site != "" {
+			set[f.site] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(set))
 }
 
-func (s *scene) siteOf(f fact) string {
+func (s *scene) siteOf(f *fact) string {
 	return cmp.Or(s.graph.SiteOf(f.subject), s.graph.SiteOf(f.Site()), f.Site())
 }
 
@@ -115,47 +116,46 @@ func (s *scene) deviceSubjects() []subject {
 // portSubjects are the ports that alerts fire about and those that lead to
 // something known.
 func (s *scene) portSubjects() []subject {
-	refs := map[portRef]bool{}
+	refs := map[inventory.PortRef]bool{}
 	for _, f := range s.alerts {
 		if f.element == evidence.Port && f.Component() != "" {
-			refs[portRef{f.subject, f.Component()}] = true
+			refs[portOf(f.subject, f.Component())] = true
 		}
 	}
 	for _, id := range s.concerned() {
 		for _, d := range s.graph.DevicesOf(id) {
-			for _, p := range s.ports(d.ID) {
+			for _, p := range s.graph.PortsTowards(d.ID) {
 				refs[p] = true
 			}
 		}
 		for _, l := range s.graph.LinesOf(id) {
-			for _, p := range s.ports(l.ID) {
+			for _, p := range s.graph.PortsTowards(l.ID) {
 				refs[p] = true
 			}
 		}
 	}
-	keys := slices.SortedFunc(maps.Keys(refs), func(a, b portRef) int {
-		return cmp.Or(strings.Compare(a.device, b.device), strings.Compare(a.name, b.name))
+	keys := slices.SortedFunc(maps.Keys(refs), func(a, b inventory.PortRef) int {
+		return cmp.Or(strings.Compare(a.Device, b.Device), strings.Compare(a.Name, b.Name))
 	})
-	return each(keys, func(p portRef) subject {
-		d, _ := s.graph.Device(p.device)
+	return each(keys, func(p inventory.PortRef) subject {
+		d, _ := s.graph.Device(p.Device)
 		df, _ := s.device(d)
 		pf := s.port(p, time.Time{})
 		site := s.site(d.Site)
-		return subject{env: portEnv{theValues, pf, df, *site}, name: p.device, component: p.name, site: d.Site, onset: pf.since, facts: site}
+		return subject{env: portEnv{theValues, pf, df, *site}, name: p.Device, component: p.Name, site: d.Site, onset: pf.since, facts: site}
 	})
 }
 
 func (s *scene) alertSubjects() []subject {
 	out := make([]subject, len(s.alerts))
-	for i := range s.alerts {
-		f := &s.alerts[i]
+	for i, f := range s.alerts {
 		d, known := s.graph.Device(f.subject)
 		_, onLine := s.graph.Line(f.subject)
 		var df deviceFacts
 		if known {
 			df, _ = s.device(d)
 		}
-		site := s.site(s.siteOf(*f))
+		site := s.site(f.site)
 		af := alertFacts{Element: f.element, OnLine: onLine, Known: known || onLine, Component: f.Component()}
 		af.Symptom.set(f.symptom)
 		out[i] = subject{env: alertEnv{theValues, af, df, *site}, name: cmp.Or(f.subject, f.Site()), component: f.Component(),

@@ -26,6 +26,7 @@ type Graph struct {
 	addresses map[string][]*Device
 	groups    map[string][]Dependency // all that must hold for the name to be reached and fed
 	children  map[string][]string     // name → names that have it in a group
+	places    places
 }
 
 // NewGraph makes the graph of a loaded inventory.
@@ -40,6 +41,7 @@ func NewGraph(inv *Inventory) *Graph {
 		addresses: map[string][]*Device{},
 		groups:    map[string][]Dependency{},
 		children:  map[string][]string{},
+		places:    newPlaces(inv),
 	}
 	for i := range inv.Devices {
 		d := &inv.Devices[i]
@@ -143,38 +145,6 @@ func (g *Graph) SiteOf(id string) string {
 		return s.ID
 	}
 	return ""
-}
-
-// DevicesOf returns the devices of a site, in the inventory's order.
-func (g *Graph) DevicesOf(site string) []Device {
-	return filter(g.inv.Devices, func(d Device) bool { return d.Site == site })
-}
-
-// LinesOf returns the lines that serve a site, main lines first.
-func (g *Graph) LinesOf(site string) []Line {
-	ls := filter(g.inv.Lines, func(l Line) bool { return l.Site == site })
-	slices.SortStableFunc(ls, func(a, b Line) int { return strings.Compare(b.Role, a.Role) })
-	return ls
-}
-
-// LinesOfCarrier returns the lines that a vendor runs.
-func (g *Graph) LinesOfCarrier(vendor string) []Line {
-	return filter(g.inv.Lines, func(l Line) bool { return l.Carrier == vendor })
-}
-
-// AgentsOf returns the agents installed at a site.
-func (g *Graph) AgentsOf(site string) []Agent {
-	return filter(g.inv.Agents, func(a Agent) bool { return a.Site == site })
-}
-
-func filter[T any](all []T, keep func(T) bool) []T {
-	var out []T
-	for _, x := range all {
-		if keep(x) {
-			out = append(out, x)
-		}
-	}
-	return out
 }
 
 // Dependencies returns the redundancy groups of a device or line: those written,

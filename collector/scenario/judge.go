@@ -130,7 +130,7 @@ func (j *judge) round(ctx context.Context) error {
 func (j *judge) busy() bool { return j.pending || len(j.book.verifying()) > 0 }
 
 func (j *judge) diagnose(firing []alert.Alert, now time.Time) engine.Diagnosis {
-	out := j.rules.Causes.Causes(diagnose.Input{View: j.evidence.Snapshot(now), Inventory: j.graph.Inventory(), Firing: firing, Now: now})
+	out := j.rules.Causes.Causes(diagnose.Input{View: j.evidence.Snapshot(now), Inventory: j.graph.Inventory(), Graph: j.graph, Firing: firing, Now: now})
 	d := engine.Diagnosis{Causes: out.Causes, Held: map[string]bool{}}
 	for _, h := range out.Held {
 		d.Held[h.Fingerprint] = true
@@ -140,7 +140,7 @@ func (j *judge) diagnose(firing []alert.Alert, now time.Time) engine.Diagnosis {
 
 // reconsider asks the evidence once more about an incident that is over.
 func (j *judge) reconsider(i incident.Incident, now time.Time) (incident.Diagnosis, bool) {
-	out := j.rules.Causes.Causes(diagnose.Input{View: j.evidence.Snapshot(now), Inventory: j.graph.Inventory(), Firing: engine.AlertsOf(i), Now: now})
+	out := j.rules.Causes.Causes(diagnose.Input{View: j.evidence.Snapshot(now), Inventory: j.graph.Inventory(), Graph: j.graph, Firing: engine.AlertsOf(i), Now: now})
 	at := slices.IndexFunc(out.Causes, func(d incident.Diagnosis) bool { return d.Cause == i.Diagnosis.Cause && !d.Provisional })
 	if at < 0 {
 		return incident.Diagnosis{}, false
