@@ -13,7 +13,7 @@ func Apply(i Incident, e Event) (Incident, error) {
 	if err := check(i, e); err != nil {
 		return i, err
 	}
-	i = i.clone()
+	i = i.clone(e)
 	i.apply(e)
 	i.Version++
 	i.LastHash = e.Hash
@@ -37,10 +37,24 @@ func fold(i Incident, events []Event) (Incident, error) {
 	return i, nil
 }
 
+// Replay returns the incident after further sealed events of its log.
+func Replay(i Incident, events []Event) (Incident, error) {
+	return fold(i.clone(events...), events)
+}
+
+// aboutAlerts tells whether the event changes the list of alerts.
+func (e Event) aboutAlerts() bool {
+	switch e.Kind {
+	case AlertJoined, AlertResolved, AlertUnknown, AlertLeft, AlertsJoined, AlertsResolved:
+		return true
+	}
+	return false
+}
+
 // Append seals the events as the continuation of the incident's log and
 // returns the incident after them. It neither changes i nor events.
 func Append(i Incident, events []Event) (after Incident, sealed []Event, err error) {
-	after, sealed = i.clone(), make([]Event, 0, len(events))
+	after, sealed = i.clone(events...), make([]Event, 0, len(events))
 	for _, e := range events {
 		s, err := e.Seal(after.Version+1, after.LastHash)
 		if err != nil {
@@ -198,15 +212,20 @@ func (i *Incident) alertAt(fingerprint string) int {
 
 // alerts takes what happened to many alerts at once.
 func (i *Incident) alerts(e Event) {
-	at := make(map[string]int, len(i.Alerts)+len(e.Alerts))
-	for n, a := range i.Alerts {
-		at[a.Fingerprint] = n
+	at := make(map[string]int, len(e.Alerts))
+	for n := range e.Alerts {
+		at[e.Alerts[n].Fingerprint] = -1
+	}
+	for n := range i.Alerts {
+		if _, named := at[i.Alerts[n].Fingerprint]; named {
+			at[i.Alerts[n].Fingerprint] = n
+		}
 	}
 	kind := map[Kind]Kind{AlertsJoined: AlertJoined, AlertsResolved: AlertResolved}[e.Kind]
 	for _, a := range e.Alerts {
-		n, known := at[a.Fingerprint]
-		if !known {
-			n, at[a.Fingerprint] = -1, len(i.Alerts)
+		n := at[a.Fingerprint]
+		if n < 0 {
+			at[a.Fingerprint] = len(i.Alerts)
 		}
 		i.alert(kind, a, e.At, n)
 	}
@@ -308,11 +327,14 @@ func upsert[T any](list []T, v T, key func(T) string) []T {
 	return append(list, v)
 }
 
-// clone copies what apply changes in place.
-func (i Incident) clone() Incident {
+// clone copies what apply changes in place when it takes the events. Alerts, of
+// which a storm makes thousands, are shared by events that are not about alerts.
+func (i Incident) clone(events ...Event) Incident {
 	i.Visited = slices.Clone(i.Visited)
 	i.Approvals = slices.Clone(i.Approvals)
-	i.Alerts = slices.Clone(i.Alerts)
+	if slices.ContainsFunc(events, Event.aboutAlerts) {
+		i.Alerts = slices.Clone(i.Alerts)
+	}
 	i.Clocks = slices.Clone(i.Clocks)
 	for n := range i.Clocks {
 		i.Clocks[n].Marks = slices.Clone(i.Clocks[n].Marks)

@@ -114,13 +114,22 @@ func (h handle) change(ctx context.Context, ch engine.Change) error {
 // saveIncident inserts or replaces the incident's row if it is at its base.
 func (h handle) saveIncident(ctx context.Context, ch engine.Change) error {
 	i := ch.After
-	b, err := encode(i)
-	if err != nil {
-		return err
-	}
 	var number any
 	if i.Number != "" {
 		number = i.Number
+	}
+	if !bodyDue(ch) {
+		n, err := h.exec(ctx, `UPDATE incidents SET number = ?, version = ?, state = ?, site = ?, class = ?, practice = ?,
+			opened_at = ?, closed_at = ? WHERE id = ? AND version = ?`,
+			number, i.Version, i.State, i.Diagnosis.Site, i.Diagnosis.Class, i.Practice, i.OpenedAt, i.ClosedAt, i.ID, ch.Base)
+		if err == nil && n == 0 {
+			err = engine.ErrConflict
+		}
+		return err
+	}
+	b, err := encode(i)
+	if err != nil {
+		return err
 	}
 	var n int64
 	if ch.Base == 0 {
@@ -188,27 +197,6 @@ func (h handle) endEffects(ctx context.Context, c engine.Commit) error {
 		if _, err := h.exec(ctx, `UPDATE effects SET state = ?, problem = ?, ended_at = ? WHERE effect_key = ?`,
 			e.state, e.problem, e.at, key); err != nil {
 			return fmt.Errorf("effect %s: %w", key, err)
-		}
-	}
-	return nil
-}
-
-// saveAlerts upserts and forgets alert states.
-func (h handle) saveAlerts(ctx context.Context, c engine.Commit) error {
-	for _, a := range c.Alerts {
-		b, err := encode(a)
-		if err != nil {
-			return fmt.Errorf("alert %s: %w", a.Fingerprint, err)
-		}
-		if _, err := h.exec(ctx, `INSERT INTO alerts (fingerprint, state, body) VALUES (?, ?, ?)
-			ON CONFLICT (fingerprint) DO UPDATE SET state = excluded.state, body = excluded.body`,
-			a.Fingerprint, string(a.State), b); err != nil {
-			return fmt.Errorf("alert %s: %w", a.Fingerprint, err)
-		}
-	}
-	for _, f := range c.DropAlerts {
-		if _, err := h.exec(ctx, `DELETE FROM alerts WHERE fingerprint = ?`, f); err != nil {
-			return fmt.Errorf("drop alert %s: %w", f, err)
 		}
 	}
 	return nil

@@ -24,7 +24,7 @@ type Query struct {
 
 // Incident returns one incident, or engine.ErrNotFound.
 func (s *Store) Incident(ctx context.Context, id string) (incident.Incident, error) {
-	i, err := body[incident.Incident](ctx, s.reader(), `SELECT body FROM incidents WHERE id = ?`, id)
+	i, err := s.oneIncident(ctx, `SELECT version, body FROM incidents WHERE id = ?`, id)
 	if err != nil {
 		return i, fmt.Errorf("read incident %s: %w", id, err)
 	}
@@ -33,7 +33,7 @@ func (s *Store) Incident(ctx context.Context, id string) (incident.Incident, err
 
 // IncidentByNumber returns the incident with this number, or engine.ErrNotFound.
 func (s *Store) IncidentByNumber(ctx context.Context, number string) (incident.Incident, error) {
-	i, err := body[incident.Incident](ctx, s.reader(), `SELECT body FROM incidents WHERE number = ?`, number)
+	i, err := s.oneIncident(ctx, `SELECT version, body FROM incidents WHERE number = ?`, number)
 	if err != nil {
 		return i, fmt.Errorf("read incident number %s: %w", number, err)
 	}
@@ -47,12 +47,12 @@ func (s *Store) Incidents(ctx context.Context, q Query) (page []incident.Inciden
 	if err != nil {
 		return nil, "", fmt.Errorf("read incidents: %w", err)
 	}
-	stmt := `SELECT body FROM incidents` + where + ` ORDER BY opened_at DESC, id DESC`
+	stmt := `SELECT version, body FROM incidents` + where + ` ORDER BY opened_at DESC, id DESC`
 	if q.Limit > 0 {
 		stmt += ` LIMIT ?`
 		args = append(args, int64(q.Limit)+1)
 	}
-	page, err = bodies[incident.Incident](ctx, s.reader(), stmt, args...)
+	page, err = s.incidents(ctx, stmt, args...)
 	if err != nil {
 		return nil, "", fmt.Errorf("read incidents: %w", err)
 	}
@@ -128,8 +128,8 @@ func (s *Store) Events(ctx context.Context, id string) ([]incident.Event, error)
 
 // OpenIncidents implements engine.Store.
 func (s *Store) OpenIncidents(ctx context.Context) ([]incident.Incident, error) {
-	open, err := bodies[incident.Incident](ctx, s.reader(),
-		`SELECT body FROM incidents WHERE state IN (?, ?) ORDER BY opened_at, id`, incident.StateOpen, incident.StateVerified)
+	open, err := s.incidents(ctx,
+		`SELECT version, body FROM incidents WHERE state IN (?, ?) ORDER BY opened_at, id`, incident.StateOpen, incident.StateVerified)
 	if err != nil {
 		return nil, fmt.Errorf("read open incidents: %w", err)
 	}

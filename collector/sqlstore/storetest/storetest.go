@@ -36,6 +36,8 @@ func Run(t *testing.T, newURL func(t testing.TB) string) {
 		{"concurrent commits keep versions whole", testConcurrentCommits},
 		{"commit waits for a take-over", testTakeover},
 		{"alerts are upserted and dropped", testAlerts},
+		{"many alerts are written at once", testManyAlerts},
+		{"an incident of many alerts is read as committed", testCrowd},
 		{"numbers are never given twice", testNumbers},
 		{"incidents are paged and filtered", testQuery},
 		{"effects are claimed once", testClaim},
