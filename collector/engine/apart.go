@@ -100,7 +100,7 @@ func (c *correlation) ownedBy(home *incident.Incident, cause incident.Diagnosis)
 }
 
 func (c *correlation) anyUnknown(fps []string) bool {
-	return slices.ContainsFunc(fps, func(fp string) bool { return c.firing[fp].Truth == truth.Unknown })
+	return slices.ContainsFunc(fps, func(fp string) bool { a, firing := c.firing[fp]; return firing && a.Truth == truth.Unknown })
 }
 
 // lasts tells whether something has been so in every round for the time of split.

@@ -42,7 +42,7 @@ func TestTwoCausesThatStandSideBySideAreSplit(t *testing.T) {
 		p.open[0].from != "i1" || p.open[0].reason != reasonSplit {
 		t.Errorf("got %v and %+v", got, p.open)
 	}
-	if f := p.fates["b"]; f.Kind != FateJoined || f.Incident != p.open[0].id {
+	if f := p.fate("b"); f.Kind != FateJoined || f.Incident != p.open[0].id {
 		t.Errorf("the alert that left: %+v", f)
 	}
 }
@@ -132,7 +132,7 @@ func TestQuiet(t *testing.T) {
 			if opens := len(p.open) > 0; opens != c.opens {
 				t.Errorf("opens: %v", opens)
 			}
-			if f := p.fates["a"]; !c.opens && (f.Kind != FateSuppressed || f.Reason == "") || c.opens && f.Kind != FateJoined {
+			if f := p.fate("a"); !c.opens && (f.Kind != FateSuppressed || f.Reason == "") || c.opens && f.Kind != FateJoined {
 				t.Errorf("fate %+v", f)
 			}
 		})

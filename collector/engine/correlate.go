@@ -14,10 +14,14 @@ import (
 type plan struct {
 	facts map[string][]incident.Event // by incident id, in order
 	open  []opening
-	fates map[string]Fate      // by fingerprint of every alert that fires
-	apart map[string]time.Time // round.apart of the next round
+	// Fate says what became of an alert that fires. It is worked out when it is
+	// asked: in a storm there are a hundred thousand.
+	fate  func(fp string) Fate
+	all   func() map[string]Fate // of every alert that fires
+	apart map[string]time.Time   // round.apart of the next round
 
 	hushed map[string]time.Time // round.hushed of the next round
+	moved  map[string]string    // round.moved of the next round
 }
 
 // opening is an incident to be opened.
@@ -36,10 +40,10 @@ type opening struct {
 type round struct {
 	now    time.Time
 	causes []incident.Diagnosis // what diagnose found, each with the alerts it explains
-	firing map[string]alert.Alert
-	known  map[string]alert.Alert // alerts that changed in this round, firing or not
-	settle time.Duration          // how long after a first alert resolved the rest may lag behind
-	held   map[string]bool        // fingerprints diagnose holds back
+	firing map[string]*alert.Alert
+	known  map[string]*alert.Alert // alerts that changed in this round, firing or not
+	settle time.Duration           // how long after a first alert resolved the rest may lag behind
+	held   map[string]bool         // fingerprints diagnose holds back
 
 	topology topology
 	quiet    []Quiet                     // in force, or over lately
@@ -47,6 +51,7 @@ type round struct {
 	apart    map[string]time.Time        // since when causes and their incidents have not fitted together
 	split    time.Duration               // for how long they must not
 	hushed   map[string]time.Time        // by fingerprint: when an alert was last kept quiet
+	moved    map[string]string           // by fingerprint: the incident it came to because its own was folded into that
 	newID    func() string
 }
 
@@ -56,9 +61,9 @@ type round struct {
 // re-classification; further owners are folded into it); an incident that
 // already lists the cause's root as affected; else a new incident.
 func correlate(incidents []incident.Incident, r round) plan {
-	p := plan{facts: map[string][]incident.Event{}, fates: map[string]Fate{}, apart: map[string]time.Time{}, hushed: map[string]time.Time{}}
-	c := &correlation{round: r, plan: &p, incidents: incidents, owner: map[string]*incident.Incident{}, folded: map[string]bool{},
-		left: map[string]bool{}, renamed: map[string]bool{}}
+	p := plan{facts: map[string][]incident.Event{}, apart: map[string]time.Time{}, hushed: map[string]time.Time{}, moved: map[string]string{}}
+	c := &correlation{round: r, plan: &p, incidents: incidents, owner: make(map[string]*incident.Incident, len(r.firing)), folded: map[string]bool{},
+		left: map[string]bool{}, renamed: map[string]bool{}, back: map[*incident.Incident]bool{}, silenced: map[string]string{}}
 	for i := range incidents {
 		inc := &incidents[i]
 		if inc.State != incident.StateOpen || inc.ParentID != "" {
@@ -77,7 +82,7 @@ func correlate(incidents []incident.Incident, r round) plan {
 	c.followAlerts()
 	c.account()
 	for fp, at := range c.hushed { // an alert that is held for a moment is not forgotten
-		if _, firing := c.firing[fp]; firing && p.fates[fp].Kind != FateJoined && p.hushed[fp].IsZero() {
+		if _, firing := c.firing[fp]; firing && p.fate(fp).Kind != FateJoined && p.hushed[fp].IsZero() {
 			p.hushed[fp] = at
 		}
 	}
@@ -92,8 +97,10 @@ type correlation struct {
 	active    []*incident.Incident // open and nobody's child
 	owner     map[string]*incident.Incident
 	folded    map[string]bool
-	left      map[string]bool // fingerprints that leave their incident in this round
-	renamed   map[string]bool // incidents re-classified in this round
+	back      map[*incident.Incident]bool // answers of settling
+	silenced  map[string]string           // by fingerprint: what keeps an alert from opening anything
+	left      map[string]bool             // fingerprints that leave their incident in this round
+	renamed   map[string]bool             // incidents re-classified in this round
 }
 
 func (c *correlation) fact(inc *incident.Incident, e incident.Event) {
@@ -171,7 +178,17 @@ func (c *correlation) within(inc *incident.Incident, cause incident.Diagnosis) b
 // settling tells whether the incident is on its way back: one of its alerts
 // resolved lately, so what still fires lags behind and explains nothing new.
 func (c *correlation) settling(inc *incident.Incident) bool {
-	for _, a := range inc.Alerts {
+	is, known := c.back[inc]
+	if !known {
+		is = c.settles(inc)
+		c.back[inc] = is
+	}
+	return is
+}
+
+func (c *correlation) settles(inc *incident.Incident) bool {
+	for i := range inc.Alerts {
+		a := &inc.Alerts[i]
 		if !a.Firing && !a.ResolvedAt.IsZero() && c.now.Sub(a.ResolvedAt) < c.settle {
 			return true
 		}
@@ -230,7 +247,7 @@ func (c *correlation) join(inc *incident.Incident, cause incident.Diagnosis) {
 // cause explains: a parent whose evidence came late adopts them.
 func (c *correlation) foldOthers(home *incident.Incident, cause incident.Diagnosis) {
 	for _, inc := range c.active {
-		if inc == home || c.folded[inc.ID] || !c.explained(inc, cause) || c.stands(inc.Diagnosis.Cause) || c.settling(inc) {
+		if inc == home || c.folded[inc.ID] || c.stands(inc.Diagnosis.Cause) || c.settling(inc) || !c.explained(inc, cause) {
 			continue
 		}
 		c.folded[inc.ID] = true
@@ -239,7 +256,7 @@ func (c *correlation) foldOthers(home *incident.Incident, cause incident.Diagnos
 		for _, a := range inc.Alerts {
 			if alive, ok := c.firing[a.Fingerprint]; a.Firing && ok {
 				ref := refOf(alive)
-				c.owner[a.Fingerprint] = home
+				c.owner[a.Fingerprint], c.plan.moved[a.Fingerprint] = home, home.ID
 				c.fact(home, incident.Event{Kind: incident.AlertJoined, Alert: &ref})
 			}
 		}
@@ -247,12 +264,15 @@ func (c *correlation) foldOthers(home *incident.Incident, cause incident.Diagnos
 }
 
 func (c *correlation) explained(inc *incident.Incident, cause incident.Diagnosis) bool {
-	some := false
+	some, of := false, make(map[string]bool, len(cause.Alerts))
+	for _, fp := range cause.Alerts {
+		of[fp] = true
+	}
 	for _, a := range inc.Alerts {
 		if !a.Firing {
 			continue
 		}
-		if !slices.Contains(cause.Alerts, a.Fingerprint) {
+		if !of[a.Fingerprint] {
 			return false
 		}
 		some = true
@@ -274,7 +294,7 @@ func (c *correlation) opening(cause incident.Diagnosis) (opening, bool) {
 			why = stale
 		}
 		if why != "" {
-			c.plan.fates[fp] = Fate{Kind: FateSuppressed, Reason: why}
+			c.silenced[fp] = why
 			continue
 		}
 		o.alerts = append(o.alerts, refOf(a))
@@ -313,11 +333,16 @@ func (c *correlation) followAlerts() {
 // followOne reports whether any of the incident's alerts still fires, and
 // whether any is unknown.
 func (c *correlation) followOne(inc *incident.Incident) (firing, unknown bool) {
-	for _, a := range inc.Alerts {
-		if !a.Firing || c.left[a.Fingerprint] {
+	for i := range inc.Alerts {
+		if !inc.Alerts[i].Firing || c.left[inc.Alerts[i].Fingerprint] {
 			continue
 		}
-		now, still := c.firing[a.Fingerprint]
+		now, still := c.firing[inc.Alerts[i].Fingerprint]
+		if still && now.Truth != truth.Unknown {
+			firing = true
+			continue
+		}
+		a := inc.Alerts[i]
 		if !still {
 			a.Firing, a.Unknown, a.ResolvedAt = false, false, c.now
 			if k, ok := c.known[a.Fingerprint]; ok && !k.ResolvedAt.IsZero() {
@@ -326,19 +351,16 @@ func (c *correlation) followOne(inc *incident.Incident) (firing, unknown bool) {
 			c.fact(inc, incident.Event{Kind: incident.AlertResolved, Alert: &a})
 			continue
 		}
-		firing = true
-		if now.Truth == truth.Unknown {
-			unknown = true
-			if !a.Unknown {
-				a.Unknown = true
-				c.fact(inc, incident.Event{Kind: incident.AlertUnknown, Alert: &a})
-			}
+		firing, unknown = true, true
+		if !a.Unknown {
+			a.Unknown = true
+			c.fact(inc, incident.Event{Kind: incident.AlertUnknown, Alert: &a})
 		}
 	}
 	return firing, unknown
 }
 
-func refOf(a alert.Alert) incident.AlertRef {
+func refOf(a *alert.Alert) incident.AlertRef {
 	r := incident.AlertRef{Fingerprint: a.Fingerprint, Name: a.Name, Labels: a.Labels, Firing: true,
 		Unknown: a.Truth == truth.Unknown, Since: a.ActiveAt, Times: 1,
 		Element: a.Annotations["faultline_element"], Symptom: a.Annotations["faultline_symptom"]}

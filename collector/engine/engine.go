@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -73,7 +72,8 @@ type Engine struct {
 	open   map[string]incident.Incident
 	past   map[string]pastIncident // by cause: the last verified or closed incident
 	apart  map[string]time.Time    // see round.apart
-	fates  map[string]Fate         // of the last round
+	fates  func() map[string]Fate  // of the last round
+	moved  map[string]string       // see round.moved
 	hushed map[string]time.Time    // see round.hushed
 	asked  map[string]time.Time    // by incident: when late evidence was last looked at
 }
@@ -131,7 +131,7 @@ func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 	found := whole(e.o.Diagnose(few, r.Now), groups)
 	in := round{now: r.Now, causes: found.Causes, held: found.Held, settle: e.o.Settle,
 		firing: byFingerprint(r.Firing), known: byFingerprint(r.Changed),
-		topology: e.topology(), quiet: e.quiet(r.Now), checked: e.look(r.Now), apart: e.apart, hushed: e.hushed, split: e.o.Split, newID: newID}
+		topology: e.topology(), quiet: e.quiet(r.Now), checked: e.look(r.Now), apart: e.apart, hushed: e.hushed, moved: e.moved, split: e.o.Split, newID: newID}
 	incidents := faults(e.incidentsLocked())
 	p := correlate(incidents, in)
 	e.reconsiderLocked(incidents, &p, r.Now)
@@ -153,7 +153,7 @@ func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 			return err
 		}
 	}
-	e.apart, e.fates, e.hushed = p.apart, p.fates, p.hushed
+	e.apart, e.fates, e.hushed, e.moved = p.apart, p.all, p.hushed, p.moved
 	return nil
 }
 
@@ -175,7 +175,10 @@ func (e *Engine) look(now time.Time) func(alert.Alert) time.Time {
 func (e *Engine) Fates() map[string]Fate {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return maps.Clone(e.fates)
+	if e.fates == nil {
+		return nil
+	}
+	return e.fates()
 }
 
 // Opening is a fault that somebody tells of.

@@ -22,35 +22,50 @@ type Fate struct {
 	Reason   string // of suppressed and held
 }
 
-// account fills in the fate of every alert that fires.
+// FateKinds are all kinds of fates.
+func FateKinds() []string {
+	return []string{FateJoined, FateFolded, FateSuppressed, FateHeld, FateLags, FateInfo}
+}
+
+// account sets what answers for the fate of the alerts that fire. What it asks
+// does not change after the round.
 func (c *correlation) account() {
-	moved := map[string]bool{}
-	for id := range c.folded {
-		for _, inc := range c.active {
-			if inc.ID != id {
-				continue
-			}
-			for _, a := range inc.Alerts {
-				moved[a.Fingerprint] = true
-			}
+	for fp, home := range c.moved {
+		if _, firing := c.firing[fp]; firing && c.plan.moved[fp] == "" && c.owner[fp] != nil && c.owner[fp].ID == home {
+			c.plan.moved[fp] = home
 		}
 	}
+	opened := map[string]string{}
 	for _, o := range c.plan.open {
-		for _, a := range o.alerts {
-			c.plan.fates[a.Fingerprint] = Fate{Kind: FateJoined, Incident: o.id}
+		for i := range o.alerts {
+			opened[o.alerts[i].Fingerprint] = o.id
 		}
 	}
-	for fp, a := range c.firing {
-		if _, known := c.plan.fates[fp]; known {
-			continue
+	c.plan.fate = func(fp string) Fate {
+		a, firing := c.firing[fp]
+		if id := opened[fp]; id != "" {
+			return Fate{Kind: FateJoined, Incident: id}
 		}
-		c.plan.fates[fp] = c.fateOf(fp, a, moved[fp])
+		if !firing {
+			return Fate{}
+		}
+		return c.fateOf(fp, a)
+	}
+	c.plan.all = func() map[string]Fate {
+		out := make(map[string]Fate, len(c.firing))
+		for fp := range c.firing {
+			out[fp] = c.plan.fate(fp)
+		}
+		return out
 	}
 }
 
-func (c *correlation) fateOf(fp string, a alert.Alert, moved bool) Fate {
+func (c *correlation) fateOf(fp string, a *alert.Alert) Fate {
+	why, silenced := c.silenced[fp]
 	switch home := c.owner[fp]; {
-	case home != nil && moved:
+	case silenced:
+		return Fate{Kind: FateSuppressed, Reason: why}
+	case home != nil && c.plan.moved[fp] == home.ID:
 		return Fate{Kind: FateFolded, Incident: home.ID}
 	case home != nil:
 		return Fate{Kind: FateJoined, Incident: home.ID}

@@ -121,7 +121,7 @@ func (t topology) above(top, name string) bool {
 	return false
 }
 
-func (t topology) scopeOfAlert(a alert.Alert) []string {
+func (t topology) scopeOfAlert(a *alert.Alert) []string {
 	return t.scope(cmp.Or(a.Device(), a.Labels["agent"]), a.Component(), a.Site())
 }
 
@@ -132,7 +132,7 @@ func (t topology) scopeOfCause(d incident.Diagnosis) []string {
 // quieted says why a firing alert of a cause opens nothing now; "" when nothing
 // keeps it. The cause's root speaks for everything the cause explains. What was
 // kept quiet stays so, whatever it is explained by, until a newer check.
-func (c *correlation) quieted(cause incident.Diagnosis, a alert.Alert) string {
+func (c *correlation) quieted(cause incident.Diagnosis, a *alert.Alert) string {
 	if len(c.quiet) == 0 {
 		return ""
 	}
@@ -177,9 +177,9 @@ func (c *correlation) rootQuieted(cause incident.Diagnosis) string {
 }
 
 // checkedAt is when the thing an alert is about was last measured.
-func (c *correlation) checkedAt(a alert.Alert) time.Time {
+func (c *correlation) checkedAt(a *alert.Alert) time.Time {
 	if c.checked != nil {
-		if at := c.checked(a); !at.IsZero() {
+		if at := c.checked(*a); !at.IsZero() {
 			return at
 		}
 	}

@@ -17,6 +17,9 @@ const (
 	longestTime = 366 * 24 * time.Hour
 )
 
+// ErrManyQuiets says that no more quiet times are kept.
+var ErrManyQuiets = errors.New("the list is full: lift some first")
+
 // quietKey is where the list is kept.
 const quietKey = "engine/quiets"
 
@@ -44,6 +47,12 @@ func OpenQuiets(ctx context.Context, k Keeper) (*Quiets, error) {
 
 // Reload reads the list again, for announcements made at another collector.
 func (q *Quiets) Reload(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.reloadLocked(ctx)
+}
+
+func (q *Quiets) reloadLocked(ctx context.Context) error {
 	text, err := q.keeper.KVGet(ctx, quietKey)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("read quiet times: %w", err)
@@ -54,8 +63,6 @@ func (q *Quiets) Reload(ctx context.Context) error {
 			return fmt.Errorf("read quiet times: %w", err)
 		}
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.list = list
 	return nil
 }
@@ -68,16 +75,19 @@ func (q *Quiets) Announce(ctx context.Context, one Quiet, now time.Time) (Quiet,
 	if one.From.IsZero() {
 		one.From = now
 	}
-	if err := one.validate(); err != nil {
+	if err := one.Validate(); err != nil {
 		return one, err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if err := q.reloadLocked(ctx); err != nil {
+		return one, err
+	}
 	next := slices.DeleteFunc(slices.Clone(q.list), func(have Quiet) bool {
 		return have.ID == one.ID || !have.Until.IsZero() && now.Sub(have.Until) > quietKept
 	})
 	if len(next) >= mostQuiets {
-		return one, fmt.Errorf("announce %s: %d are announced already: lift some first", one.Kind, len(next))
+		return one, fmt.Errorf("announce %s: %d are announced already: %w", one.Kind, len(next), ErrManyQuiets)
 	}
 	return one, q.putLocked(ctx, append(next, one))
 }
@@ -87,6 +97,9 @@ func (q *Quiets) Announce(ctx context.Context, one Quiet, now time.Time) (Quiet,
 func (q *Quiets) Lift(ctx context.Context, id string, now time.Time) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if err := q.reloadLocked(ctx); err != nil {
+		return err
+	}
 	next := slices.Clone(q.list)
 	at := slices.IndexFunc(next, func(have Quiet) bool { return have.ID == id })
 	if at < 0 {
@@ -96,6 +109,9 @@ func (q *Quiets) Lift(ctx context.Context, id string, now time.Time) error {
 		return nil
 	}
 	next[at].Until = now
+	if next[at].From.After(now) { // withdrawn before it began
+		next[at].From = now
+	}
 	return q.putLocked(ctx, next)
 }
 
@@ -125,7 +141,8 @@ func (q *Quiets) Around(now time.Time) []Quiet {
 	return slices.DeleteFunc(slices.Clone(q.list), func(have Quiet) bool { return !have.active(now) && !have.lifted(now) })
 }
 
-func (q Quiet) validate() error {
+// Validate returns everything that is missing or wrong in an announcement.
+func (q Quiet) Validate() error {
 	var faults []error
 	if !slices.Contains([]string{QuietMaintenance, QuietWorks, QuietSilence}, q.Kind) {
 		faults = append(faults, fmt.Errorf("kind %q: want maintenance, works or silence", q.Kind))

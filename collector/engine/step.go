@@ -133,10 +133,11 @@ func earliest(alerts []incident.AlertRef, now time.Time) time.Time {
 	return at
 }
 
-func byFingerprint(list []alert.Alert) map[string]alert.Alert {
-	m := make(map[string]alert.Alert, len(list))
-	for _, a := range list {
-		m[a.Fingerprint] = a
+// byFingerprint finds alerts in a list that nobody changes meanwhile.
+func byFingerprint(list []alert.Alert) map[string]*alert.Alert {
+	m := make(map[string]*alert.Alert, len(list))
+	for i := range list {
+		m[list[i].Fingerprint] = &list[i]
 	}
 	return m
 }

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"strings"
-
 	"github.com/faultline/faultline/collector/alert"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/truth"
@@ -23,33 +21,36 @@ func thin(firing []alert.Alert) (few []alert.Alert, groups map[string][]string) 
 	if len(firing) <= crowd {
 		return firing, nil
 	}
-	at := map[string]int{}
-	groups = map[string][]string{}
-	for _, a := range firing {
+	at := map[group]int{}
+	var members [][]string
+	for i := range firing {
+		a := &firing[i]
 		key := groupOf(a)
 		n, known := at[key]
 		if !known {
 			at[key] = len(few)
-			few = append(few, a)
-			groups[a.Fingerprint] = []string{a.Fingerprint}
+			few, members = append(few, *a), append(members, []string{a.Fingerprint})
 			continue
 		}
-		first := few[n]
-		members := append(groups[first.Fingerprint], a.Fingerprint)
+		members[n] = append(members[n], a.Fingerprint)
+		first, worst := &few[n], worseTruth(a.Truth, few[n].Truth)
 		if a.FiredAt.Before(first.FiredAt) || a.FiredAt.Equal(first.FiredAt) && a.Fingerprint < first.Fingerprint {
-			delete(groups, first.Fingerprint)
-			a.Truth = worseTruth(a.Truth, first.Truth)
-			few[n] = a
-		} else {
-			few[n].Truth = worseTruth(first.Truth, a.Truth)
+			*first = *a
 		}
-		groups[few[n].Fingerprint] = members
+		first.Truth = worst
+	}
+	groups = make(map[string][]string, len(few))
+	for n := range few {
+		groups[few[n].Fingerprint] = members[n]
 	}
 	return few, groups
 }
 
-func groupOf(a alert.Alert) string {
-	return strings.Join([]string{a.Name, a.Labels[alert.LabelSite], a.Device(), a.Labels["agent"], a.Severity(), a.Annotations["faultline_symptom"]}, "\x00")
+// group is what alerts of a crowd have in common that stand for each other.
+type group struct{ name, site, device, agent, severity, symptom string }
+
+func groupOf(a *alert.Alert) group {
+	return group{a.Name, a.Labels[alert.LabelSite], a.Device(), a.Labels["agent"], a.Severity(), a.Annotations["faultline_symptom"]}
 }
 
 func worseTruth(a, b truth.Truth) truth.Truth {
