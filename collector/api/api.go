@@ -144,6 +144,7 @@ type Options struct {
 	Noticed    Noticed                         // nil: nobody is shown other sites' incidents
 	Topology   func() topology.Found           // nil: neighbours are not compared
 	Practice   Practice                        // nil: no practice branch
+	Quiet      *QuietGate                      // nil: no quiet times are kept
 	Ready      func(ctx context.Context) error // nil: always ready
 	Now        func() time.Time                // nil: time.Now
 	Registerer prometheus.Registerer           // nil: no metrics

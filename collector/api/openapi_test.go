@@ -65,7 +65,7 @@ func TestOpenAPIDescribesTheFields(t *testing.T) {
 	if err := json.Unmarshal(openAPIDocument, &d); err != nil {
 		t.Fatal(err)
 	}
-	for name, v := range map[string]any{"Incident": Incident{}, "Alert": AlertView{}, "Clock": ClockView{}, "Ticket": TicketView{}, "Problem": problem{}} {
+	for name, v := range map[string]any{"Incident": Incident{}, "Alert": AlertView{}, "Clock": ClockView{}, "Ticket": TicketView{}, "Problem": problem{}, "Quiet": quietView{}} {
 		var fields []string
 		for f := range reflect.TypeOf(v).Fields() {
 			tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")

@@ -147,6 +147,7 @@ func (a *App) buildJudging(ctx context.Context) error {
 	a.engine, err = engine.New(engine.Options{Store: a.store, Lease: a.lease.Generation, Diagnose: a.diagnose, Route: a.route,
 		Processes: a.rules().processes, Calendars: a.rules().calendars, Site: a.site, Vendor: a.vendor, Now: time.Now, OnChange: a.changed,
 		Settle: a.cfg.Holds.Settle, Hold: a.cfg.Holds.Verify, Logger: a.log, Graph: a.graph, Documents: true, Quiet: a.quiets.Around, Checked: a.checked, Reconsider: a.reconsider})
+	a.reg.MustRegister(fates{a})
 	return err
 }
 
@@ -172,8 +173,8 @@ func (a *App) rule(ctx context.Context, generation int64) error {
 		return fmt.Errorf("restore alerts: %w", err)
 	}
 	a.ruler.Restore(stored)
-	if err := errors.Join(a.post.Begin(ctx, generation), a.startClimbing(ctx)); err != nil {
-		return fmt.Errorf("restore notices and escalations: %w", err)
+	if err := errors.Join(a.post.Begin(ctx, generation), a.startClimbing(ctx), a.quiets.Reload(ctx)); err != nil {
+		return fmt.Errorf("restore notices, escalations and quiet times: %w", err)
 	}
 	told := make(chan error, 1)
 	go func() { told <- a.tell(ctx) }()
@@ -181,7 +182,10 @@ func (a *App) rule(ctx context.Context, generation int64) error {
 	go func() { done <- a.outbox.Run(ctx, generation) }()
 	spoken := make(chan error, 1)
 	go func() { spoken <- a.speak(ctx) }()
+	read := make(chan struct{})
+	go func() { defer close(read); a.readQuiets(ctx) }()
 	a.judgeUntil(ctx)
+	<-read
 	return errors.Join(<-done, <-spoken, <-told)
 }
 
@@ -224,7 +228,7 @@ func (a *App) judge(ctx context.Context) error {
 
 // diagnose asks the evidence what the firing alerts mean.
 func (a *App) diagnose(firing []alert.Alert, now time.Time) engine.Diagnosis {
-	out := a.rules().causes.Causes(diagnose.Input{View: a.evidence.Snapshot(now), Inventory: a.graph().Inventory(), Firing: firing, Now: now, HoldOff: a.cfg.Holds.Open})
+	out := a.rules().causes.Causes(diagnose.Input{View: a.evidence.Snapshot(now), Inventory: a.graph().Inventory(), Graph: a.graph(), Firing: firing, Now: now, HoldOff: a.cfg.Holds.Open})
 	d := engine.Diagnosis{Causes: out.Causes, Held: map[string]bool{}}
 	for _, h := range out.Held {
 		d.Held[h.Fingerprint] = true
@@ -239,7 +243,7 @@ func (a *App) checked(now time.Time) func(alert.Alert) time.Time {
 
 // reconsider asks the evidence once more about a provisional incident that is over.
 func (a *App) reconsider(i incident.Incident, now time.Time) (incident.Diagnosis, bool) {
-	out := a.rules().causes.Causes(diagnose.Input{View: a.evidence.Snapshot(now), Inventory: a.graph().Inventory(), Firing: engine.AlertsOf(i), Now: now})
+	out := a.rules().causes.Causes(diagnose.Input{View: a.evidence.Snapshot(now), Inventory: a.graph().Inventory(), Graph: a.graph(), Firing: engine.AlertsOf(i), Now: now})
 	for _, d := range out.Causes {
 		if d.Cause == i.Diagnosis.Cause && !d.Provisional {
 			return d, true

@@ -60,6 +60,7 @@ type Options struct {
 	Register    *Register        // nil: no register
 	Inspections *inspection.Desk // nil: no inspections
 	Practice    api.Practice     // nil: no practice branch
+	Quiet       *api.QuietGate   // nil: no page of quiet times
 	Secure      bool             // pages are served over TLS
 	Now         func() time.Time // nil: time.Now
 	Logger      *slog.Logger     // nil: slog.Default
@@ -125,7 +126,7 @@ func Handler(o Options) (http.Handler, error) {
 		"GET /{$}": c.estate, "GET /incidents": c.list, "GET /incidents/{id}": c.detail, "POST /incidents/{id}/actions": c.act,
 		"POST " + uploadPath: c.handIn, "GET /incidents/{id}/documents/{document}": c.paper,
 		"GET /incidents/{id}/process.svg": c.diagram, "GET /incidents/{id}/site.svg": c.siteMap, "GET /incidents/{id}/charts/{chart}": c.chart,
-		"GET /practice": c.practicePage, "POST /practice": c.practise, "GET /account": c.accountPage, "GET /events": c.events, "GET /": c.lost,
+		"GET /quiets": c.quietsPage, "POST /quiets": c.announce, "GET /practice": c.practicePage, "POST /practice": c.practise, "GET /account": c.accountPage, "GET /events": c.events, "GET /": c.lost,
 	} {
 		mux.Handle(pattern, c.signedIn(h, false))
 	}
