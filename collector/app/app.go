@@ -80,6 +80,7 @@ type App struct {
 	evidence  *evidence.Store
 	alive     *heartbeat.Monitor
 	ruler     *ruler.Ruler
+	topology  *selfwatch.Topology
 	outside   *intake.Board // alerts of other systems
 	silences  alertmanager.Silences
 	amAPI     *alertmanager.Handler
@@ -141,6 +142,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error {
 		return selfwatch.New(selfwatch.Options{Gatherer: a.reg, Appender: a.metrics, Instance: a.instance(), Logger: a.log}).Run(ctx)
 	})
+	g.Go(func() error { return a.topology.Run(ctx) })
 	if a.mirror != nil {
 		g.Go(func() error { return a.mirror.Run(ctx) })
 	}

@@ -130,7 +130,8 @@ func (a *App) buildJudging(ctx context.Context) error {
 	}
 	a.alive = heartbeat.New(heartbeat.Options{Agents: a.watched, Interval: a.pollInterval(), Now: time.Now, Known: known})
 	a.failed = prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_judge_failed_rounds_total", Help: "Rounds of alerts that could not be judged or committed; each is repeated."})
-	a.reg.MustRegister(a.failed, selfwatch.NewIncidents(a.incidentsSince, time.Now))
+	a.topology = selfwatch.NewTopology(a.metrics, a.graph, time.Now, a.log)
+	a.reg.MustRegister(a.failed, selfwatch.NewIncidents(a.incidentsSince, time.Now), a.topology)
 	if a.rules().processes, err = a.keepProcesses(ctx, a.rules().processes); err != nil {
 		return err
 	}

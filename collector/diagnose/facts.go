@@ -57,6 +57,7 @@ type symptomFacts struct {
 	Stopped     bool `expr:"stopped"`      // a service, as its host says
 	Expiring    bool `expr:"expiring"`     // a certificate
 	Storm       bool `expr:"storm"`        // of broadcasts
+	Miswired    bool `expr:"miswired"`     // a port leads elsewhere than the inventory says
 	Conflict    bool `expr:"conflict"`     // an address used twice
 	Duplex      bool `expr:"duplex"`       // two ends disagree
 	Dim         bool `expr:"dim"`          // light at an optic

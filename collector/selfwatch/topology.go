@@ -43,13 +43,14 @@ type Topology struct {
 	log   *slog.Logger
 	found atomic.Pointer[topology.Found]
 
-	drift, drifts, sights, asked *prometheus.Desc
+	drift, moved, drifts, sights, asked *prometheus.Desc
 }
 
 // NewTopology makes a Topology; nothing was found until Run or Look.
 func NewTopology(store metricstore.Querier, graph func() *inventory.Graph, now func() time.Time, log *slog.Logger) *Topology {
 	t := &Topology{store: store, graph: graph, now: now, log: log,
 		drift:  prometheus.NewDesc("faultline_topology_drift", "1 for each port where something other was seen than the inventory says.", []string{"site", "device", "port", "kind", "declared", "seen"}, nil),
+		moved:  prometheus.NewDesc("faultline_topology_moved_ports", "Ports of a device that tells of its neighbours which lead elsewhere than the inventory says.", []string{"site", "device"}, nil),
 		drifts: prometheus.NewDesc("faultline_topology_drifts", "Differences between what was seen and the inventory.", []string{"kind"}, nil),
 		sights: prometheus.NewDesc("faultline_topology_sightings", "Neighbours seen within an hour, by how.", []string{"by"}, nil),
 		asked:  prometheus.NewDesc("faultline_topology_compared_timestamp_seconds", "When the inventory was compared last with what was seen.", nil, nil),
@@ -139,7 +140,7 @@ func (t *Topology) names(ctx context.Context, now time.Time) (*topology.Names, e
 
 // Describe implements prometheus.Collector.
 func (t *Topology) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{t.drift, t.drifts, t.sights, t.asked} {
+	for _, d := range []*prometheus.Desc{t.drift, t.moved, t.drifts, t.sights, t.asked} {
 		ch <- d
 	}
 }
@@ -152,7 +153,7 @@ func (t *Topology) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	ch <- prometheus.MustNewConstMetric(t.asked, prometheus.GaugeValue, float64(f.At.UnixMilli())/1000)
-	g, kinds, by := t.graph(), map[string]int{}, map[string]int{}
+	g, kinds, by, moved := t.graph(), map[string]int{}, map[string]int{}, map[string]int{}
 	for _, kind := range []string{topology.Moved, topology.Missing, topology.Extra, topology.Unknown} {
 		kinds[kind] = 0
 	}
@@ -160,6 +161,9 @@ func (t *Topology) Collect(ch chan<- prometheus.Metric) {
 	shown := map[key]bool{}
 	for _, d := range f.Drift {
 		kinds[d.Kind]++
+		if d.Kind == topology.Moved {
+			moved[d.Device]++
+		}
 		if k := (key{d.Device, d.Port, d.Kind, d.Declared, d.Seen}); !shown[k] && len(shown) < mostDrift {
 			shown[k] = true
 			ch <- prometheus.MustNewConstMetric(t.drift, prometheus.GaugeValue, 1, g.SiteOf(d.Device), d.Device, d.Port, d.Kind, d.Declared, d.Seen)
@@ -167,6 +171,12 @@ func (t *Topology) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, s := range f.Sightings {
 		by[s.By]++
+		if s.Spoken() {
+			moved[s.Device] += 0 // it speaks: none is an answer too
+		}
+	}
+	for device, n := range moved {
+		ch <- prometheus.MustNewConstMetric(t.moved, prometheus.GaugeValue, float64(n), g.SiteOf(device), device)
 	}
 	for kind, n := range kinds {
 		ch <- prometheus.MustNewConstMetric(t.drifts, prometheus.GaugeValue, float64(n), kind)

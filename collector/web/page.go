@@ -30,6 +30,7 @@ type page struct {
 	Error, Hint string
 	Done        string // what was just done
 	HasPractice bool
+	HasTopology bool
 	HasRegister bool
 	HasQuiets   bool
 	D           any // of the page itself
@@ -48,7 +49,7 @@ const (
 )
 
 func (c *console) newPage(r *http.Request, u account.User) *page {
-	p := &page{User: u, Path: r.URL.Path, Here: here(r), HasPractice: c.Practice != nil, HasRegister: c.Register != nil, HasQuiets: c.Quiet != nil, Lang: languageOf(r, u), Theme: "auto", now: c.Now(), assets: c.assets}
+	p := &page{User: u, Path: r.URL.Path, Here: here(r), HasPractice: c.Practice != nil, HasTopology: c.Topology != nil, HasRegister: c.Register != nil, HasQuiets: c.Quiet != nil, Lang: languageOf(r, u), Theme: "auto", now: c.Now(), assets: c.assets}
 	p.words = c.words[p.Lang]
 	if t := cookie(r, cookieTheme); t == "light" || t == "dark" {
 		p.Theme = t

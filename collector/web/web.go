@@ -19,6 +19,7 @@ import (
 	"github.com/faultline/faultline/collector/inspection"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/metricstore"
+	"github.com/faultline/faultline/collector/topology"
 	"github.com/faultline/faultline/internal/lang"
 )
 
@@ -54,8 +55,10 @@ type Options struct {
 	// Noticed are other sites' incidents that affect the person's; nil: none.
 	Noticed api.Noticed
 	// Board returns where Grafana shows what the incident is about; "" or nil: nowhere.
-	Board       func(i incident.Incident) string
-	Documents   document.Store   // papers of incidents; nil: none
+	Board     func(i incident.Incident) string
+	Documents document.Store // papers of incidents; nil: none
+	// Topology says who was seen at whose port; nil: not compared.
+	Topology    func() topology.Found
 	Charts      Ranger           // nil: no charts
 	Register    *Register        // nil: no register
 	Inspections *inspection.Desk // nil: no inspections
@@ -107,7 +110,7 @@ func Handler(o Options) (http.Handler, error) {
 	if c.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
-	if c.templates, err = template.New("").Funcs(template.FuncMap{"dict": dict}).ParseFS(files, "templates/*.html"); err != nil {
+	if c.templates, err = parseTemplates(); err != nil {
 		return nil, fmt.Errorf("console templates: %w", err)
 	}
 	mux := http.NewServeMux()
@@ -126,7 +129,7 @@ func Handler(o Options) (http.Handler, error) {
 		"GET /{$}": c.estate, "GET /incidents": c.list, "GET /incidents/{id}": c.detail, "POST /incidents/{id}/actions": c.act,
 		"POST " + uploadPath: c.handIn, "GET /incidents/{id}/documents/{document}": c.paper,
 		"GET /incidents/{id}/process.svg": c.diagram, "GET /incidents/{id}/site.svg": c.siteMap, "GET /incidents/{id}/charts/{chart}": c.chart,
-		"GET /quiets": c.quietsPage, "POST /quiets": c.announce, "GET /practice": c.practicePage, "POST /practice": c.practise, "GET /account": c.accountPage, "GET /events": c.events, "GET /": c.lost,
+		"GET /quiets": c.quietsPage, "POST /quiets": c.announce, "GET /practice": c.practicePage, "POST /practice": c.practise, "GET /account": c.accountPage, "GET /topology": c.topologyPage, "GET /events": c.events, "GET /": c.lost,
 	} {
 		mux.Handle(pattern, c.signedIn(h, false))
 	}
@@ -136,6 +139,10 @@ func Handler(o Options) (http.Handler, error) {
 		}
 	}
 	return c.secured(http.NewCrossOriginProtection().Handler(o.Sessions.Middleware(mux))), nil
+}
+
+func parseTemplates() (*template.Template, error) {
+	return template.New("").Funcs(template.FuncMap{"dict": dict}).ParseFS(files, "templates/*.html")
 }
 
 // secured sets the headers every answer has. No script or style but our own
