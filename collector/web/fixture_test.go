@@ -41,6 +41,7 @@ type fixture struct {
 	hub      *Hub
 	accounts *account.Service
 	store    *accounttest.Memory
+	quiets   *engine.Quiets
 	wait     time.Duration // holds back the load event, so that scripts have run when a picture is taken
 
 	mu        sync.Mutex // guards the fields below
@@ -80,7 +81,7 @@ func newFixture(t *testing.T) *fixture {
 	sessions := account.NewSessions(f.accounts, accounttest.NewSessionStore(), false, log)
 	inv := sampleInventory()
 	h, err := Handler(Options{Accounts: f.accounts, Sessions: sessions, Incidents: f, Engine: f, Hub: f.hub, Inventory: func() *inventory.Inventory { return inv },
-		Offers: sampleOffers, Estate: sampleEstate, StepTitle: sampleStep, Diagram: sampleDiagram(t), SiteMap: sampleSiteMap(inv), Board: sampleBoard, Charts: f, Practice: f, Register: sampleRegister(t), Inspections: sampleInspections(t), Now: now, Logger: log})
+		Offers: sampleOffers, Estate: sampleEstate, StepTitle: sampleStep, Diagram: sampleDiagram(t), SiteMap: sampleSiteMap(inv), Board: sampleBoard, Charts: f, Practice: f, Quiet: f.quietGate(inv), Register: sampleRegister(t), Inspections: sampleInspections(t), Now: now, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
