@@ -149,6 +149,9 @@ type Options struct {
 	Now        func() time.Time                // nil: time.Now
 	Registerer prometheus.Registerer           // nil: no metrics
 	Logger     *slog.Logger                    // nil: slog.Default
+
+	// Clocks reads one incident's clocks as they stand now; nil: as at the last event.
+	Clocks func(i incident.Incident) []ClockDetail
 }
 
 func (o *Options) validate() error {

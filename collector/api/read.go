@@ -131,7 +131,7 @@ func (s *server) getIncident(w http.ResponseWriter, r *http.Request) error {
 	if view != people.Whole {
 		return answer(w, http.StatusOK, NoticeOf(i, s.language(r)))
 	}
-	return answer(w, http.StatusOK, ViewOf(i, s.language(r)))
+	return answer(w, http.StatusOK, s.detail(i, s.language(r)))
 }
 
 // getTimeline answers with the events as they were written, hashes included, so

@@ -80,6 +80,55 @@ type ClockView struct {
 	ElapsedSeconds float64    `json:"elapsed_seconds"`
 	Breached       bool       `json:"breached"`
 	Problem        string     `json:"problem,omitempty"`
+	// Of one incident only, not of lists: as the clock stands at the time of asking.
+	StartedAt *time.Time  `json:"started_at,omitempty"`
+	WarnAt    []time.Time `json:"warn_at,omitempty"` // when it warns, or warned
+	LateAt    *time.Time  `json:"late_at,omitempty"` // when it is told further up
+	AllowedS  float64     `json:"allowed_seconds,omitempty"`
+	Outside   bool        `json:"outside_hours,omitempty"` // nothing used because nothing was worked
+	Why       string      `json:"why,omitempty"`           // why it is due then, in a sentence
+	WhyTexts  *lang.Text  `json:"why_texts,omitempty"`
+	Restated  *time.Time  `json:"restated_due_at,omitempty"` // by the newest calendars from the beginning
+}
+
+// ClockDetail is a clock as it stands now, with the reason for its due time.
+type ClockDetail struct {
+	Clock         incident.Clock
+	Started, Late time.Time
+	Warnings      []time.Time
+	Allowed       time.Duration
+	Outside       bool
+	Why           lang.Text
+	Restated      time.Time
+}
+
+// detailed adds what a clock reads now.
+func (v *ClockView) detailed(d ClockDetail, language string) {
+	v.State, v.DueAt, v.ElapsedSeconds, v.Problem = d.Clock.State, moment(d.Clock.DueAt), d.Clock.Elapsed.Seconds(), d.Clock.Problem
+	v.StartedAt, v.LateAt, v.Restated = moment(d.Started), moment(d.Late), moment(d.Restated)
+	v.AllowedS, v.Outside = d.Allowed.Seconds(), d.Outside
+	for _, at := range d.Warnings {
+		v.WarnAt = append(v.WarnAt, at.UTC())
+	}
+	if !d.Why.IsZero() {
+		v.Why, v.WhyTexts = d.Why.In(language), &d.Why
+	}
+}
+
+// detail is the incident with its clocks as they stand now.
+func (s *server) detail(i incident.Incident, language string) Incident {
+	v := ViewOf(i, language)
+	if s.Clocks == nil {
+		return v
+	}
+	for _, d := range s.Clocks(i) {
+		for n := range v.Clocks {
+			if v.Clocks[n].Name == d.Clock.Name {
+				v.Clocks[n].detailed(d, language)
+			}
+		}
+	}
+	return v
 }
 
 // TicketView is a ticket at a vendor.
@@ -137,7 +186,8 @@ func alertViews(as []incident.AlertRef, language string) []AlertView {
 func clockViews(cs []incident.Clock, language string) []ClockView {
 	vs := make([]ClockView, 0, len(cs))
 	for _, c := range cs {
-		vs = append(vs, ClockView{c.Name, c.Title.In(language), c.Target, c.Calendar, c.Role, c.State, moment(c.DueAt), c.Elapsed.Seconds(), c.Breached, c.Problem})
+		vs = append(vs, ClockView{Name: c.Name, Title: c.Title.In(language), Target: c.Target, Calendar: c.Calendar, Role: c.Role, State: c.State,
+			DueAt: moment(c.DueAt), ElapsedSeconds: c.Elapsed.Seconds(), Breached: c.Breached, Problem: c.Problem})
 	}
 	return vs
 }

@@ -28,6 +28,9 @@ func readBasis(cfg config.Config) (*basis, error) {
 	if err := errors.Join(errInventory, errRules); err != nil {
 		return nil, err
 	}
+	if err := checkCalendarsOf(inv, set.calendars); err != nil {
+		return nil, err
+	}
 	dir, err := readPeople(cfg.People, inv, set.processes)
 	if err != nil {
 		return nil, err
@@ -90,8 +93,13 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	history, err := a.publishCalendars(ctx, next.rules.calendars, "reload")
+	if err != nil {
+		return err
+	}
 	before := a.pollInterval()
 	a.engine.Replace(next.rules.processes, next.rules.calendars)
+	a.engine.Publish(history)
 	a.basis.Store(next)
 	a.ruler.Set(next.rules.alerts)
 	a.evidence.SetElements(next.rules.elements)
@@ -99,6 +107,7 @@ func (a *App) reload(ctx context.Context) error {
 	if err := a.duty.Refresh(ctx); err != nil {
 		return err
 	}
+	a.recount(ctx)
 	if now := a.pollInterval(); now != before {
 		a.log.Warn("agents measure at another interval now: samples count as fresh for as long as before until the next start", "before", before, "now", now)
 	}

@@ -145,7 +145,11 @@ func (a *App) buildJudging(ctx context.Context) error {
 	if a.quiets, err = engine.OpenQuiets(ctx, a.store); err != nil {
 		return err
 	}
-	a.engine, err = engine.New(engine.Options{Store: a.store, Lease: a.lease.Generation, Diagnose: a.diagnose, Route: a.route,
+	history, err := a.publishCalendars(ctx, a.rules().calendars, "start")
+	if err != nil {
+		return err
+	}
+	a.engine, err = engine.New(engine.Options{History: history, Promise: a.promise, Store: a.store, Lease: a.lease.Generation, Diagnose: a.diagnose, Route: a.route,
 		Processes: a.rules().processes, Calendars: a.rules().calendars, Site: a.site, Vendor: a.vendor, Now: time.Now, OnChange: a.changed,
 		Settle: a.cfg.Holds.Settle, Hold: a.cfg.Holds.Verify, Logger: a.log, Graph: a.graph, Documents: true, Quiet: a.quiets.Around, Checked: a.checked, Reconsider: a.reconsider})
 	a.reg.MustRegister(fates{a})
@@ -174,6 +178,7 @@ func (a *App) rule(ctx context.Context, generation int64) error {
 		return fmt.Errorf("restore alerts: %w", err)
 	}
 	a.ruler.Restore(stored)
+	a.recount(ctx)
 	if err := errors.Join(a.post.Begin(ctx, generation), a.startClimbing(ctx), a.quiets.Reload(ctx)); err != nil {
 		return fmt.Errorf("restore notices, escalations and quiet times: %w", err)
 	}

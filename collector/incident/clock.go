@@ -44,6 +44,7 @@ func (i *Incident) clock(e Event) {
 		at = len(i.Clocks) - 1
 	}
 	c := &i.Clocks[at]
+	i.Ledger = i.entries(*c, e)
 	switch e.Kind {
 	case ClockStarted:
 		c.Title, c.Target, c.Calendar, c.Role = e.Clock.Title, e.Clock.Target, e.Clock.Calendar, e.Clock.Role

@@ -339,6 +339,7 @@ func (i Incident) clone(events ...Event) Incident {
 	for n := range i.Clocks {
 		i.Clocks[n].Marks = slices.Clone(i.Clocks[n].Marks)
 	}
+	i.Ledger = slices.Clone(i.Ledger)
 	i.Tickets = slices.Clone(i.Tickets)
 	i.Timers = slices.Clone(i.Timers)
 	i.Pending = slices.Clone(i.Pending)

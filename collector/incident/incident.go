@@ -6,6 +6,7 @@ package incident
 import (
 	"time"
 
+	"github.com/faultline/faultline/collector/sla"
 	"github.com/faultline/faultline/internal/lang"
 )
 
@@ -125,8 +126,9 @@ type Clock struct {
 	State    string        `json:"state"`           // running, paused, stopped, unknown
 	Breached bool          `json:"breached,omitempty"`
 	Warned   bool          `json:"warned,omitempty"`
-	Elapsed  time.Duration `json:"elapsed"`           // working time used, at the last event
-	Problem  string        `json:"problem,omitempty"` // why State is unknown: no calendar for 2027
+	Elapsed  time.Duration `json:"elapsed"`             // working time used, at the last event
+	Problem  string        `json:"problem,omitempty"`   // why State is unknown: no calendar for 2027
+	Version  string        `json:"calendars,omitempty"` // of the calendars in force when this was computed
 }
 
 // ClockMark is one start, pause, resume or stop.
@@ -136,6 +138,7 @@ type ClockMark struct {
 	Reason string    `json:"reason,omitempty"`
 	Owner  string    `json:"owner,omitempty"` // role that is waited for
 	Text   lang.Text `json:"text,omitzero"`   // the reason in words
+	By     string    `json:"by,omitempty"`    // person who answers for a pause; "" the process
 }
 
 // EffectRef is an effect whose outcome is not known yet.
@@ -226,6 +229,7 @@ type Incident struct {
 	VendorName     string       `json:"vendor_name,omitempty"`
 	Alerts         []AlertRef   `json:"alerts,omitempty"`
 	Clocks         []Clock      `json:"clocks,omitempty"`
+	Ledger         []sla.Entry  `json:"ledger,omitempty"` // of all clocks: what they are read from, by the calendars in force then
 	Tickets        []Ticket     `json:"tickets,omitempty"`
 	Timers         []Timer      `json:"timers,omitempty"`
 	Pending        []EffectRef  `json:"pending,omitempty"` // effects whose outcome is awaited

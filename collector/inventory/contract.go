@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -31,6 +32,23 @@ func (g *Graph) VendorFor(id, kind string, at time.Time) (Vendor, bool) {
 		return Vendor{}, false
 	}
 	return g.Vendor(c.Vendor)
+}
+
+// PromisedFor returns within which time the vendor of the kind repairs a device
+// or line by contract, and on which calendar that counts: always where
+// none is agreed. repair is "" where no contract says.
+func (g *Graph) PromisedFor(id, kind string, at time.Time) (repair, calendar string) {
+	if l, ok := g.lines[id]; ok {
+		if v, ok := g.Vendor(l.Carrier); !ok || v.Kind != kind {
+			return "", ""
+		}
+		return l.Repair, "always"
+	}
+	c, _ := g.contract(id, at, func(c Contract) bool {
+		v, ok := g.vendors[c.Vendor]
+		return ok && v.Kind == kind
+	})
+	return c.Repair, cmp.Or(c.Calendar, "always")
 }
 
 func (g *Graph) contract(device string, at time.Time, fits func(Contract) bool) (Contract, bool) {

@@ -26,7 +26,7 @@ const recheckAfter = 12 * time.Hour
 
 // calendar resolves the definition's word for a calendar.
 func (d *Definition) calendar(word string, env Env) (*sla.Calendar, error) {
-	id := d.Calendars[word]
+	id := or(d.Calendars[word], word)
 	if word == "work" && env.WorkCalendar != "" {
 		id = env.WorkCalendar
 	}
@@ -36,29 +36,6 @@ func (d *Definition) calendar(word string, env Env) (*sla.Calendar, error) {
 		}
 	}
 	return nil, fmt.Errorf("no calendar %q is loaded", id)
-}
-
-// ReadClock returns the incident's clock as it stands at env.Now: elapsed, due
-// and state by the calendars in force, from its marks alone.
-func ReadClock(d *Definition, c incident.Clock, env Env) incident.Clock {
-	c.Problem, c.DueAt, c.Elapsed, c.State = "", time.Time{}, 0, c.Phase()
-	span, err := sla.ParseSpan(c.Target)
-	if err != nil {
-		return unknown(c, err)
-	}
-	cal, err := d.calendar(c.Calendar, env)
-	if err != nil {
-		return unknown(c, err)
-	}
-	reading, err := sla.Read(cal, span, slaMarks(c.Marks), env.Now)
-	c.Elapsed = reading.Elapsed
-	if err != nil && c.State == incident.ClockRunning {
-		return unknown(c, err)
-	}
-	if reading.Running {
-		c.DueAt = reading.Due
-	}
-	return c
 }
 
 func unknown(c incident.Clock, err error) incident.Clock {
@@ -105,6 +82,9 @@ func (r *run) startClock(def *Clock, word string, c incident.Clock, exists bool)
 		mark.At = r.i.FaultAt
 	}
 	c.Name, c.Title, c.Target, c.Calendar, c.Role = def.ID, def.Title, def.Target, def.Calendar, role
+	if def.Role == "" {
+		c.Target, c.Calendar = r.promised(def)
+	}
 	c.Warned, c.Breached = false, false
 	return r.mark(c, incident.ClockStarted, mark)
 }
@@ -185,30 +165,42 @@ func (r *run) mark(c incident.Clock, kind incident.Kind, mark incident.ClockMark
 	}
 	mark.What = map[incident.Kind]string{incident.ClockStarted: incident.MarkStart, incident.ClockPaused: incident.MarkPause,
 		incident.ClockResumed: incident.MarkResume, incident.ClockStopped: incident.MarkStop}[kind]
+	said := c
+	said.Marks, said.Version = []incident.ClockMark{mark}, r.env.version()
+	e := incident.Event{IncidentID: r.i.ID, At: r.env.Now, Kind: kind, Clock: &said, Reason: mark.Reason}
 	c.Marks = append(slices.Clone(c.Marks), mark)
-	read := ReadClock(r.d, c, r.env)
-	said := read
+	read, state := readLedger(r.d, r.i.LedgerAfter(e), c, r.env)
+	read.Version = said.Version
+	said = read
 	said.Marks = []incident.ClockMark{mark}
-	if err := r.record(incident.Event{Kind: kind, Clock: &said, Reason: mark.Reason}); err != nil {
+	if err := r.record(e); err != nil {
 		return err
 	}
-	return r.clockTimers(read)
+	return r.clockTimers(read, state)
 }
 
 // recompute finds clocks whose due time is another by the calendars in force
-// now: a year was loaded or a holiday corrected.
+// now: a year was loaded or a holiday corrected. What was counted before counts
+// as it did; the correction is an entry of the ledger from now on.
 func (r *run) recompute() error {
 	for _, c := range r.i.Clocks {
-		read := ReadClock(r.d, c, r.env)
-		if c.State == incident.ClockEnded || (read.DueAt.Equal(c.DueAt) && read.Problem == c.Problem) {
+		if c.State == incident.ClockEnded {
 			continue
 		}
-		said := read
+		said := c
+		said.Marks, said.Version = nil, r.env.version()
+		e := incident.Event{IncidentID: r.i.ID, At: r.env.Now, Actor: r.env.corrector(), Kind: incident.ClockComputed, Clock: &said}
+		read, state := readLedger(r.d, r.i.LedgerAfter(e), c, r.env)
+		if read.DueAt.Equal(c.DueAt) && read.Problem == c.Problem {
+			continue
+		}
+		read.Version = said.Version
+		said = read
 		said.Marks = nil
-		if err := r.record(incident.Event{Kind: incident.ClockComputed, Clock: &said}); err != nil {
+		if err := r.record(e); err != nil {
 			return err
 		}
-		if err := r.clockTimers(read); err != nil {
+		if err := r.clockTimers(read, state); err != nil {
 			return err
 		}
 	}
@@ -217,22 +209,20 @@ func (r *run) recompute() error {
 
 // clockTimers sets the timers of a clock that runs; those set before are gone
 // with the event before.
-func (r *run) clockTimers(c incident.Clock) error {
-	def, ok := r.d.Clock(c.Name)
+func (r *run) clockTimers(c incident.Clock, s sla.State) error {
+	_, ok := r.d.Clock(c.Name)
 	if !ok || c.State == incident.ClockNotKnown && c.Phase() == incident.ClockRunning {
 		return r.unknownClock(c, ok)
 	}
 	if c.State != incident.ClockRunning {
 		return nil
 	}
-	cal, err := r.d.calendar(c.Calendar, r.env)
-	if err != nil {
-		return err
-	}
-	if def.warn > 0 && !c.Warned && !c.Breached {
-		at, err := sla.Share(cal, def.target, slaMarks(c.Marks), def.warn)
-		if err == nil && !at.IsZero() {
-			if err := r.setTimer(TimerWarn, "", c.Name, at); err != nil {
+	if !c.Warned && !c.Breached {
+		for _, w := range s.Warnings {
+			if w.At.IsZero() {
+				continue
+			}
+			if err := r.setTimer(TimerWarn, "", c.Name, w.At); err != nil {
 				return err
 			}
 		}
@@ -240,27 +230,16 @@ func (r *run) clockTimers(c incident.Clock) error {
 	if !c.Breached {
 		return r.setTimer(TimerBreach, "", c.Name, c.DueAt)
 	}
-	return r.lateTimer(def, c, false)
+	return r.lateTimer(s, c, false)
 }
 
 // lateTimer is set once the limit has passed: at the breach, and again when the
 // clock goes on after a pause, unless its time is over.
-func (r *run) lateTimer(def *Clock, c incident.Clock, breach bool) error {
-	if def.Late.After == "" {
-		return nil
+func (r *run) lateTimer(s sla.State, c incident.Clock, breach bool) error {
+	if s.Late.IsZero() || !breach && !s.Late.After(r.env.Now) {
+		return nil // none, or its calendar ends before, which the clock shows
 	}
-	cal, err := r.d.calendar(c.Calendar, r.env)
-	if err != nil {
-		return err
-	}
-	at, err := sla.Due(cal, c.DueAt, def.late)
-	if err != nil {
-		return nil // the clock shows that its calendar ends
-	}
-	if !breach && !at.After(r.env.Now) {
-		return nil
-	}
-	return r.setTimer(TimerLate, "", c.Name, at)
+	return r.setTimer(TimerLate, "", c.Name, s.Late)
 }
 
 // unknownClock tells the owner that a limit cannot be kept.
@@ -269,14 +248,6 @@ func (r *run) unknownClock(c incident.Clock, known bool) error {
 		return nil
 	}
 	return r.tellCalendar(c.Problem)
-}
-
-func slaMarks(marks []incident.ClockMark) []sla.Mark {
-	out := make([]sla.Mark, len(marks))
-	for n, m := range marks {
-		out[n] = sla.Mark{At: m.At, What: m.What}
-	}
-	return out
 }
 
 func (r *run) setTimer(kind, step, name string, due time.Time) error {
@@ -338,7 +309,7 @@ func (r *run) timer(f incident.Event) error {
 	if !ok || !exists {
 		return nil
 	}
-	c = ReadClock(r.d, c, r.env)
+	c, state := ReadClock(r.d, r.i, c, r.env)
 	switch f.Timer.Kind {
 	case TimerWarn:
 		if err := r.record(incident.Event{Kind: incident.ClockWarned, Clock: &c}); err != nil {
@@ -349,7 +320,7 @@ func (r *run) timer(f incident.Event) error {
 		}
 		return r.notify(r.clockRole(c), ReasonWarn, "clock", c.Name)
 	case TimerBreach:
-		return r.breach(def, c)
+		return r.breach(def, c, state)
 	case TimerLate:
 		return r.notifyAll(def.Late.Notify, ReasonLate, "clock", c.Name)
 	}
@@ -364,11 +335,11 @@ func (r *run) clockRole(c incident.Clock) string {
 	return r.d.Owner
 }
 
-func (r *run) breach(def *Clock, c incident.Clock) error {
+func (r *run) breach(def *Clock, c incident.Clock, s sla.State) error {
 	if err := r.record(incident.Event{Kind: incident.ClockBreached, Clock: &c}); err != nil || def.ReportOnly {
 		return err
 	}
-	if err := r.lateTimer(def, c, true); err != nil {
+	if err := r.lateTimer(s, c, true); err != nil {
 		return err
 	}
 	if err := r.notifyAll(def.Breach.Notify, ReasonBreach, "clock", c.Name); err != nil {

@@ -169,7 +169,7 @@ func (l *life) check(t *rapid.T) {
 	}
 	d, _ := l.set.Version(l.i.ProcessVersion)
 	for _, c := range l.i.Clocks {
-		read := ReadClock(d, c, Env{Now: l.i.StepAt.Add(0), Calendars: l.cals})
+		read, _ := ReadClock(d, l.i, c, Env{Now: l.i.StepAt.Add(0), Calendars: l.cals})
 		if c.State == incident.ClockRunning && !read.DueAt.Equal(c.DueAt) {
 			t.Fatalf("clock %s: due %v, its marks say %v", c.Name, c.DueAt, read.DueAt)
 		}

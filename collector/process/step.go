@@ -63,6 +63,11 @@ type Env struct {
 	// Vendor names the vendor of another kind than the diagnosis's, for the case
 	// that a person overrules it. Empty: nobody is known.
 	Vendor func(kind string, d incident.Diagnosis) (id, name string)
+	// History is all versions of the calendars that were in force; the zero value
+	// knows Calendars only.
+	History sla.History
+	// Promise is what the contract with the vendor of the kind says; nil: nothing.
+	Promise func(kind string, d incident.Diagnosis) Promise
 }
 
 // Result is what follows from the facts.

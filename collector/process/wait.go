@@ -107,7 +107,7 @@ func (r *run) wait(f incident.Event) error {
 	if !ok {
 		return nil
 	}
-	mark := incident.ClockMark{At: r.env.Now, Reason: reason.ID, Owner: reason.Owner, Text: reason.Title}
+	mark := incident.ClockMark{At: r.env.Now, Reason: reason.ID, Owner: reason.Owner, Text: reason.Title, By: or(f.Actor.Name, f.Actor.ID)}
 	for _, c := range willing(r.d, r.i, reason.ID) {
 		if err := r.mark(c, incident.ClockPaused, mark); err != nil {
 			return err

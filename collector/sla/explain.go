@@ -208,7 +208,10 @@ func (s State) waited(l Ledger, c Clocks) []lang.Text {
 		if !slices.Contains(w.Clocks, s.Limit.ID) || !w.To.IsZero() && w.To.Before(s.Started) {
 			continue
 		}
-		why := lang.Same(w.Reason)
+		why := w.Text
+		if why.IsZero() {
+			why = lang.Same(w.Reason)
+		}
 		if newest.Calendars != nil {
 			if r, ok := newest.Calendars.limits.Reason(w.Reason); ok {
 				why = r.Title

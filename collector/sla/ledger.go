@@ -13,7 +13,8 @@ const (
 	EntryStart    = "start"    // Clock begins, anew if it ran before; Target for a contract's
 	EntryStop     = "stop"     // Clock ends; "" all
 	EntryPause    = "pause"    // Wait begins: Reason, Owner; it holds every clock whose limit names the reason, those that start later too
-	EntryResume   = "resume"   // Wait ends
+	EntryResume   = "resume"   // Wait ends, for Clocks only where they are named
+	EntryContinue = "continue" // Clock that was stopped goes on where it was
 	EntryTarget   = "target"   // Clock has another Target from now on; its waits stay what they were
 	EntryCalendar = "calendar" // a correction of the calendars takes effect; By says whose
 )
@@ -26,7 +27,7 @@ type Entry struct {
 	Since   time.Duration `json:"since,omitempty"` // monotonic time since the entry before, from the same run of the program; 0 unknown
 	What    string        `json:"what"`
 	Clock   string        `json:"clock,omitempty"`
-	Clocks  []string      `json:"clocks,omitempty"` // of a pause: clocks it holds, by the limits in force when it was written
+	Clocks  []string      `json:"clocks,omitempty"` // of a pause: clocks it holds, by the limits in force when it was written; of a resume: those it lets go, none is all
 	Wait    string        `json:"wait,omitempty"`   // id of the wait that begins or ends
 	Reason  string        `json:"reason,omitempty"`
 	Owner   string        `json:"owner,omitempty"` // who is waited for: role or vendor
@@ -35,6 +36,17 @@ type Entry struct {
 	Hours   string        `json:"hours,omitempty"`   // of a contract's start: calendar it counts on, where that is not the limit's
 	Version string        `json:"version,omitempty"` // of the calendars in force; "" the newest
 	Text    lang.Text     `json:"text,omitzero"`
+	// Measured is when it was so, where measurements told that at another time
+	// than when it was written: the beginning and the end of an outage.
+	Measured time.Time `json:"measured,omitzero"`
+}
+
+// counts is when the entry counts for its own clock.
+func (e Entry) counts() time.Time {
+	if e.Measured.IsZero() {
+		return e.At
+	}
+	return e.Measured
 }
 
 // Ledger is an incident's entries, one list for all of its clocks. The zero
@@ -118,7 +130,7 @@ func (l Ledger) Add(limits Limits, e Entry) (Ledger, error) {
 		if !l.open(e.Wait) {
 			return fault("no wait %q goes on", e.Wait)
 		}
-	case EntryStop:
+	case EntryStop, EntryContinue:
 	case EntryCalendar:
 		if e.By == "" || e.Version == "" {
 			return fault("a correction names its author and its version")
@@ -141,12 +153,7 @@ func settle(last time.Time, e Entry) time.Time {
 
 // open tells whether the wait goes on.
 func (l Ledger) open(wait string) bool {
-	for _, e := range slices.Backward(l.entries) {
-		if e.Wait == wait {
-			return e.What == EntryPause
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.Waits(), func(w Wait) bool { return w.ID == wait && w.To.IsZero() })
 }
 
 // Stamp returns the time to use for something an outside program says happened
@@ -174,19 +181,30 @@ type Wait struct {
 // those that go on.
 func (l Ledger) Waits() []Wait {
 	var out []Wait
+	held := map[string][]string{} // by wait: clocks it still holds
 	for _, e := range l.entries {
 		switch {
 		case e.What == EntryPause:
 			out = append(out, Wait{ID: e.Wait, Clocks: e.Clocks, Reason: e.Reason, Owner: e.Owner, By: e.By, From: e.At, Text: e.Text})
+			held[e.Wait] = slices.Clone(e.Clocks)
 		case e.What == EntryResume || e.What == EntryStop && e.Clock == "":
 			for n := range out {
-				if out[n].To.IsZero() && (out[n].ID == e.Wait || e.What == EntryStop) {
+				if !out[n].To.IsZero() || out[n].ID != e.Wait && e.What != EntryStop {
+					continue
+				}
+				left := slices.DeleteFunc(held[out[n].ID], func(c string) bool { return e.lets(c) })
+				if held[out[n].ID] = left; len(left) == 0 {
 					out[n].To = e.At
 				}
 			}
 		}
 	}
 	return out
+}
+
+// lets tells whether a resume, or the end of all, lets the clock go on.
+func (e Entry) lets(clock string) bool {
+	return e.What == EntryStop || len(e.Clocks) == 0 || slices.Contains(e.Clocks, clock)
 }
 
 // Marks returns the clock's own starts, pauses, resumes and stops, as Read
@@ -199,10 +217,14 @@ func (l Ledger) Marks(lim Limit) []Mark {
 	for _, e := range l.entries {
 		switch {
 		case e.What == EntryStart && e.Clock == lim.ID:
-			out, started, paused = append(out, Mark{e.At, EntryStart}), true, false
+			out, started, paused = append(out, Mark{e.counts(), EntryStart}), true, false
+		case e.What == EntryContinue && e.Clock == lim.ID:
+			if !started && len(out) > 0 {
+				out, started, paused = append(out, Mark{e.At, EntryResume}), true, false
+			}
 		case e.What == EntryStop && (e.Clock == lim.ID || e.Clock == ""):
 			if started {
-				out = append(out, Mark{e.At, EntryStop})
+				out = append(out, Mark{later(e.counts(), out[len(out)-1].At), EntryStop})
 			}
 			started, paused = false, false
 			if e.Clock == "" {
@@ -210,7 +232,7 @@ func (l Ledger) Marks(lim Limit) []Mark {
 			}
 		case e.What == EntryPause && slices.Contains(e.Clocks, lim.ID):
 			waits[e.Wait] = true
-		case e.What == EntryResume:
+		case e.What == EntryResume && e.lets(lim.ID):
 			delete(waits, e.Wait)
 		}
 		if now := len(waits) > 0; started && now != paused {
@@ -219,7 +241,7 @@ func (l Ledger) Marks(lim Limit) []Mark {
 			if paused {
 				what = EntryPause
 			}
-			out = append(out, Mark{e.At, what})
+			out = append(out, Mark{later(e.At, out[len(out)-1].At), what})
 		}
 	}
 	return out

@@ -91,7 +91,7 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 	who := account.PrincipalOf(p.User)
 	d := detailData{Incident: i, SiteName: c.siteName(p, i.Diagnosis.Site), DeviceName: c.thingName(p, i.Diagnosis.Device),
 		StepName: p.Text(c.StepTitle(i, i.Step)), All: r.URL.Query().Get("all") == "1", MayComment: who.MayAct(), Key: strings.ToLower(rand.Text()),
-		Comment: r.PostForm.Get("comment"), HasDiagram: c.Diagram != nil, HasMap: c.SiteMap != nil, MapAge: c.mapAge(i), Clocks: clockRows(i)}
+		Comment: r.PostForm.Get("comment"), HasDiagram: c.Diagram != nil, HasMap: c.SiteMap != nil, MapAge: c.mapAge(i), Clocks: c.clockRows(i)}
 	d.Offers = slices.DeleteFunc(c.gate.OffersTo(who, i), func(o api.Offer) bool { return o.Kind == api.ActComment })
 	d.Ask, d.Offers = c.asks(d.Offers)
 	if d.Papers, err = api.DocumentsOf(r.Context(), c.Documents, i); err != nil {
@@ -231,13 +231,25 @@ type clockRow struct {
 	incident.Clock
 	Why   lang.Text // why it is paused: the last mark's reason
 	Owner string    // of the pause
+	Due   lang.Text // why it is due then, in a sentence
+	Late  time.Time // when it is told further up
+	Out   bool      // nothing used because nothing was worked
 }
 
 // clockRows puts running clocks first, the next due on top.
-func clockRows(i incident.Incident) []clockRow {
+func (c *console) clockRows(i incident.Incident) []clockRow {
 	var rows []clockRow
+	now := map[string]api.ClockDetail{}
+	if c.Clocks != nil {
+		for _, d := range c.Clocks(i) {
+			now[d.Clock.Name] = d
+		}
+	}
 	for _, k := range i.Clocks {
 		row := clockRow{Clock: k}
+		if d, ok := now[k.Name]; ok {
+			row = clockRow{Clock: d.Clock, Due: d.Why, Late: d.Late, Out: d.Outside}
+		}
 		if n := len(k.Marks); n > 0 && k.State == "paused" {
 			row.Why, row.Owner = k.Marks[n-1].Text, k.Marks[n-1].Owner
 			if row.Why.IsZero() {

@@ -67,6 +67,9 @@ type Options struct {
 	Secure      bool             // pages are served over TLS
 	Now         func() time.Time // nil: time.Now
 	Logger      *slog.Logger     // nil: slog.Default
+
+	// Clocks reads one incident's clocks as they stand now; nil: as at the last event.
+	Clocks func(i incident.Incident) []api.ClockDetail
 }
 
 func (o *Options) validate() error {
