@@ -150,9 +150,6 @@ type Options struct {
 	Registerer prometheus.Registerer           // nil: no metrics
 	Logger     *slog.Logger                    // nil: slog.Default
 
-	// Topology is what neighbours were last seen to say; nil: nothing is compared.
-	Topology func() topology.Found
-
 	// Clocks reads one incident's clocks as they stand now; nil: as at the last event.
 	Clocks func(i incident.Incident) []ClockDetail
 }
