@@ -4,14 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/faultline/faultline/collector/inspection"
 	"github.com/faultline/faultline/collector/register"
+	"github.com/faultline/faultline/collector/scoreboard"
 )
 
 var (
 	_ register.Store   = (*Store)(nil)
 	_ inspection.Store = Inspections{}
+
+	_ scoreboard.LinkStore = (*Store)(nil)
 )
 
 // importsKept is how many imports are remembered: the newest.
@@ -114,6 +118,37 @@ func (x Inspections) Checks(ctx context.Context, site, from, to string) ([]inspe
 	list, err := bodies[inspection.Check](ctx, x.s.reader(), `SELECT body FROM inspection_checks WHERE day >= ? AND day <= ? AND (? = '' OR site = ?) ORDER BY day, site, at`, from, to, site, site)
 	if err != nil {
 		return nil, fmt.Errorf("read spot checks: %w", err)
+	}
+	return list, nil
+}
+
+// PutLink implements scoreboard.LinkStore.
+func (s *Store) PutLink(ctx context.Context, l scoreboard.Link) error {
+	b, err := encode(l)
+	if err == nil {
+		_, err = s.writer().exec(ctx, `INSERT INTO scoreboard_links (hash, expires_at, body) VALUES (?, ?, ?)
+			ON CONFLICT (hash) DO UPDATE SET expires_at = excluded.expires_at, body = excluded.body`, l.Hash, l.Expires, b)
+	}
+	if err != nil {
+		return fmt.Errorf("write link of vendor %s: %w", l.Vendor, err)
+	}
+	return nil
+}
+
+// LinkByHash implements scoreboard.LinkStore; engine.ErrNotFound when there is none.
+func (s *Store) LinkByHash(ctx context.Context, hash string) (scoreboard.Link, error) {
+	l, err := body[scoreboard.Link](ctx, s.reader(), `SELECT body FROM scoreboard_links WHERE hash = ?`, hash)
+	if err != nil {
+		return l, fmt.Errorf("read link: %w", err)
+	}
+	return l, nil
+}
+
+// Links implements scoreboard.LinkStore.
+func (s *Store) Links(ctx context.Context, now time.Time) ([]scoreboard.Link, error) {
+	list, err := bodies[scoreboard.Link](ctx, s.reader(), `SELECT body FROM scoreboard_links WHERE expires_at > ? ORDER BY expires_at DESC, hash`, now)
+	if err != nil {
+		return nil, fmt.Errorf("read links: %w", err)
 	}
 	return list, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/inspection"
 	"github.com/faultline/faultline/collector/register"
+	"github.com/faultline/faultline/collector/scoreboard"
 )
 
 // testImports keeps imports with their files, and lists them without.
@@ -78,5 +79,30 @@ func testInspections(t *testing.T, e *env) {
 	checks, err := s.Checks(ctx, "b1", r.Day, r.Day)
 	if err != nil || len(checks) != 2 {
 		t.Fatalf("%v, %+v", err, checks)
+	}
+}
+
+// testLinks keeps links by the hash of their token until they expire.
+func testLinks(t *testing.T, e *env) {
+	ctx := t.Context()
+	_, l := scoreboard.NewLink("ct", "2026-11", "wang", t0)
+	if err := e.store.PutLink(ctx, l); err != nil {
+		t.Fatal(err)
+	}
+	l.Revoked = true
+	if err := e.store.PutLink(ctx, l); err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.store.LinkByHash(ctx, l.Hash)
+	if err != nil || cmp.Diff(l, got) != "" {
+		t.Fatalf("%v, %s", err, cmp.Diff(l, got))
+	}
+	for at, want := range map[time.Time]int{t0: 1, l.Expires: 0} {
+		if list, err := e.store.Links(ctx, at); err != nil || len(list) != want {
+			t.Fatalf("at %s: %v, %+v", at, err, list)
+		}
+	}
+	if _, err := e.store.LinkByHash(ctx, "none"); !errors.Is(err, engine.ErrNotFound) {
+		t.Fatalf("none: %v", err)
 	}
 }

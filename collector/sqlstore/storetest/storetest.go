@@ -56,6 +56,7 @@ func Run(t *testing.T, newURL func(t testing.TB) string) {
 		{"documents", testDocuments},
 		{"imports of the register", testImports},
 		{"inspections", testInspections},
+		{"links to scoreboards", testLinks},
 		{"reports by people", testReporting},
 		{"editions of write-ups", testEditions},
 		{"versions of processes", testProcessVersions},
