@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/faultline/faultline/collector/enrol"
+	"github.com/faultline/faultline/collector/heartbeat"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/internal/pki"
 	"github.com/faultline/faultline/internal/wire"
@@ -90,10 +91,19 @@ func stopServer(ctx context.Context, s *http.Server) error {
 
 // work hands out what agents measure. One that has enrolled and that the inventory
 // does not name yet waits: it sends what its own file says.
-type work struct{ *inventory.Desk }
+type work struct {
+	*inventory.Desk
+	alive *heartbeat.Monitor // is told whose connection stands
+}
 
 // Poll waits for work newer than after.
 func (w work) Poll(ctx context.Context, agent string, after int64) (wire.Work, error) {
+	w.alive.Connected(agent, true)
+	defer func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			w.alive.Connected(agent, false)
+		}
+	}()
 	got, err := w.Desk.Poll(ctx, agent, after)
 	if errors.Is(err, inventory.ErrUnknownAgent) {
 		<-ctx.Done()

@@ -128,7 +128,7 @@ func (a *App) takeEvents(ctx context.Context, agent string, events []base.Event)
 }
 
 func (a *App) apiOptions() api.Options {
-	return api.Options{Clocks: a.clocksNow, Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Work: work{a.desk},
+	return api.Options{Clocks: a.clocksNow, Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Work: work{a.desk, a.alive},
 		Offers: a.offers, KnownSite: func(id string) bool { _, ok := a.graph().Site(id); return ok }, Practice: a.practice(), Topology: a.topology.Found,
 		Documents: a.store, Handbook: a.handbook,
 		SiteOf: a.siteOf, Noticed: a.noticed, Quiet: a.quietGate(), Ready: a.ready, Registerer: a.reg, Logger: a.log}

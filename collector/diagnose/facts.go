@@ -150,6 +150,9 @@ type deviceFacts struct {
 	Steady   bool         `expr:"steady"`   // it has answered probes without a break since before SNMP or its agent fell silent
 	SNMP     string       `expr:"snmp"`
 	Agent    string       `expr:"agent"`     // the agent that runs on it
+	// Connection is the agent's own: open, closed (by it) or none; a silent agent
+	// that keeps it hangs, one that closed it has ended.
+	Connection string `expr:"connection"`
 	Port     portFacts    `expr:"port"`      // the neighbour's port towards it
 	Up       string       `expr:"up"`        // the next device or line on the way to it
 	Behind   int          `expr:"behind"`    // devices reached through it alone

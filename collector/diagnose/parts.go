@@ -86,6 +86,7 @@ func (s *scene) newDevice(d inventory.Device) (deviceFacts, time.Time) {
 	for _, a := range s.graph.AgentsOn(d.ID) {
 		f.Agent = worseOf(f.Agent, s.agentState(a, onset).is)
 	}
+	f.Connection = s.connectionOf(d.ID)
 	f.Steady = steady(probes, onset)
 	for _, a := range s.graph.AgentsOn(d.ID) {
 		if f.Agent == isBad {
@@ -104,6 +105,23 @@ func (s *scene) newDevice(d inventory.Device) (deviceFacts, time.Time) {
 		f.BehindOK = f.BehindOK || !onset.IsZero() && s.alive(b, onset)
 	}
 	return f, onset
+}
+
+// connectionOf is what became of the connection of the agents on a device: open
+// while one of them keeps it, closed, or none.
+func (s *scene) connectionOf(device string) string {
+	is := isNone
+	for _, a := range s.graph.AgentsOn(device) {
+		for _, r := range s.readings(evidence.Agent, a, "") {
+			switch r.Attrs["connected"] {
+			case "1":
+				return "open"
+			case "0":
+				is = "closed"
+			}
+		}
+	}
+	return is
 }
 
 // grace is what the clocks and polls of two observers may be apart.

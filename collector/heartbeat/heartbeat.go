@@ -14,6 +14,11 @@ import (
 // Metric is the series the Monitor writes: 1 while the agent's samples are fresh.
 const Metric = "faultline_agent_up"
 
+// MetricConnected is 1 while the connection stands on which an agent waits for
+// work, and 0 after the agent closed it. It proves no life: a program that hangs
+// keeps its connections, one that ended has lost them.
+const MetricConnected = "faultline_agent_connected"
+
 // Agent is one agent to watch.
 type Agent struct {
 	ID, Site, Device string
@@ -37,6 +42,7 @@ type Monitor struct {
 	mu     sync.Mutex // guards the fields below
 	newest map[string]time.Time
 	known  map[string]bool
+	open   map[string]bool // whose connection stands or was closed; an agent not in it was never connected
 }
 
 // New makes a Monitor that starts now: until an agent had time to report it is
@@ -52,7 +58,7 @@ func New(o Options) *Monitor {
 	for id, heard := range o.Known {
 		known[id] = heard
 	}
-	return &Monitor{o: o, started: o.Now(), newest: map[string]time.Time{}, known: known}
+	return &Monitor{o: o, started: o.Now(), newest: map[string]time.Time{}, known: known, open: map[string]bool{}}
 }
 
 // Heard takes note of an agent's samples; only their times matter. Samples from
@@ -77,6 +83,13 @@ func (m *Monitor) Heard(agent string, series []metricstore.Series) {
 	if at.After(m.newest[agent]) {
 		m.newest[agent] = at
 	}
+}
+
+// Connected takes note that an agent's connection stands, or that the agent closed it.
+func (m *Monitor) Connected(agent string, open bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.open[agent] = open
 }
 
 // LastHeard returns the time of the agent's newest sample, zero when there was none.
@@ -109,14 +122,19 @@ func (m *Monitor) Series() []metricstore.Series {
 		if !alive && (!m.known[a.ID] || now.Sub(m.started) <= 2*patience) {
 			continue
 		}
-		v := 0.0
-		if alive {
-			v = 1
+		out = append(out, a.series(Metric, alive, now))
+		if open, ever := m.open[a.ID]; ever {
+			out = append(out, a.series(MetricConnected, open, now))
 		}
-		out = append(out, metricstore.Series{
-			Labels: base.LabelsFrom(Metric, map[string]string{"agent": a.ID, "site": a.Site, "device": a.Device, "job": "faultline"}),
-			Points: []metricstore.Point{{T: now.UnixMilli(), V: v}},
-		})
 	}
 	return out
+}
+
+func (a Agent) series(metric string, is bool, now time.Time) metricstore.Series {
+	v := 0.0
+	if is {
+		v = 1
+	}
+	return metricstore.Series{Labels: base.LabelsFrom(metric, map[string]string{"agent": a.ID, "site": a.Site, "device": a.Device, "job": "faultline"}),
+		Points: []metricstore.Point{{T: now.UnixMilli(), V: v}}}
 }

@@ -51,3 +51,22 @@ func TestSeries(t *testing.T) {
 		})
 	}
 }
+
+// TestConnected tells of a connection only what was said of it, and takes it for
+// no sign of life.
+func TestConnected(t *testing.T) {
+	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	m := New(Options{Now: func() time.Time { return now }, Agents: func() []Agent { return []Agent{{ID: "b1", Interval: 5 * time.Second}} }})
+	m.Heard("b1", samplesAt(now))
+	if got := m.Series(); len(got) != 1 {
+		t.Fatalf("%d series of an agent that never connected, want its life alone", len(got))
+	}
+	now = now.Add(time.Minute)
+	for _, open := range []bool{true, false} {
+		m.Connected("b1", open)
+		got := m.Series()
+		if len(got) != 2 || got[0].Points[0].V != 0 || got[1].Labels.Name() != MetricConnected || (got[1].Points[0].V == 1) != open {
+			t.Errorf("open %v: %+v", open, got)
+		}
+	}
+}

@@ -29,7 +29,8 @@ type Step struct {
 	Flap      []string `yaml:"flap"`      // device:port, 3 s down of 7
 	Errors    []string `yaml:"errors"`    // device:port that counts input errors
 	Mute      []string `yaml:"mute"`      // devices that do not answer SNMP
-	Stopped   []string `yaml:"stopped"`   // agents that do not measure; device/component: services, databases
+	Stopped   []string `yaml:"stopped"`   // agents that ended; device/component: services, databases
+	Hung      []string `yaml:"hung"`      // agents that do not measure and keep their connection
 	Held      []string `yaml:"held_back"` // agents that measure, and whose data arrives when the step ends
 	Battery   []string `yaml:"battery"`   // UPSs on battery
 	Hot       []string `yaml:"hot"`       // environment units that measure 38 °C in the room
@@ -135,7 +136,7 @@ func (t *Step) check(n names, bad func(key, format string, args ...any)) {
 		{"off", t.Off, in(n.devices), "a device"}, {"cut", t.Cut, in(n.lines), "a line"}, {"dark", t.Dark, in(n.lines), "a line"},
 		{"lossy", t.Lossy, in(n.lines), "a line"}, {"slow", t.Slow, in(n.lines), "a line"}, {"shut", t.Shut, in(n.ports), "device:port"},
 		{"unplugged", t.Unplugged, in(n.ports), "device:port"}, {"flap", t.Flap, in(n.ports), "device:port"}, {"errors", t.Errors, in(n.ports), "device:port"},
-		{"mute", t.Mute, in(n.devices), "a device"}, {"stopped", t.Stopped, func(id string) bool { return n.agents[id] || part(id) }, "an agent or device/component"},
+		{"mute", t.Mute, in(n.devices), "a device"}, {"stopped", t.Stopped, func(id string) bool { return n.agents[id] || part(id) }, "an agent or device/component"}, {"hung", t.Hung, in(n.agents), "an agent"},
 		{"held_back", t.Held, in(n.agents), "an agent"}, {"battery", t.Battery, in(n.devices), "a device"}, {"hot", t.Hot, in(n.devices), "a device"},
 		{"cooling", t.Cooling, in(n.devices), "a device"}, {"guessed", t.Guessed, in(n.devices), "a device"}, {"parts", t.Parts, sensor, "device:part"},
 		{"blocked", t.Blocked, part, "device/database"}, {"exhausted", t.Exhausted, part, "device/database"}, {"refused", t.Refused, part, "device/database"},

@@ -134,7 +134,11 @@ func (w *world) poll(p *poll) {
 		return
 	}
 	stopped := w.net.is(func(s *Step) []string { return s.Stopped }, p.agent.ID)
-	if w.net.off[p.agent.Device] || stopped {
+	hung := w.net.is(func(s *Step) []string { return s.Hung }, p.agent.ID)
+	if stopped && !w.net.off[p.agent.Device] && w.net.way(p.agent.Device, w.net.collector()) { // nobody closes what is cut or has no power
+		w.judge.alive.Connected(p.agent.ID, false)
+	}
+	if w.net.off[p.agent.Device] || stopped || hung {
 		p.next = w.now.Add(time.Second)
 		return
 	}
@@ -188,6 +192,7 @@ func (w *world) deliver() error {
 			w.late = append(w.late, delivery{at: w.now.Add(w.s.Spooled.Duration), agent: a.ID, series: old})
 			w.active = w.now.Add(w.s.Spooled.Duration + watch)
 		}
+		w.judge.alive.Connected(a.ID, true)
 		if err := w.judge.feed(a.ID, live); err != nil {
 			return err
 		}
