@@ -239,12 +239,16 @@ func idempotencyKey(r *http.Request, p account.Principal) (string, error) {
 // report answers POST /api/v1/incidents.
 func (s *server) report(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
-		Site     string `json:"site"`
-		Device   string `json:"device"`
-		Symptoms string `json:"symptoms"`
-		Contact  string `json:"contact"`
+		Site     string   `json:"site"`
+		Device   string   `json:"device"`
+		Symptoms string   `json:"symptoms"`
+		Contact  string   `json:"contact"`
+		Category string   `json:"category"`
+		Name     string   `json:"name"`
+		Join     string   `json:"join"`
+		Photos   [][]byte `json:"photos"`
 	}
-	if err := decode(w, r, &in); err != nil {
+	if err := decodeUpTo(w, r, &in, maxReport); err != nil {
 		return err
 	}
 	p, _ := account.From(r.Context())
@@ -255,7 +259,8 @@ func (s *server) report(w http.ResponseWriter, r *http.Request) error {
 	if key == "" {
 		key = "rep-" + strings.ToLower(rand.Text())
 	}
-	rep := Report{ID: key, Site: in.Site, Device: in.Device, Symptoms: strings.TrimSpace(in.Symptoms), Contact: in.Contact, Actor: p.Actor(account.RoleBranchIT), At: s.Now().UTC()}
+	rep := Report{ID: key, Site: in.Site, Device: in.Device, Category: in.Category, Symptoms: strings.TrimSpace(in.Symptoms), Name: in.Name, Contact: in.Contact, Language: s.language(r),
+		Join: in.Join, Photos: in.Photos, Remote: account.Remote(r), Actor: p.Actor(account.RoleBranchIT), At: s.Now().UTC()}
 	if err := s.checkReport(p, rep); err != nil {
 		return err
 	}
@@ -271,6 +276,9 @@ func (s *server) report(w http.ResponseWriter, r *http.Request) error {
 		status = http.StatusOK
 	}
 	w.Header().Set("Location", "/api/v1/incidents/"+done.IncidentID)
+	if done.Link != "" {
+		w.Header().Set("Link", "<"+done.Link+`>; rel="status"`)
+	}
 	return s.answerIncident(w, r, status, done.IncidentID)
 }
 

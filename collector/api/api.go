@@ -59,8 +59,14 @@ type Report struct {
 	ID       string // idempotence key
 	Site     string // inventory name
 	Device   string // inventory name of a device or line; "" when the reporter does not know
+	Category string // one of reporter.Categories; "" is other
 	Symptoms string
+	Name     string // of the reporter, where it is not the actor
 	Contact  string // how the reporter is reached
+	Language string
+	Join     string   // an open incident that the reporter recognised; "new": none of them
+	Photos   [][]byte // JPEG or PNG
+	Remote   string   // address of the client
 	Actor    incident.Actor
 	At       time.Time
 }
@@ -68,7 +74,8 @@ type Report struct {
 // Reported is what became of a Report.
 type Reported struct {
 	IncidentID string
-	Joined     bool // it belongs to an incident that was open already
+	Joined     bool   // it belongs to an incident that was open already
+	Link       string // path of the reporter's private page; "" has none
 }
 
 // Engine takes what people and programs do. A *Refusal says it did not.
@@ -115,11 +122,12 @@ const (
 	Forbidden = "forbidden" // not this person's to do
 	NotNow    = "not_now"   // the incident is not where this can be done
 	Invalid   = "invalid"   // the request itself is wrong
+	TooMany   = "too_many"  // too much came at once
 )
 
 // Refusal says why something was not done, to the person who asked for it.
 type Refusal struct {
-	Why  string // Forbidden, NotNow or Invalid
+	Why  string // Forbidden, NotNow, Invalid or TooMany
 	Text lang.Text
 	Hint lang.Text // what the person can do instead
 }

@@ -11,11 +11,15 @@ import (
 
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/engine"
+	"github.com/faultline/faultline/collector/reporter"
 	"github.com/faultline/faultline/internal/lang"
 )
 
 // maxBody bounds what a request may send, in bytes.
 const maxBody = 64 << 10
+
+// maxReport bounds a report of a fault with its photos in base64, in bytes.
+const maxReport = maxBody + reporter.MaxPhotos*reporter.MaxPhoto/3*4
 
 // problem is the body of every error: RFC 9457, with error and hint beside it.
 type problem struct {
@@ -75,7 +79,7 @@ func classify(err error) *httpError {
 	case errors.As(err, &he):
 		return he
 	case errors.As(err, &refusal):
-		status := map[string]int{Forbidden: 403, NotNow: 409, Invalid: 422}[refusal.Why]
+		status := map[string]int{Forbidden: 403, NotNow: 409, Invalid: 422, TooMany: 429}[refusal.Why]
 		return &httpError{status, refusal.Text, refusal.Hint}
 	case errors.Is(err, account.ErrCredentials):
 		return &httpError{401, lang.Text{ZH: "未登录或令牌无效", EN: "not signed in, or the token is not valid"},

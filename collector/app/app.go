@@ -36,11 +36,13 @@ import (
 	"github.com/faultline/faultline/collector/heartbeat"
 	"github.com/faultline/faultline/collector/intake"
 	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/knowledge"
 	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/collector/metricstore"
 	"github.com/faultline/faultline/collector/metricstore/embedded"
 	"github.com/faultline/faultline/collector/metricstore/influx"
 	"github.com/faultline/faultline/collector/outbox"
+	"github.com/faultline/faultline/collector/reporter"
 	"github.com/faultline/faultline/collector/ruler"
 	"github.com/faultline/faultline/collector/selfwatch"
 	"github.com/faultline/faultline/collector/sqlstore"
@@ -87,6 +89,8 @@ type App struct {
 	chat      *chat.Service  // nil: no robots
 	hooks     *hooks.Service // nil: no subscribers
 	mails     notify.Channel // nil: no mail server
+	knowledge *knowledge.Base
+	reporter  *reporter.Service
 	buttonKey []byte
 	lease     *lease.Holder
 	engine    *engine.Engine
@@ -115,7 +119,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 		do   func(context.Context) error
 	}{
 		{"data directory", a.lockData}, {"inventory and rules", a.loadBasis}, {"metric store", a.openMetrics}, {"database", a.openStore},
-		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"handbook", a.openHandbook}, {"register", a.buildRegister}, {"HTTP", a.buildHTTP},
+		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"reporting", a.openReporting}, {"handbook", a.openHandbook}, {"register", a.buildRegister}, {"HTTP", a.buildHTTP},
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", step.what, err), a.close())

@@ -188,11 +188,13 @@ func (a *App) rule(ctx context.Context, generation int64) error {
 	go func() { done <- a.outbox.Run(ctx, generation) }()
 	spoken := make(chan error, 1)
 	go func() { spoken <- a.speak(ctx) }()
+	reported := make(chan error, 1)
+	go func() { reported <- a.reporter.Run(ctx, 10*time.Second) }()
 	read := make(chan struct{})
 	go func() { defer close(read); a.readQuiets(ctx) }()
 	a.judgeUntil(ctx)
 	<-read
-	return errors.Join(<-done, <-spoken, <-told)
+	return errors.Join(<-done, <-spoken, <-told, <-reported)
 }
 
 // judgeUntil evaluates a round at every interval, and early when evidence turned

@@ -41,31 +41,6 @@ func (x actor) Act(ctx context.Context, act api.Action) error {
 	return refusal(err)
 }
 
-// Report opens an incident for what a person saw, or joins the one that is open.
-func (x actor) Report(ctx context.Context, r api.Report) (api.Reported, error) {
-	for _, i := range x.a.openIncidents(ctx) {
-		if i.Diagnosis.Site == r.Site && r.Device != "" && (i.Diagnosis.Device == r.Device || slices.Contains(i.Diagnosis.Affected, r.Device)) {
-			e := incident.Event{ID: r.ID, IncidentID: i.ID, At: r.At, Kind: incident.Commented, Actor: r.Actor, Comment: r.Symptoms}
-			return api.Reported{IncidentID: i.ID, Joined: true}, refusal(x.a.engine.Handle(ctx, e))
-		}
-	}
-	id, err := x.a.engine.Open(ctx, engine.Opening{FactID: r.ID, Diagnosis: x.a.reported(r), Actor: r.Actor, Comment: r.Symptoms, At: r.At})
-	return api.Reported{IncidentID: id}, refusal(err)
-}
-
-// reported is what can be said of a fault that only a person saw.
-func (a *App) reported(r api.Report) incident.Diagnosis {
-	d := incident.Diagnosis{Cause: "report/" + r.Site + "/" + r.Device, Class: incident.ClassDevice, Site: r.Site, Device: r.Device, Process: "network",
-		VendorKind: incident.VendorNone, Severity: incident.SeverityMajor, Provisional: true, Rule: "report", Affected: []string{},
-		Title:   lang.Text{ZH: "人工上报:" + firstLine(r.Symptoms), EN: "Reported: " + firstLine(r.Symptoms)},
-		Proof:   lang.Text{ZH: "由 " + r.Actor.Name + " 上报:" + r.Symptoms, EN: "Reported by " + r.Actor.Name + ": " + r.Symptoms},
-		Decides: lang.Text{ZH: "现场判断或后续测量", EN: "a judgement on site or further measurements"}}
-	if _, ok := a.graph().Line(r.Device); ok {
-		d.Class, d.VendorKind = incident.ClassCarrierLine, incident.VendorNone
-	}
-	return d
-}
-
 func (a *App) openIncidents(ctx context.Context) []incident.Incident {
 	list, err := a.engine.Incidents(ctx)
 	if err != nil {

@@ -56,7 +56,7 @@ func TestPostgres(t *testing.T) {
 	first := true
 	contract(t, func(t testing.TB) Database { // one database, emptied: making one takes a second
 		if !first {
-			if _, err := db.Exec("TRUNCATE knowledge, knowledge_words, knowledge_models"); err != nil {
+			if _, err := db.Exec("TRUNCATE knowledge, knowledge_words, knowledge_models, knowledge_history"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -77,6 +77,7 @@ func contract(t *testing.T, open func(testing.TB) Database) {
 		"votes":                 testVotes,
 		"words are counted":     testCounts,
 		"writers at once":       testWriters,
+		"history and undo":      testHistory,
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := New(open(t), at0)
@@ -393,5 +394,35 @@ func testWriters(t *testing.T, b *Base) {
 	}
 	if e, err := b.Get(t.Context(), "shared"); err != nil || len(e.Tags) != 10 || e.Version != 11 {
 		t.Errorf("%d of 10 changes kept, version %d, %v", len(e.Tags), e.Version, err)
+	}
+}
+
+func testHistory(t *testing.T, b *Base) {
+	first := put(t, b, entry("h1", "旧标题", "旧现象", "旧办法"))
+	second := first
+	second.Title.ZH, second.Symptoms.ZH, second.UpdatedBy = "新标题", "新现象", "zhao"
+	second = put(t, b, second)
+	if err := b.Voted(t.Context(), "h1", "20261121-0001", true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Undo(t.Context(), "h1", 1, second.Version, "li"); !errors.Is(err, ErrConflict) {
+		t.Errorf("undone on a version that is not the newest: %v", err)
+	}
+	got, err := b.Undo(t.Context(), "h1", 1, 3, "li")
+	if err != nil || got.Version != 4 || got.Title.ZH != "旧标题" || got.UpdatedBy != "li" || got.Helpful != 1 || len(got.Incidents) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if found, err := b.Suggest(t.Context(), Query{Text: "旧现象 旧标题", AllSites: true}); err != nil || len(found) != 1 {
+		t.Errorf("the words of the old version are searched again: %v, %v", found, err)
+	}
+	list, err := b.History(t.Context(), "h1")
+	if err != nil || len(list) != 4 || list[0].Version != 4 || list[2].Title.ZH != "新标题" {
+		t.Errorf("%v, %v", list, err)
+	}
+	if _, err := b.History(t.Context(), "none"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("no such entry: %v", err)
+	}
+	if _, err := b.Undo(t.Context(), "h1", 9, 4, "li"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("no such version: %v", err)
 	}
 }

@@ -49,6 +49,7 @@ type Entry struct {
 	Incidents  []string  `json:"incidents,omitempty"` // numbers of incidents it comes from or helped in
 	Helpful    int       `json:"helpful,omitempty"`
 	Useless    int       `json:"useless,omitempty"`
+	Public     bool      `json:"public,omitempty"`   // shown to reporters without an account as well
 	Practice   bool      `json:"practice,omitempty"` // 演练: suggested in practice only
 	CreatedAt  time.Time `json:"created_at"`
 	UpdatedAt  time.Time `json:"updated_at"`

@@ -71,7 +71,10 @@ func (b *Base) put(ctx context.Context, tx *sql.Tx, e Entry) (Entry, error) {
 	if err := b.count(ctx, tx, before, e.unique()); err != nil {
 		return e, err
 	}
-	return e, b.models(ctx, tx, e)
+	if err := b.models(ctx, tx, e); err != nil {
+		return e, err
+	}
+	return e, b.remember(ctx, tx, e)
 }
 
 // row writes the entry's own row and its searched words.

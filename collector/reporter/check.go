@@ -17,7 +17,7 @@ const (
 	maxSymptoms = 2000
 	maxWord     = 120
 	MaxPhotos   = 3
-	MaxPhoto    = 12 << 20
+	MaxPhoto    = 8 << 20
 	// MaxRequest bounds a whole report with its pictures.
 	MaxRequest = MaxPhotos*MaxPhoto + 64<<10
 )

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"slices"
 	"time"
 
 	"github.com/faultline/faultline/collector/incident"
@@ -22,6 +23,9 @@ const (
 )
 
 var stages = []string{toldReceived, toldTaken, toldVerified, toldClosed}
+
+// Stages are all stages in order.
+func Stages() []string { return slices.Clone(stages) }
 
 // Stage is how far the incident has come for its reporter: received, taken,
 // verified or closed.
@@ -162,16 +166,7 @@ func (s *Service) tell(ctx context.Context, r Report, i incident.Incident) error
 
 // later tells whether stage a comes after b.
 func later(a, b string) bool {
-	x, y := -1, -1
-	for n, s := range stages {
-		if s == a {
-			x = n
-		}
-		if s == b {
-			y = n
-		}
-	}
-	return x > y
+	return slices.Index(stages, a) > slices.Index(stages, b)
 }
 
 var mailWords = map[string]lang.Text{

@@ -47,14 +47,18 @@ func newLimiter(l Limits) *limiter {
 	return &limiter{l: l}
 }
 
-// take counts one report, or refuses it.
-func (l *limiter) take(site, remote string, now time.Time) error {
+// take counts one report, or refuses it. Of people who are known only the limit
+// over all counts.
+func (l *limiter) take(site, remote string, known bool, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.n == nil || now.Sub(l.from) >= l.l.Per || now.Before(l.from) {
 		l.from, l.n = now, map[string]int{}
 	}
 	keys := map[string]int{"a\x00" + remote: l.l.Address, "s\x00" + site: l.l.Site, "all": l.l.All}
+	if known {
+		keys = map[string]int{"all": l.l.All}
+	}
 	for k, most := range keys {
 		if l.n[k] >= most {
 			return &BusyError{l.from.Add(l.l.Per).Sub(now)}

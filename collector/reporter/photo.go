@@ -42,7 +42,7 @@ func (s *Service) pictures(ctx context.Context, sent [][]byte) ([][]byte, error)
 
 func picture(b []byte) ([]byte, error) {
 	if len(b) > MaxPhoto {
-		return nil, fault("photo", "照片超过 12 MiB", "a photo is larger than 12 MiB")
+		return nil, fault("photo", "照片超过 8 MiB", "a photo is larger than 8 MiB")
 	}
 	c, format, err := image.DecodeConfig(bytes.NewReader(b))
 	if err != nil || format != "jpeg" && format != "png" {

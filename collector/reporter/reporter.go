@@ -81,6 +81,7 @@ type Draft struct {
 	Join     string // an incident of the site that the person recognised; "new": none of those shown
 	By       incident.Actor
 	Remote   string // address, for the limits
+	Known    bool   // signed in: only the limit over all counts
 }
 
 // Receipt is what became of a draft.
@@ -89,11 +90,11 @@ type Receipt struct {
 	Secret string // of the private link
 }
 
-// Options are what a Service needs. Charts of people who may report are the
-// caller's to check.
+// Options are what a Service needs. Who may report is the caller's to check.
 type Options struct {
 	Store     Store
 	Documents document.Store
+	Settings  Settings // keeps the sites' links
 	Graph     func() *inventory.Graph
 	Open      func(ctx context.Context) []incident.Incident // not closed
 	Incident  func(ctx context.Context, id string) (incident.Incident, error)
@@ -122,8 +123,8 @@ type Service struct {
 
 // New returns a Service.
 func New(o Options) (*Service, error) {
-	if o.Store == nil || o.Documents == nil || o.Graph == nil || o.Open == nil || o.Incident == nil || o.Start == nil || o.Handle == nil || o.Now == nil || len(o.Key) < 16 {
-		return nil, errors.New("reporter options: Store, Documents, Graph, Open, Incident, Start, Handle, Now and a Key are required")
+	if o.Store == nil || o.Documents == nil || o.Settings == nil || o.Graph == nil || o.Open == nil || o.Incident == nil || o.Start == nil || o.Handle == nil || o.Now == nil || len(o.Key) < 16 {
+		return nil, errors.New("reporter options: Store, Documents, Settings, Graph, Open, Incident, Start, Handle, Now and a Key are required")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -139,7 +140,7 @@ func (s *Service) Submit(ctx context.Context, d Draft) (Receipt, error) {
 	if err := d.check(s.o.Graph()); err != nil {
 		return Receipt{}, err
 	}
-	if err := s.limit.take(d.Site, d.Remote, now); err != nil {
+	if err := s.limit.take(d.Site, d.Remote, d.Known, now); err != nil {
 		return Receipt{}, err
 	}
 	pictures, err := s.pictures(ctx, d.Photos)
@@ -238,7 +239,7 @@ func (s *Service) Say(ctx context.Context, secret, text, remote string) error {
 	if text == "" || len([]rune(text)) > maxSymptoms {
 		return &Fault{Field: "symptoms", Text: lang.Text{ZH: "请填写 1 至 2000 字", EN: "write 1 to 2000 characters"}}
 	}
-	if err := s.limit.take(r.Site, remote, s.o.Now()); err != nil {
+	if err := s.limit.take(r.Site, remote, false, s.o.Now()); err != nil {
 		return err
 	}
 	return s.o.Handle(ctx, incident.Event{ID: "rep-say-" + strings.ToLower(rand.Text()), IncidentID: i.ID, At: s.o.Now().UTC(), Kind: incident.Commented, Actor: r.By, Comment: text})

@@ -13,6 +13,7 @@ import (
 	"github.com/faultline/faultline/collector/document"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/knowledge"
 	"github.com/faultline/faultline/collector/people"
 	"github.com/faultline/faultline/internal/lang"
 )
@@ -44,6 +45,7 @@ type detailData struct {
 	Papers                         []document.Document
 	Children                       []incident.Incident
 	Parent                         *incident.Incident
+	Fitting                        []knowledge.Suggestion
 }
 
 // one returns the incident of the path if the person may see it whole.
@@ -108,6 +110,9 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 		d.Board = c.Board(i)
 	}
 	d.Timeline, d.Hidden = c.timeline(p, i, events, d.All)
+	if d.Fitting, err = c.fitting(r.Context(), i); err != nil {
+		return err
+	}
 	if err := c.family(r, p, &d); err != nil {
 		return err
 	}

@@ -22,18 +22,19 @@ var files embed.FS
 // page is what every template is given. Its exported methods are the words and
 // forms of one person: language, time zone, theme.
 type page struct {
-	Lang, Theme string
-	User        account.User
-	Path        string
-	Here        string // where to come back to after a change of preferences
-	Title       string
-	Error, Hint string
-	Done        string // what was just done
-	HasPractice bool
-	HasTopology bool
-	HasRegister bool
-	HasQuiets   bool
-	D           any // of the page itself
+	Lang, Theme                string
+	User                       account.User
+	Path                       string
+	Here                       string // where to come back to after a change of preferences
+	Title                      string
+	Error, Hint                string
+	Done                       string // what was just done
+	HasPractice                bool
+	HasTopology                bool
+	HasRegister                bool
+	HasQuiets                  bool
+	HasReporting, HasKnowledge bool
+	D                          any // of the page itself
 
 	words  catalogue
 	zone   *time.Location
@@ -49,7 +50,7 @@ const (
 )
 
 func (c *console) newPage(r *http.Request, u account.User) *page {
-	p := &page{User: u, Path: r.URL.Path, Here: here(r), HasPractice: c.Practice != nil, HasTopology: c.Topology != nil, HasRegister: c.Register != nil, HasQuiets: c.Quiet != nil, Lang: languageOf(r, u), Theme: "auto", now: c.Now(), assets: c.assets}
+	p := &page{User: u, Path: r.URL.Path, Here: here(r), HasPractice: c.Practice != nil, HasTopology: c.Topology != nil, HasRegister: c.Register != nil, HasQuiets: c.Quiet != nil, HasReporting: c.Reporter != nil, HasKnowledge: c.Knowledge != nil, Lang: languageOf(r, u), Theme: "auto", now: c.Now(), assets: c.assets}
 	p.words = c.words[p.Lang]
 	if t := cookie(r, cookieTheme); t == "light" || t == "dark" {
 		p.Theme = t
@@ -158,7 +159,7 @@ func (c *console) explain(p *page, err error) (status int, text, hint string) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &refusal):
-		return map[string]int{api.Forbidden: 403, api.NotNow: 409, api.Invalid: 422}[refusal.Why], refusal.Text.In(p.Lang), refusal.Hint.In(p.Lang)
+		return map[string]int{api.Forbidden: 403, api.NotNow: 409, api.Invalid: 422, api.TooMany: 429}[refusal.Why], refusal.Text.In(p.Lang), refusal.Hint.In(p.Lang)
 	case errors.As(err, &wait):
 		return http.StatusTooManyRequests, p.T("error.wait", p.Duration(wait.For)), ""
 	case errors.As(err, &weak):

@@ -13,6 +13,7 @@ import (
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/register"
+	"github.com/faultline/faultline/collector/reporter"
 )
 
 // uploadPath is where the detail page hands in documents.
@@ -25,6 +26,9 @@ func formLimit(r *http.Request) int64 {
 	}
 	if r.Method == http.MethodPost && r.URL.Path == previewPath {
 		return register.MaxFile + maxForm
+	}
+	if r.Method == http.MethodPost && (r.URL.Path == "/report" || strings.HasPrefix(r.URL.Path, "/report/")) {
+		return reporter.MaxRequest
 	}
 	return maxForm
 }

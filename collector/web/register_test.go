@@ -169,7 +169,9 @@ func sampleInspections(t *testing.T) *inspection.Desk {
 		Sites: func() []inspection.Site {
 			return []inspection.Site{{ID: "shanghai", Name: lang.Text{ZH: "上海分公司", EN: "Shanghai branch"}, Zone: zone}, {ID: "chengdu", Name: lang.Text{ZH: "成都分公司", EN: "Chengdu branch"}, Zone: zone}}
 		},
-		Works: func(string, inspection.List) inspection.Works { return func(time.Time) (bool, error) { return true, nil } },
+		Works: func(string, inspection.List) inspection.Works {
+			return func(time.Time) (bool, error) { return true, nil }
+		},
 		Query: func(_ context.Context, expr string, at time.Time) ([]inspection.Value, error) {
 			switch {
 			case strings.Contains(expr, `class="temperature"`):

@@ -18,7 +18,9 @@ import (
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/inspection"
 	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/knowledge"
 	"github.com/faultline/faultline/collector/metricstore"
+	"github.com/faultline/faultline/collector/reporter"
 	"github.com/faultline/faultline/collector/topology"
 	"github.com/faultline/faultline/internal/lang"
 )
@@ -70,6 +72,10 @@ type Options struct {
 
 	// Clocks reads one incident's clocks as they stand now; nil: as at the last event.
 	Clocks func(i incident.Incident) []api.ClockDetail
+	// URL is the console as people outside reach it; "" leaves it out of links.
+	URL       string
+	Reporter  *reporter.Service // nil: nobody reports here
+	Knowledge *knowledge.Base   // nil: no knowledge base
 }
 
 func (o *Options) validate() error {
@@ -141,6 +147,7 @@ func Handler(o Options) (http.Handler, error) {
 			mux.Handle(pattern, c.signedIn(h, false))
 		}
 	}
+	c.mount(mux)
 	return c.secured(http.NewCrossOriginProtection().Handler(o.Sessions.Middleware(mux))), nil
 }
 
