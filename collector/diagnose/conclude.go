@@ -32,6 +32,7 @@ type phrase struct {
 	Value     string // of the first alert
 	Minutes   string // runtime the UPS last told
 	Element   string // of the first alert
+	From      string // the site whose agent saw the first alert
 }
 
 // conclude states a candidate as a diagnosis.
@@ -85,7 +86,7 @@ func (s *scene) phrase(c *candidate, d incident.Diagnosis, language string) phra
 	if c.root.fact != nil {
 		first = c.root.fact
 	}
-	p.Value, p.Element = strconv.FormatFloat(first.Value, 'g', 4, 64), first.element
+	p.Value, p.Element, p.From = strconv.FormatFloat(first.Value, 'g', 4, 64), first.element, s.nameOf("site:"+first.Site(), language)
 	for _, r := range s.readings(evidence.UPS, d.Device, "") {
 		p.Minutes = cmp.Or(r.Attrs["minutes"], p.Minutes)
 	}

@@ -16,6 +16,7 @@ var relations = []string{
 	"answers", // it is about another line of the site whose answers come back over the root
 	"peer",    // it is about the port at the other end of the root, a port
 	"ports",   // it is about a port that leads to the root, or a port of the root
+	"from",    // it was seen from the root's site alone and is about something of another
 	"site",    // it is about anything of the root's site
 	"carrier", // it is about a line of the root, a carrier
 	"company", // it is about anything

@@ -168,6 +168,9 @@ type alertFacts struct {
 	OnLine    bool         `expr:"on_line"` // its subject is a line
 	Known     bool         `expr:"known"`   // its subject is in the inventory
 	Component string       `expr:"component"`
+	// What agents of other sites find of the same service: ok when one of them had
+	// an answer since the alert began.
+	Elsewhere string `expr:"elsewhere"`
 }
 
 type (

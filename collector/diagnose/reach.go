@@ -27,6 +27,9 @@ func (s *scene) arrange() {
 		if _, onLine := s.graph.Line(f.subject); onLine {
 			s.onLines = append(s.onLines, f)
 		}
+		if from := f.Site(); from != f.site {
+			s.from[from] = append(s.from[from], f)
+		}
 		if f.symptom == "silent" || f.symptom == "mute" {
 			s.mute = append(s.mute, f)
 		}
@@ -97,6 +100,8 @@ func (s *scene) near(rule *Rule, r root) []*fact {
 					take(p.Device)
 				}
 			}
+		case "from":
+			out = append(out, s.from[r.site]...)
 		case "site":
 			out = append(out, s.at[r.site]...)
 		default: // company
@@ -130,6 +135,8 @@ func (s *scene) stands(relation string, f *fact, r root) bool {
 		return f.element == evidence.Port && f.subject != r.device && slices.Contains(r.down, f.subject) && s.peerOf(r.device, r.component, f)
 	case "ports":
 		return f.element == evidence.Port && s.portAt(f, r)
+	case "from":
+		return f.site != r.site && f.Site() == r.site && s.elsewhere(f) != isBad
 	case "site":
 		return f.site == r.site
 	case "carrier":

@@ -49,6 +49,7 @@ type scene struct {
 	alerts   []*fact              // in order of fingerprint
 	about    map[string][]*fact   // by subject, so in order; so with those below
 	at       map[string][]*fact   // by site
+	from     map[string][]*fact   // by the site that saw something of another
 	onLines  []*fact              // about lines
 	mute     []*fact              // of what is silent or mute
 	seen     map[string]time.Time // by agent: its newest measurement that still counts
@@ -61,7 +62,7 @@ type scene struct {
 
 func newScene(in Input, elements *evidence.Elements) *scene {
 	s := &scene{elements: elements, view: in.View, inv: in.Inventory, now: in.Now, holdOff: cmp.Or(in.HoldOff, HoldOff),
-		about: map[string][]*fact{}, at: map[string][]*fact{}, seen: map[string]time.Time{}, heard: map[string]time.Time{}, sites: map[string]*siteFacts{}, devices: map[string]knownDevice{}}
+		about: map[string][]*fact{}, at: map[string][]*fact{}, from: map[string][]*fact{}, seen: map[string]time.Time{}, heard: map[string]time.Time{}, sites: map[string]*siteFacts{}, devices: map[string]knownDevice{}}
 	for _, a := range in.Firing {
 		if a.Severity() != "info" {
 			s.alerts = append(s.alerts, factOf(a))

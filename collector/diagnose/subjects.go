@@ -156,7 +156,7 @@ func (s *scene) alertSubjects() []subject {
 			df, _ = s.device(d)
 		}
 		site := s.site(f.site)
-		af := alertFacts{Element: f.element, OnLine: onLine, Known: known || onLine, Component: f.Component()}
+		af := alertFacts{Element: f.element, OnLine: onLine, Known: known || onLine, Component: f.Component(), Elsewhere: s.elsewhere(f)}
 		af.Symptom.set(f.symptom)
 		out[i] = subject{env: alertEnv{theValues, af, df, *site}, name: cmp.Or(f.subject, f.Site()), component: f.Component(),
 			site: site.site, onset: f.ActiveAt, facts: site, fact: f}

@@ -14,13 +14,17 @@ type maker struct {
 	net    *network
 	labels map[string]string
 	agent  string
+	site   string // the agent's own, which its samples are forced to bear; "" at head office
 	out    []metricstore.Series
 }
 
 func (m *maker) put(name string, v float64, extra ...string) {
-	ls := make(map[string]string, len(m.labels)+1+len(extra)/2)
+	ls := make(map[string]string, len(m.labels)+2+len(extra)/2)
 	maps.Copy(ls, m.labels)
 	ls["agent"] = m.agent
+	if m.site != "" {
+		ls["site"] = m.site
+	}
 	for i := 0; i < len(extra); i += 2 {
 		ls[extra[i]] = extra[i+1]
 	}
@@ -42,6 +46,9 @@ func sampleOf(name string, labels map[string]string, v float64, at time.Time) me
 // the target answered.
 func (n *network) measure(a inventory.Agent, t base.Target) ([]metricstore.Series, bool) {
 	m := &maker{net: n, labels: t.Labels, agent: a.ID}
+	if site, ok := n.graph.Site(a.Site); ok && site.Kind != "hq" {
+		m.site = a.Site
+	}
 	device, part := t.Labels["device"], t.Labels["component"]
 	switch {
 	case t.Input == "host":
