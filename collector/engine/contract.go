@@ -44,7 +44,13 @@ type Commit struct {
 	Alerts     []alert.Alert // upserted by fingerprint
 	DropAlerts []string      // fingerprints to forget
 	EffectDone []string      // keys of effects whose outcome is in Changes
+	Memory     string        // what Store.Memory returns from then on; "": as before
 	Seen       []string      // ids of agent events and actions, so that repeats are known
+}
+
+// empty tells whether there is nothing to be written.
+func (c Commit) empty() bool {
+	return len(c.Changes)+len(c.Alerts)+len(c.DropAlerts)+len(c.EffectDone)+len(c.Seen) == 0 && c.Memory == ""
 }
 
 // Store is what the engine needs of the relational state.
@@ -58,6 +64,8 @@ type Store interface {
 	Incident(ctx context.Context, id string) (incident.Incident, error)
 	// Alerts returns the stored alert states.
 	Alerts(ctx context.Context) ([]alert.Alert, error)
+	// Memory returns the Memory last committed, "" before the first.
+	Memory(ctx context.Context) (string, error)
 	// NextNumber reserves the next incident number of the day (20261121), from 1.
 	NextNumber(ctx context.Context, day string) (int, error)
 }

@@ -76,14 +76,10 @@ type Engine struct {
 	apart  map[string]time.Time    // see round.apart
 	fates  func() map[string]Fate  // of the last round
 	moved  map[string]string       // see round.moved
+	kept   memory                  // as committed last
+	at     time.Time               // of the last round
 	hushed map[string]time.Time    // see round.hushed
 	asked  map[string]time.Time    // by incident: when late evidence was last looked at
-}
-
-// pastIncident is what is remembered of an incident that is over.
-type pastIncident struct {
-	id string
-	at time.Time
 }
 
 // New makes an Engine.
@@ -150,12 +146,14 @@ func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 			e.o.Logger.Error("open incident", "cause", o.diagnosis.Cause, "err", err)
 		}
 	}
-	if len(c.Changes) > 0 || len(c.Alerts) > 0 || len(c.DropAlerts) > 0 {
-		if err := e.commitLocked(ctx, c); err != nil {
-			return err
-		}
+	last := [...]map[string]time.Time{e.apart, e.hushed}
+	moved, at := e.moved, e.at
+	e.apart, e.hushed, e.moved, e.at = p.apart, p.hushed, p.moved, r.Now
+	if err := e.commitLocked(ctx, c); err != nil {
+		e.apart, e.hushed, e.moved, e.at = last[0], last[1], moved, at
+		return err
 	}
-	e.apart, e.fates, e.hushed, e.moved = p.apart, p.all, p.hushed, p.moved
+	e.fates = p.all
 	return nil
 }
 
@@ -295,6 +293,14 @@ func (e *Engine) loadLocked(ctx context.Context) (int64, error) {
 	for _, i := range list {
 		e.open[i.ID] = i
 	}
+	text, err := e.o.Store.Memory(ctx)
+	if err == nil {
+		err = e.recallLocked(text, e.o.Now())
+	}
+	if err != nil {
+		e.open = nil
+		return 0, err
+	}
 	e.loaded = gen
 	return gen, nil
 }
@@ -314,7 +320,15 @@ func (e *Engine) fetchLocked(ctx context.Context, id string) error {
 
 // commitLocked writes and then takes over the new state.
 func (e *Engine) commitLocked(ctx context.Context, c Commit) error {
-	err := e.o.Store.Commit(ctx, c)
+	remember := e.memoryLocked().with(c.Changes)
+	var err error
+	if c.Memory, err = remember.text(e.kept); err != nil {
+		return err
+	}
+	if c.empty() {
+		return nil
+	}
+	err = e.o.Store.Commit(ctx, c)
 	if errors.Is(err, ErrSeen) {
 		return nil
 	}
@@ -324,11 +338,9 @@ func (e *Engine) commitLocked(ctx context.Context, c Commit) error {
 		}
 		return fmt.Errorf("commit %d incident changes: %w", len(c.Changes), err)
 	}
+	e.kept, e.past = remember, remember.Past
 	for _, ch := range c.Changes {
 		i := ch.After
-		if !i.VerifiedAt.IsZero() {
-			e.past[i.Diagnosis.Cause] = pastIncident{i.ID, i.VerifiedAt}
-		}
 		if i.Open() {
 			e.open[i.ID] = i
 		} else {

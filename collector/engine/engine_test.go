@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -35,11 +36,7 @@ func newBench(t *testing.T) *bench {
 
 func (b *bench) newEngine() *Engine {
 	b.t.Helper()
-	calendars, err := sla.Load(sub(b.t, "calendars"))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	processes, err := process.Load(sub(b.t, "processes"))
+	calendars, processes, err := shippedRules()
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -60,14 +57,30 @@ func (b *bench) newEngine() *Engine {
 	return e
 }
 
-func sub(t *testing.T, dir string) fs.FS {
-	t.Helper()
-	f, err := fs.Sub(rules.FS(), dir)
-	if err != nil {
-		t.Fatal(err)
+// shippedRules are read once for all engines of the tests; nothing changes them.
+var shippedRules = func() func() (*sla.Calendars, *process.Set, error) {
+	type set struct {
+		calendars *sla.Calendars
+		processes *process.Set
 	}
-	return f
-}
+	load := sync.OnceValues(func() (s set, err error) {
+		dir, err := fs.Sub(rules.FS(), "calendars")
+		if err == nil {
+			s.calendars, err = sla.Load(dir)
+		}
+		if err != nil {
+			return s, err
+		}
+		if dir, err = fs.Sub(rules.FS(), "processes"); err == nil {
+			s.processes, err = process.Load(dir)
+		}
+		return s, err
+	})
+	return func() (*sla.Calendars, *process.Set, error) {
+		s, err := load()
+		return s.calendars, s.processes, err
+	}
+}()
 
 func routeTest(d incident.Diagnosis, _ time.Time) route.Decision {
 	dec := route.Decision{Process: "network", VendorKind: d.VendorKind, Severity: incident.SeverityMajor}

@@ -26,7 +26,10 @@ type memStore struct {
 	numbers   map[string]int
 	fail      error // the next commit fails with it
 	commits   int
+	memory    string
 }
+
+func (m *memStore) Memory(context.Context) (string, error) { return m.memory, nil }
 
 func newMemStore(t *testing.T) *memStore {
 	return &memStore{t: t, gen: 1, incidents: map[string]incident.Incident{}, events: map[string][]incident.Event{}, effects: map[string]incident.Effect{},
@@ -73,6 +76,9 @@ func (m *memStore) Commit(_ context.Context, c Commit) error {
 	}
 	for _, id := range c.Seen {
 		m.seen[id] = true
+	}
+	if c.Memory != "" {
+		m.memory = c.Memory
 	}
 	m.commits++
 	return nil

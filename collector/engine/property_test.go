@@ -50,6 +50,12 @@ func newOutageModel(t *testing.T, seed uint64) *outageModel {
 	if m.r.IntN(3) == 0 {
 		m.quiet = Quiet{ID: "q", Kind: QuietMaintenance, From: t0, Until: t0.Add(time.Duration(20+m.r.IntN(60)) * time.Second), Subjects: []string{"parent"}, Reason: "r", By: "b"}
 	}
+	m.wire(t, seed)
+	return m
+}
+
+// wire makes the bench's engine look at the model.
+func (m *outageModel) wire(t *testing.T, seed uint64) {
 	o := &m.b.engine.o
 	o.Diagnose = m.diagnose
 	o.Checked = func(time.Time) func(alert.Alert) time.Time {
@@ -64,7 +70,6 @@ func newOutageModel(t *testing.T, seed uint64) *outageModel {
 			}
 		}
 	}
-	return m
 }
 
 func (m *outageModel) names() []string { return slices.Sorted(maps.Keys(m.every)) }

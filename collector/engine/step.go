@@ -58,9 +58,7 @@ func (e *Engine) addOpeningLocked(ctx context.Context, c *Commit, o opening, now
 	first := incident.Event{IncidentID: id, At: now, Kind: incident.Opened, Actor: by, Diagnosis: &o.diagnosis, Comment: o.comment,
 		Number: fmt.Sprintf("%s-%04d", day, n), Practice: site.Practice, FaultAt: earliest(o.alerts, now), PreviousID: o.previous,
 		ParentID: o.from, Reason: o.reason}
-	if p, ok := e.past[o.diagnosis.Cause]; ok && first.PreviousID == "" {
-		first.PreviousID = p.id
-	}
+	first.PreviousID = cmp.Or(first.PreviousID, e.previousOf(o.diagnosis))
 	e.routeLocked(&first, now)
 	facts := []incident.Event{first}
 	for i := range o.alerts {

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -26,7 +27,11 @@ type book struct {
 	numbers   map[string]int
 	since     map[string]time.Time // by verification: when it began
 	held      map[string]time.Time // by verification: since when its guard holds
+	memory    string
 }
+
+// Memory implements engine.Store.
+func (b *book) Memory(context.Context) (string, error) { return b.memory, nil }
 
 var _ engine.Store = (*book)(nil)
 
@@ -56,6 +61,7 @@ func (b *book) Commit(_ context.Context, c engine.Commit) error {
 	for _, fp := range c.DropAlerts {
 		delete(b.alerts, fp)
 	}
+	b.memory = cmp.Or(c.Memory, b.memory)
 	for _, key := range c.EffectDone {
 		b.ended[key] = true
 	}

@@ -31,6 +31,9 @@ func (s *Store) Commit(ctx context.Context, c engine.Commit) error {
 		if err := h.endEffects(ctx, c); err != nil {
 			return err
 		}
+		if err := h.remember(ctx, c.Memory); err != nil {
+			return err
+		}
 		return h.saveAlerts(ctx, c)
 	})
 	if err != nil {

@@ -101,3 +101,22 @@ func testManyAlerts(t *testing.T, e *env) {
 		t.Fatalf("%d alerts, %v", len(got), err)
 	}
 }
+
+// testMemory: the engine's memory is committed with everything else or not at all.
+func testMemory(t *testing.T, e *env) {
+	if got, err := e.store.Memory(t.Context()); err != nil || got != "" {
+		t.Fatalf("before the first commit: %q %v", got, err)
+	}
+	for _, c := range []engine.Commit{{Generation: e.gen, Memory: `{"a":1}`}, {Generation: e.gen}} {
+		if err := e.store.Commit(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.store.Commit(t.Context(), engine.Commit{Generation: e.gen + 1, Memory: `{"a":2}`}); err == nil {
+		t.Error("a fenced writer's memory was taken")
+	}
+	e.reopen(t)
+	if got, err := e.store.Memory(t.Context()); err != nil || got != `{"a":1}` {
+		t.Errorf("got %q %v", got, err)
+	}
+}
