@@ -33,6 +33,8 @@ type phrase struct {
 	Minutes   string // runtime the UPS last told
 	Element   string // of the first alert
 	From      string // the site whose agent saw the first alert
+	Busiest   string // processes that use the host's processors most, "" when not told
+	Largest   string // processes that hold most of its memory, "" when not told
 }
 
 // conclude states a candidate as a diagnosis.
@@ -87,6 +89,10 @@ func (s *scene) phrase(c *candidate, d incident.Diagnosis, language string) phra
 		first = c.root.fact
 	}
 	p.Value, p.Element, p.From = strconv.FormatFloat(first.Value, 'g', 4, 64), first.element, s.nameOf("site:"+first.Site(), language)
+	p.Value, p.Element = strconv.FormatFloat(first.Value, 'g', 4, 64), first.element
+	if p.Element == "F" {
+		p.Busiest, p.Largest = s.consumers(d.Device)
+	}
 	for _, r := range s.readings(evidence.UPS, d.Device, "") {
 		p.Minutes = cmp.Or(r.Attrs["minutes"], p.Minutes)
 	}

@@ -24,6 +24,7 @@ func collectors(o Options, sys system) []collector {
 		{"netstat", l.netstat},
 		{"os", l.osRelease},
 		{"pressure", l.pressure},
+		{"processes", (&processes{linux: l}).read},
 		{"schedstat", l.schedstat},
 		{"sockstat", l.sockstat},
 		{"softirqs", l.softirqs},
