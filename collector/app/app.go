@@ -78,6 +78,7 @@ type App struct {
 	told      *notifyer.Executor
 	daily     *daily // nil: no daily report
 	climbs    climber
+	feedKey   []byte // of links to calendars
 	desk      *inventory.Desk
 	evidence  *evidence.Store
 	alive     *heartbeat.Monitor

@@ -14,6 +14,7 @@ import (
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/people"
 	"github.com/faultline/faultline/collector/report"
+	"github.com/faultline/faultline/collector/web"
 	"github.com/faultline/faultline/internal/lang"
 )
 
@@ -208,6 +209,14 @@ func (d *daily) prune(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	return d.a.store.KVDelete(ctx, old...)
+}
+
+// dailyPages are the reports for the console; nil when none are made.
+func (a *App) dailyPages() web.Dailies {
+	if a.daily == nil {
+		return nil
+	}
+	return dailies{a}
 }
 
 // dailies are the reports as the console shows them.

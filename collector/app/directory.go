@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"os"
@@ -46,7 +48,13 @@ func readPeople(dir string, inv *inventory.Inventory, set *process.Set) (*people
 
 // openDuty lays what people changed and who lost access over the files.
 func (a *App) openDuty(ctx context.Context) error {
-	var err error
+	fresh := make([]byte, 32)
+	_, _ = rand.Read(fresh) // crypto/rand.Read never fails since Go 1.24
+	kept, err := a.store.KVInit(ctx, "duty-feed-key", hex.EncodeToString(fresh))
+	if err != nil {
+		return err
+	}
+	a.feedKey = []byte(kept)
 	a.duty, err = duty.Open(ctx, duty.Options{Store: a.store, Base: func() *people.Directory { return a.basis.Load().people }, Access: a.access, Now: time.Now,
 		Audit: func(ctx context.Context, by, action, object, detail string) error {
 			return a.accounts.Record(ctx, account.AuditEntry{Actor: by, Action: action, Object: object, Detail: detail})

@@ -35,7 +35,7 @@ func (a *App) buildHTTP(context.Context) error {
 	if err != nil {
 		return err
 	}
-	people, err := web.Handler(a.webOptions())
+	people, err := web.Handler(a.withPeople(a.webOptions()))
 	if err != nil {
 		return err
 	}

@@ -145,3 +145,9 @@ func (n notices) Again(ctx context.Context, who account.Principal, key, remote s
 	}
 	return n.a.post.Ask(ctx, key)
 }
+
+// withPeople adds what the pages about people and notices need.
+func (a *App) withPeople(o web.Options) web.Options {
+	o.PeopleOptions = web.PeopleOptions{Duty: a.duty, FeedKey: a.feedKey, Notices: notices{a}, Dailies: a.dailyPages(), Escalation: a.escalation, Priority: a.priority}
+	return o
+}

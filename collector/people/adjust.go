@@ -3,6 +3,7 @@ package people
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // WithRota returns a directory in which the rota takes the place of the one
@@ -58,4 +59,23 @@ func (d *Directory) Name(id string) string { return d.name(id) }
 func (d *Directory) known(id string) bool {
 	_, ok := d.byID[id]
 	return ok
+}
+
+// Location is the zone whose wall the rota's times are read by.
+func (r *Rota) Location() *time.Location {
+	if r.zone == nil {
+		return time.UTC
+	}
+	return r.zone
+}
+
+// Next returns the first change of duty at the first level after the time,
+// within the stretch that is looked at.
+func (r *Rota) Next(at time.Time, within time.Duration) (HandOver, bool) {
+	for _, h := range r.HandOvers(at, at.Add(within)) {
+		if h.At.After(at) {
+			return h, true
+		}
+	}
+	return HandOver{}, false
 }

@@ -41,6 +41,8 @@ type detailData struct {
 	MapAge                         int64  // changes when the site's picture is to be fetched anew
 	Board                          string // address of the boards about it; "" is none
 	Charts                         []chartSpec
+	Told                           toldAt
+	Priority                       int     // 0: not known
 	Ask                            askData // what is asked of people besides decisions: papers, pauses
 	Papers                         []document.Document
 	Children                       []incident.Incident
@@ -115,6 +117,12 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 	}
 	if err := c.family(r, p, &d); err != nil {
 		return err
+	}
+	if d.Told, err = c.toldOf(r, p, i); err != nil {
+		return err
+	}
+	if c.Priority != nil {
+		d.Priority = c.Priority(i)
 	}
 	p.Title, p.D = i.Number+" "+p.Text(i.Diagnosis.Title), d
 	return c.render(w, r, status, "detail", p)

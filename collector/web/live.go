@@ -43,6 +43,13 @@ func (c *console) events(w http.ResponseWriter, r *http.Request, p *page) error 
 			if !ok {
 				return nil
 			}
+			if ch.ID == "" { // anything may have changed, also who may look
+				u, err := c.Accounts.User(r.Context(), p.User.Name)
+				if err != nil {
+					return nil
+				}
+				who = account.PrincipalOf(u)
+			}
 			if ch.ID != "" && who.View(people.Subject{Site: ch.Site, Affected: ch.Affected}) == people.Hidden {
 				continue
 			}

@@ -22,6 +22,7 @@ var files embed.FS
 // page is what every template is given. Its exported methods are the words and
 // forms of one person: language, time zone, theme.
 type page struct {
+	peopleNav
 	Lang, Theme                string
 	User                       account.User
 	Path                       string
@@ -51,6 +52,7 @@ const (
 
 func (c *console) newPage(r *http.Request, u account.User) *page {
 	p := &page{User: u, Path: r.URL.Path, Here: here(r), HasPractice: c.Practice != nil, HasTopology: c.Topology != nil, HasRegister: c.Register != nil, HasQuiets: c.Quiet != nil, HasReporting: c.Reporter != nil, HasKnowledge: c.Knowledge != nil, Lang: languageOf(r, u), Theme: "auto", now: c.Now(), assets: c.assets}
+	p.peopleNav = c.peopleNav(u)
 	p.words = c.words[p.Lang]
 	if t := cookie(r, cookieTheme); t == "light" || t == "dark" {
 		p.Theme = t

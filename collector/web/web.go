@@ -32,6 +32,7 @@ type Ranger interface {
 
 // Options are what the console needs.
 type Options struct {
+	PeopleOptions
 	Accounts  *account.Service
 	Sessions  *account.Sessions
 	Incidents api.Incidents
@@ -148,6 +149,7 @@ func Handler(o Options) (http.Handler, error) {
 		}
 	}
 	c.mount(mux)
+	c.peoplePages(mux)
 	return c.secured(http.NewCrossOriginProtection().Handler(o.Sessions.Middleware(mux))), nil
 }
 

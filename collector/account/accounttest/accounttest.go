@@ -165,3 +165,10 @@ func (s sessionStore) FindCtx(_ context.Context, token string) ([]byte, bool, er
 func (s sessionStore) CommitCtx(_ context.Context, token string, b []byte, expiry time.Time) error {
 	return s.Commit(token, b, expiry)
 }
+
+// Tokens returns all tokens by name.
+func (m *Memory) Tokens(context.Context) ([]account.Token, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Values(m.tokens), func(a, b account.Token) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Hash, b.Hash)) }), nil
+}
