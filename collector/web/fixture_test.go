@@ -57,7 +57,7 @@ const listeners = 20
 
 const testPassword = "winter morning 7"
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t *testing.T, change ...func(*Options)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, store: &accounttest.Memory{}, incidents: sampleIncidents()}
 	now := func() time.Time { return testNow }
@@ -80,8 +80,8 @@ func newFixture(t *testing.T) *fixture {
 	}
 	sessions := account.NewSessions(f.accounts, accounttest.NewSessionStore(), false, log)
 	inv := sampleInventory()
-	h, err := Handler(Options{Accounts: f.accounts, Sessions: sessions, Incidents: f, Engine: f, Hub: f.hub, Inventory: func() *inventory.Inventory { return inv },
-		Offers: sampleOffers, Estate: sampleEstate, StepTitle: sampleStep, Diagram: sampleDiagram(t), SiteMap: sampleSiteMap(inv), Board: sampleBoard, Charts: f, Practice: f, Quiet: f.quietGate(inv), Register: sampleRegister(t), Inspections: sampleInspections(t), Now: now, Logger: log})
+	h, err := Handler(changed(Options{Accounts: f.accounts, Sessions: sessions, Incidents: f, Engine: f, Hub: f.hub, Inventory: func() *inventory.Inventory { return inv },
+		Offers: sampleOffers, Estate: sampleEstate, StepTitle: sampleStep, Diagram: sampleDiagram(t), SiteMap: sampleSiteMap(inv), Board: sampleBoard, Charts: f, Practice: f, Quiet: f.quietGate(inv), Register: sampleRegister(t), Inspections: sampleInspections(t), Now: now, Logger: log}, change))
 	if err != nil {
 		t.Fatal(err)
 	}
