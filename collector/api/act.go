@@ -247,9 +247,14 @@ func (s *server) report(w http.ResponseWriter, r *http.Request) error {
 		Name     string   `json:"name"`
 		Join     string   `json:"join"`
 		Photos   [][]byte `json:"photos"`
+		Process  string   `json:"process"` // of requests: service, resource, change, ...; "" is a fault
+		Change   *Change  `json:"change"`
 	}
 	if err := decodeUpTo(w, r, &in, maxReport); err != nil {
 		return err
+	}
+	if in.Process != "" {
+		return s.request(w, r, Request{Process: in.Process, Site: in.Site, Device: in.Device, Text: in.Symptoms, Contact: in.Contact, Change: in.Change})
 	}
 	p, _ := account.From(r.Context())
 	key, err := idempotencyKey(r, p)

@@ -158,6 +158,11 @@ type Options struct {
 	Registerer prometheus.Registerer           // nil: no metrics
 	Logger     *slog.Logger                    // nil: slog.Default
 
+	// Requests opens what people ask for; nil: nothing can be asked for.
+	Requests func(ctx context.Context, r Request) (Reported, error)
+	// Changes are those made before an incident; nil: nobody knows.
+	Changes func(ctx context.Context, i incident.Incident) ([]Changed, error)
+
 	// Clocks reads one incident's clocks as they stand now; nil: as at the last event.
 	Clocks func(i incident.Incident) []ClockDetail
 }

@@ -31,6 +31,7 @@ func (s *server) routes() []route {
 		{"GET", "/api/v1/incidents/{id}/evidence", read, s.getEvidence},
 		{"POST", "/api/v1/incidents/{id}/actions", act, s.act},
 		{"GET", "/api/v1/incidents/{id}/actions", read, s.getOffers},
+		{"GET", "/api/v1/incidents/{id}/changes", read, s.getChanges},
 		{"GET", "/api/v1/processes", read, s.listProcesses},
 		{"POST", "/api/v1/processes", act, s.publishVersion},
 		{"GET", "/api/v1/processes/{id}/versions", read, s.listVersions},

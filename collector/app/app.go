@@ -106,6 +106,7 @@ type App struct {
 	agents    *http.Server       // nil: as above
 	failed    prometheus.Counter // rounds of judging that failed
 	wake      chan struct{}      // capacity 1: evidence turned, judge early
+	windows   chan struct{}      // capacity 1: a change moved on, see to its window
 
 	registering // register and inspections (register.go)
 }
@@ -113,7 +114,7 @@ type App struct {
 // New opens stores, loads rules and inventory and prepares everything; nothing
 // runs yet. What it opened is closed by Run, or by New itself when it fails.
 func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
-	a := &App{cfg: cfg, log: o.Logger, ver: o.Version, again: o.Reload, reg: prometheus.NewRegistry(), wake: make(chan struct{}, 1)}
+	a := &App{cfg: cfg, log: o.Logger, ver: o.Version, again: o.Reload, reg: prometheus.NewRegistry(), wake: make(chan struct{}, 1), windows: make(chan struct{}, 1)}
 	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, step := range []struct {
 		what string

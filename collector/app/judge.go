@@ -192,9 +192,11 @@ func (a *App) rule(ctx context.Context, generation int64) error {
 	go func() { reported <- a.reporter.Run(ctx, 10*time.Second) }()
 	read := make(chan struct{})
 	go func() { defer close(read); a.readQuiets(ctx) }()
+	windows := make(chan error, 1)
+	go func() { windows <- a.keepWindows(ctx) }()
 	a.judgeUntil(ctx)
 	<-read
-	return errors.Join(<-done, <-spoken, <-told, <-reported)
+	return errors.Join(<-done, <-spoken, <-told, <-reported, <-windows)
 }
 
 // judgeUntil evaluates a round at every interval, and early when evidence turned
@@ -270,6 +272,9 @@ func (a *App) changed(i incident.Incident, events []incident.Event) {
 	a.post.Changed(i)
 	if a.hooks != nil {
 		a.hooks.Wake()
+	}
+	if i.Process == processChange {
+		a.wakeWindows()
 	}
 	a.hub.Publish(web.Change{ID: i.ID, Site: i.Diagnosis.Site, Affected: api.SubjectOf(i, a.siteOf).Affected})
 	for _, e := range events {

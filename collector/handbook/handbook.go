@@ -132,6 +132,9 @@ func (h *Handbook) Version(ctx context.Context, id string, number int) (versions
 	return list[n], d, err
 }
 
+// Loaded returns the version that incidents name so, if it is loaded.
+func (h *Handbook) Loaded(ref string) (*process.Definition, bool) { return h.o.Set().Version(ref) }
+
 // Changes says what a version changes against the one in force.
 func (h *Handbook) Changes(d *process.Definition) []diff.Change {
 	old, ok := h.o.Set().Latest(d.ID)

@@ -278,6 +278,7 @@ func (i *Incident) walk(e Event) {
 	case Approved:
 		if !slices.ContainsFunc(i.Approvals, func(a Actor) bool { return a.Kind == e.Actor.Kind && a.ID == e.Actor.ID }) {
 			i.Approvals = append(i.Approvals, e.Actor)
+			i.Signed = append(i.Signed, Signature{Step: i.Step, By: e.Actor})
 		}
 	case Rejected:
 		i.Rejected = true
@@ -312,6 +313,7 @@ func (i *Incident) settle(e Event) {
 		}
 	case Reopened:
 		i.State, i.VerifiedAt, i.ClosedAt = StateOpen, time.Time{}, time.Time{}
+		i.Signed = nil
 		i.Reopened++
 	}
 }
@@ -332,6 +334,7 @@ func upsert[T any](list []T, v T, key func(T) string) []T {
 func (i Incident) clone(events ...Event) Incident {
 	i.Visited = slices.Clone(i.Visited)
 	i.Approvals = slices.Clone(i.Approvals)
+	i.Signed = slices.Clone(i.Signed)
 	if slices.ContainsFunc(events, Event.aboutAlerts) {
 		i.Alerts = slices.Clone(i.Alerts)
 	}

@@ -193,6 +193,12 @@ type Attachment struct {
 	By   Actor     `json:"by"`
 }
 
+// Signature says who approved in which step.
+type Signature struct {
+	Step string `json:"step"`
+	By   Actor  `json:"by"`
+}
+
 // Incident is the fold of its events. Every field is derived; only Apply
 // changes it. The zero value is an incident before its first event.
 type Incident struct {
@@ -222,6 +228,7 @@ type Incident struct {
 	Choice         string       `json:"choice,omitempty"`    // the last decision in the present step
 	DecidedBy      Actor        `json:"decided_by,omitzero"` // who made the last decision, in any step
 	Approvals      []Actor      `json:"approvals,omitempty"`
+	Signed         []Signature  `json:"signed,omitempty"` // every approval since it was opened, or opened again
 	Rejected       bool         `json:"rejected,omitempty"`
 	VendorSays     string       `json:"vendor_says,omitempty"` // accepted, reported_fixed, returned
 	VendorSaysAt   time.Time    `json:"vendor_says_at,omitzero"`

@@ -290,10 +290,19 @@ func (s *StepDef) allowApproval(i incident.Incident, f incident.Event) error {
 		return refuse("此步骤不需要审批", "there is nothing to approve in this step")
 	case s.Approve.DenySelf && f.Kind == incident.Approved && f.Actor.ID != "" && f.Actor.ID == i.DecidedBy.ID:
 		return refuse("不能批准自己的申请", "nobody approves their own request")
+	case s.Approve.DenySelf && f.Kind == incident.Approved && signedElsewhere(i, f.Actor):
+		return refuse("您已批准过另一审批环节，同一人不能批准两级", "you approved another stage of this already: nobody approves two")
 	case f.Kind == incident.Rejected && f.Comment == "":
 		return refuse("请说明驳回理由", "say in a comment why it is rejected")
 	}
 	return nil
+}
+
+// signedElsewhere tells whether somebody approved another step of the incident.
+func signedElsewhere(i incident.Incident, by incident.Actor) bool {
+	return slices.ContainsFunc(i.Signed, func(s incident.Signature) bool {
+		return by.ID != "" && s.By.Kind == by.Kind && s.By.ID == by.ID && s.Step != i.Step
+	})
 }
 
 // allowClose lets nobody close what is measured to fail.

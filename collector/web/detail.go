@@ -45,6 +45,7 @@ type detailData struct {
 	Priority                       int     // 0: not known
 	Ask                            askData // what is asked of people besides decisions: papers, pauses
 	Papers                         []document.Document
+	Changed                        []api.Changed // in the day before
 	Children                       []incident.Incident
 	Parent                         *incident.Incident
 	Fitting                        []knowledge.Suggestion
@@ -100,6 +101,11 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 	d.Ask, d.Offers = c.asks(d.Offers)
 	if d.Papers, err = api.DocumentsOf(r.Context(), c.Documents, i); err != nil {
 		return err
+	}
+	if c.Changes != nil {
+		if d.Changed, err = c.Changes(r.Context(), i); err != nil {
+			return err
+		}
 	}
 	for _, o := range d.Offers {
 		d.Prompt = firstOf(d.Prompt, p.Text(o.Prompt))

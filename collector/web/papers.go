@@ -11,6 +11,7 @@ import (
 	"github.com/faultline/faultline/collector/api"
 	"github.com/faultline/faultline/collector/document"
 	"github.com/faultline/faultline/collector/engine"
+	"github.com/faultline/faultline/collector/handbook"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/register"
 	"github.com/faultline/faultline/collector/reporter"
@@ -29,6 +30,9 @@ func formLimit(r *http.Request) int64 {
 	}
 	if r.Method == http.MethodPost && (r.URL.Path == "/report" || strings.HasPrefix(r.URL.Path, "/report/")) {
 		return reporter.MaxRequest
+	}
+	if strings.HasPrefix(r.URL.Path, "/processes/") {
+		return 4 * handbook.MaxText // a form writes most signs as three
 	}
 	return maxForm
 }

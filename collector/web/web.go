@@ -15,6 +15,7 @@ import (
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/api"
 	"github.com/faultline/faultline/collector/document"
+	"github.com/faultline/faultline/collector/handbook"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/inspection"
 	"github.com/faultline/faultline/collector/inventory"
@@ -70,6 +71,11 @@ type Options struct {
 	Secure      bool             // pages are served over TLS
 	Now         func() time.Time // nil: time.Now
 	Logger      *slog.Logger     // nil: slog.Default
+
+	// Handbook is how processes change; nil: no page of them.
+	Handbook *handbook.Handbook
+	// Changes are those made before an incident; nil: not shown.
+	Changes func(ctx context.Context, i incident.Incident) ([]api.Changed, error)
 
 	// Clocks reads one incident's clocks as they stand now; nil: as at the last event.
 	Clocks func(i incident.Incident) []api.ClockDetail
@@ -138,6 +144,7 @@ func Handler(o Options) (http.Handler, error) {
 	for pattern, h := range map[string]handler{
 		"GET /{$}": c.estate, "GET /incidents": c.list, "GET /incidents/{id}": c.detail, "POST /incidents/{id}/actions": c.act,
 		"POST " + uploadPath: c.handIn, "GET /incidents/{id}/documents/{document}": c.paper,
+		"GET /processes": c.processesPage, "GET /processes/{id}": c.processPage, "POST /processes/{id}": c.changeProcess, "GET /processes/{id}/sheet.svg": c.sheet,
 		"GET /incidents/{id}/process.svg": c.diagram, "GET /incidents/{id}/site.svg": c.siteMap, "GET /incidents/{id}/charts/{chart}": c.chart,
 		"GET /quiets": c.quietsPage, "POST /quiets": c.announce, "GET /practice": c.practicePage, "POST /practice": c.practise, "GET /account": c.accountPage, "GET /topology": c.topologyPage, "GET /events": c.events, "GET /": c.lost,
 	} {
