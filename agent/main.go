@@ -23,6 +23,9 @@ var version = "dev"
 type cli struct {
 	Run      runCmd           `cmd:"" help:"Measure and send until stopped."`
 	Check    checkCmd         `cmd:"" help:"Check the configuration and say what would be measured."`
+	Doctor   doctorCmd        `cmd:"" help:"Examine this installation: directory, certificate, collector, clock, ports and every target, with what to do."`
+	Status   statusCmd        `cmd:"" help:"Ask the running agent how it is."`
+	Tail     tailCmd          `cmd:"" help:"Watch what the running agent measures."`
 	Enrol    enrolCmd         `cmd:"" help:"Let this machine in at a collector, with a one-time token."`
 	SNMP     snmpCmd          `cmd:"" name:"snmp" help:"Look at devices by SNMP."`
 	Discover discoverCmd      `cmd:"" help:"Look over networks and propose an inventory."`

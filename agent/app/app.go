@@ -68,6 +68,10 @@ type App struct {
 
 	encoders sync.Pool // of *wire.SampleEncoder
 
+	version string
+	began   time.Time
+	watch   watchers // of what is measured
+
 	hear    receivers
 	authors authors
 	traps   trapSeries
@@ -81,7 +85,7 @@ type App struct {
 
 // New builds an agent; nothing is measured or sent before Run.
 func New(cfg agentconfig.Config, o Options) (*App, error) {
-	a := &App{cfg: cfg, log: o.Logger, reg: prometheus.NewRegistry()}
+	a := &App{cfg: cfg, log: o.Logger, reg: prometheus.NewRegistry(), version: o.Version, began: time.Now()}
 	a.lost = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faultline_agent_unspooled_total", Help: "Samples and events that the spool would not take."}, []string{"lane"})
 	a.reg.MustRegister(a.lost)
 	a.encoders.New = func() any { return &wire.SampleEncoder{} }
@@ -228,6 +232,7 @@ func (a *App) keep(batch base.Batch, events []base.Event) {
 		a.encoders.Put(e)
 		a.append(spool.Samples, b, err, n)
 	}
+	a.watch.see(batch, events)
 }
 
 func (a *App) append(lane spool.Lane, b []byte, err error, n int) {

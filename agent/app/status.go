@@ -15,7 +15,9 @@ import (
 func (a *App) serveStatus(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.reg, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /{$}", a.status)
+	mux.Handle("GET /{$}", localOnly(a.status))
+	mux.Handle("GET /status.json", localOnly(a.statusJSON))
+	mux.Handle("GET /tail", localOnly(a.tail))
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("status page: %w", err)

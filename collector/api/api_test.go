@@ -397,6 +397,9 @@ func TestLongPoll(t *testing.T) {
 		if w := f.do("admin", "GET", "/api/v1/agents/self/work", ""); w.Code != 403 {
 			t.Errorf("a person polls as an agent: %d", w.Code)
 		}
+		if w := f.do("agent", "GET", "/api/v1/agents/self", ""); w.Code != 200 || !strings.Contains(w.Body.String(), `"agent":`) {
+			t.Errorf("who am I: %d %s", w.Code, w.Body)
+		}
 		if w := f.do("agent", "GET", "/api/v1/agents/self/work?after=-1", ""); w.Code != 422 {
 			t.Errorf("after=-1: %d", w.Code)
 		}

@@ -41,6 +41,7 @@ func (s *server) routes() []route {
 		{"GET", "/api/v1/incidents/{id}/documents", read, s.getDocuments},
 		{"POST", "/api/v1/incidents/{id}/documents", act, s.postDocument},
 		{"GET", "/api/v1/incidents/{id}/documents/{document}", read, s.getDocument},
+		{"GET", "/api/v1/agents/self", agent, s.self},
 		{"GET", "/api/v1/agents/self/work", agent, s.work},
 		{"GET", "/api/v1/topology", read, s.getTopology},
 		{"GET", "/api/v1/quiets", read, s.listQuiets},

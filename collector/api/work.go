@@ -42,3 +42,17 @@ func (s *server) work(w http.ResponseWriter, r *http.Request) error {
 	}
 	return answer(w, http.StatusOK, work)
 }
+
+// self answers GET /api/v1/agents/self: whom the collector takes the caller for.
+// It asks nothing of the agent's work, so that it may be asked beside it.
+func (s *server) self(w http.ResponseWriter, r *http.Request) error {
+	p, _ := account.From(r.Context())
+	site := ""
+	if len(p.Sites) > 0 {
+		site = p.Sites[0]
+	}
+	return answer(w, http.StatusOK, struct {
+		Agent string `json:"agent"`
+		Site  string `json:"site"`
+	}{p.AgentID, site})
+}
