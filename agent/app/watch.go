@@ -54,6 +54,15 @@ func (ws *watchers) remove(w *watcher) {
 	ws.mu.Unlock()
 }
 
+// leftOut returns how many lines a watcher has missed since it was asked last.
+func (ws *watchers) leftOut(w *watcher) int {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	n := w.lost
+	w.lost = 0
+	return n
+}
+
 // see shows everybody who watches what was measured. It never blocks.
 func (ws *watchers) see(b base.Batch, events []base.Event) {
 	ws.mu.Lock()
@@ -116,6 +125,9 @@ func (a *App) tail(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case line := <-watch.lines:
+			if n := a.watch.leftOut(watch); n > 0 {
+				line = fmt.Sprintf("… %d lines left out: they came faster than they were read\n%s", n, line)
+			}
 			if _, err := fmt.Fprintln(w, line); err != nil {
 				return
 			}
