@@ -89,7 +89,6 @@ func (s *scene) phrase(c *candidate, d incident.Diagnosis, language string) phra
 		first = c.root.fact
 	}
 	p.Value, p.Element, p.From = strconv.FormatFloat(first.Value, 'g', 4, 64), first.element, s.nameOf("site:"+first.Site(), language)
-	p.Value, p.Element = strconv.FormatFloat(first.Value, 'g', 4, 64), first.element
 	if p.Element == "F" {
 		p.Busiest, p.Largest = s.consumers(d.Device)
 	}

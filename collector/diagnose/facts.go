@@ -142,23 +142,23 @@ type lineFacts struct {
 
 // deviceFacts are about one device.
 type deviceFacts struct {
-	Kind     string       `expr:"kind"`
-	Network  bool         `expr:"network"`  // router, switch or firewall
-	Facility bool         `expr:"facility"` // UPS, environment, cooling, PDU
-	State    string       `expr:"state"`    // any sign of life since the onset
-	Probe    string       `expr:"probe"`    // answers ICMP or TCP
-	Steady   bool         `expr:"steady"`   // it has answered probes without a break since before SNMP or its agent fell silent
-	SNMP     string       `expr:"snmp"`
-	Agent    string       `expr:"agent"`     // the agent that runs on it
+	Kind     string `expr:"kind"`
+	Network  bool   `expr:"network"`  // router, switch or firewall
+	Facility bool   `expr:"facility"` // UPS, environment, cooling, PDU
+	State    string `expr:"state"`    // any sign of life since the onset
+	Probe    string `expr:"probe"`    // answers ICMP or TCP
+	Steady   bool   `expr:"steady"`   // it has answered probes without a break since before SNMP or its agent fell silent
+	SNMP     string `expr:"snmp"`
+	Agent    string `expr:"agent"` // the agent that runs on it
 	// Connection is the agent's own: open, closed (by it) or none; a silent agent
 	// that keeps it hangs, one that closed it has ended.
-	Connection string `expr:"connection"`
-	Port     portFacts    `expr:"port"`      // the neighbour's port towards it
-	Up       string       `expr:"up"`        // the next device or line on the way to it
-	Behind   int          `expr:"behind"`    // devices reached through it alone
-	BehindOK bool         `expr:"behind_ok"` // one of them shows life since the onset
-	Awaited  bool         `expr:"awaited"`
-	Symptom  symptomFacts `expr:"symptom"`
+	Connection string       `expr:"connection"`
+	Port       portFacts    `expr:"port"`      // the neighbour's port towards it
+	Up         string       `expr:"up"`        // the next device or line on the way to it
+	Behind     int          `expr:"behind"`    // devices reached through it alone
+	BehindOK   bool         `expr:"behind_ok"` // one of them shows life since the onset
+	Awaited    bool         `expr:"awaited"`
+	Symptom    symptomFacts `expr:"symptom"`
 }
 
 // alertFacts are about one alert by itself.
