@@ -152,6 +152,7 @@ type Options struct {
 	Noticed    Noticed                         // nil: nobody is shown other sites' incidents
 	Topology   func() topology.Found           // nil: neighbours are not compared
 	Practice   Practice                        // nil: no practice branch
+	JudgedBy   Judged                          // nil: judgements are not counted
 	Quiet      *QuietGate                      // nil: no quiet times are kept
 	Ready      func(ctx context.Context) error // nil: always ready
 	Now        func() time.Time                // nil: time.Now

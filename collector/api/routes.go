@@ -44,6 +44,7 @@ func (s *server) routes() []route {
 		{"GET", "/api/v1/agents/self", agent, s.self},
 		{"GET", "/api/v1/agents/self/work", agent, s.work},
 		{"GET", "/api/v1/topology", read, s.getTopology},
+		{"GET", "/api/v1/diagnosis/rules", read, s.listRules},
 		{"GET", "/api/v1/quiets", read, s.listQuiets},
 		{"POST", "/api/v1/quiets", act, s.postQuiet},
 		{"DELETE", "/api/v1/quiets/{id}", act, s.liftQuiet},

@@ -96,6 +96,7 @@ type App struct {
 	lease     *lease.Holder
 	engine    *engine.Engine
 	quiets    *engine.Quiets
+	judged    *prometheus.CounterVec // see newJudgements
 	handbook  *handbook.Handbook
 	approved  atomic.Value // string: stamp of the versions in force
 	basisMu   sync.Mutex   // held while basis is replaced

@@ -131,7 +131,7 @@ func (a *App) apiOptions() api.Options {
 	return api.Options{Clocks: a.clocksNow, Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Work: work{a.desk, a.alive},
 		Offers: a.offers, KnownSite: func(id string) bool { _, ok := a.graph().Site(id); return ok }, Practice: a.practice(), Topology: a.topology.Found,
 		Documents: a.store, Handbook: a.handbook, Requests: a.request, Changes: a.changesBefore,
-		SiteOf: a.siteOf, Noticed: a.noticed, Quiet: a.quietGate(), Ready: a.ready, Registerer: a.reg, Logger: a.log}
+		SiteOf: a.siteOf, Noticed: a.noticed, Quiet: a.quietGate(), JudgedBy: a.store.Judged, Ready: a.ready, Registerer: a.reg, Logger: a.log}
 }
 
 func (a *App) webOptions() web.Options {

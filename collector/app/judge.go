@@ -152,7 +152,8 @@ func (a *App) buildJudging(ctx context.Context) error {
 	a.engine, err = engine.New(engine.Options{History: history, Promise: a.promise, Store: a.store, Lease: a.lease.Generation, Diagnose: a.diagnose, Route: a.route,
 		Processes: a.rules().processes, Calendars: a.rules().calendars, Site: a.site, Vendor: a.vendor, Now: time.Now, OnChange: a.changed,
 		Settle: a.cfg.Holds.Settle, Hold: a.cfg.Holds.Verify, Logger: a.log, Graph: a.graph, Documents: true, Quiet: a.quiets.Around, Checked: a.checked, Reconsider: a.reconsider})
-	a.reg.MustRegister(fates{a})
+	a.judged = newJudgements()
+	a.reg.MustRegister(fates{a}, a.judged)
 	return err
 }
 
@@ -268,6 +269,7 @@ func (a *App) route(d incident.Diagnosis, now time.Time) route.Decision {
 
 // changed is told of every committed change.
 func (a *App) changed(i incident.Incident, events []incident.Event) {
+	countJudgements(a.judged, i, events)
 	a.outbox.Wake()
 	a.post.Changed(i)
 	if a.hooks != nil {

@@ -37,6 +37,7 @@ func Run(t *testing.T, newURL func(t testing.TB) string) {
 		{"commit waits for a take-over", testTakeover},
 		{"alerts are upserted and dropped", testAlerts},
 		{"many alerts are written at once", testManyAlerts},
+		{"decisions come with their rule", testJudged},
 		{"the engine's memory is committed", testMemory},
 		{"an incident of many alerts is read as committed", testCrowd},
 		{"numbers are never given twice", testNumbers},
