@@ -90,13 +90,29 @@ func (r *run) diagnosed(before incident.Incident) error {
 	if r.i.ProcessVersion != r.d.Ref() {
 		return r.reroute(before)
 	}
-	if !changed(before, r.i) || r.i.State != incident.StateOpen {
+	if !changed(before, r.i) || r.i.State == incident.StateClosed {
 		return nil
 	}
-	if err := r.followDiagnosis(); err != nil {
+	follow := r.followDiagnosis
+	if r.i.State == incident.StateVerified {
+		follow = r.notTheirs
+	}
+	if err := follow(); err != nil {
 		return err
 	}
 	return r.notify(r.insideRole(), ReasonReclassified)
+}
+
+// notTheirs withdraws the ticket of a vendor whose fault it was not, as evidence
+// says that came after the proof of recovery. Nobody else is called: nothing is
+// left to be repaired.
+func (r *run) notTheirs() error {
+	t, has := current(r.i)
+	kind := r.i.Diagnosis.VendorKind
+	if !has || t.State == "closed" || t.Vendor == r.i.VendorID && kind != incident.VendorNone && kind != "" {
+		return nil
+	}
+	return r.withdraw()
 }
 
 // changed tells whether the diagnosis says something else to those who act.
