@@ -185,6 +185,7 @@ func (s *Store) state(k Key, t truth.Truth, v float64, reason string, attrs map[
 	}
 	at := s.clamp(e.At)
 	if at.Before(c.At) { // held back on its way: something newer is known
+		s.observeLocked(c, t, v, at)
 		return
 	}
 	s.observeLocked(c, t, v, at)

@@ -16,12 +16,8 @@ import (
 	"github.com/faultline/faultline/collector/truth"
 )
 
-// flapWindow is the time within which changes of truth are counted, and
-// flapKept how many of them are remembered.
-const (
-	flapWindow = 2 * time.Minute
-	flapKept   = 8
-)
+// flapWindow is the time within which changes of truth are counted.
+const flapWindow = 2 * time.Minute
 
 // Options configure a Store. Elements and Now are required.
 type Options struct {
@@ -51,7 +47,8 @@ type Store struct {
 // cell is what is kept of one key.
 type cell struct {
 	Reading
-	flips []time.Time // the last changes between ok and bad, oldest first
+	history
+	told map[string]time.Time // by attribute: the moment its value is of; nil: none
 }
 
 // New makes a Store.
@@ -88,7 +85,8 @@ func New(o Options) (*Store, error) {
 func (s *Store) SetElements(e *Elements) { s.elements.Store(e) }
 
 // Feed takes samples measured by the agent. Metrics that are no evidence cost
-// one map look-up. Samples older than what is known change nothing.
+// one map look-up. Samples older than what is known correct the past where nothing
+// was seen, and nothing else.
 func (s *Store) Feed(agent string, series []metricstore.Series) {
 	elements := s.elements.Load()
 	for i := range series {
@@ -119,7 +117,9 @@ func (s *Store) take(k Key, m *mapping, number string, points []metricstore.Poin
 	}
 	for _, p := range points {
 		if m.Attr != "" {
-			c.setAttr(m.Attr, strconv.FormatFloat(p.V*m.Scale, 'g', -1, 64))
+			if at := s.clamp(time.UnixMilli(p.T)); !at.Before(c.told[m.Attr]) {
+				c.tellAttr(m.Attr, strconv.FormatFloat(p.V*m.Scale, 'g', -1, 64), at)
+			}
 			continue
 		}
 		t, v := m.judge(p.V, p.T)
@@ -166,28 +166,34 @@ func (s *Store) cellLocked(k Key) *cell {
 // observeLocked takes one reading and tells when it turned the truth from or to bad.
 func (s *Store) observeLocked(c *cell, t truth.Truth, v float64, at time.Time) {
 	was := c.Truth
-	c.observe(t, v, at)
+	c.observe(t, v, at, s.o.Horizon)
 	if c.Truth != was && (c.Truth == truth.Bad || was == truth.Bad) {
 		s.o.Turned()
 	}
 }
 
-// observe takes one reading. An unknown one says nothing about the truth.
-func (c *cell) observe(t truth.Truth, v float64, at time.Time) {
-	if t == truth.Unknown || !at.After(c.At) && !c.At.IsZero() {
+// observe takes one reading. An unknown one says nothing about the truth, a late
+// one only about its own time.
+func (c *cell) observe(t truth.Truth, v float64, at time.Time, silence time.Duration) {
+	switch {
+	case t == truth.Unknown || at.Equal(c.At):
 		return
+	case at.Before(c.At):
+		c.late(t, at, silence)
+	default:
+		c.newest(t, at, silence)
+		c.At, c.Value = at, v
 	}
-	if t != c.Truth {
-		if c.Truth != truth.Unknown {
-			c.Before, c.BeforeAt, c.BeforeSince = c.Truth, c.At, c.Since
-			c.flips = append(c.flips, at)
-			if len(c.flips) > flapKept {
-				c.flips = slices.Clone(c.flips[1:])
-			}
-		}
-		c.Truth, c.Since = t, at
+	c.read(&c.Reading)
+}
+
+// tellAttr sets an attribute to what it was at a moment.
+func (c *cell) tellAttr(name, value string, at time.Time) {
+	if c.told == nil {
+		c.told = map[string]time.Time{}
 	}
-	c.At, c.Value = at, v
+	c.told[name] = at
+	c.setAttr(name, value)
 }
 
 // setAttr replaces the map, since views share it.
@@ -215,11 +221,7 @@ func (s *Store) Snapshot(now time.Time) View {
 			continue
 		}
 		r := c.Reading
-		for _, f := range c.flips {
-			if now.Sub(f) <= flapWindow {
-				r.Changes++
-			}
-		}
+		r.Changes = c.changes(now.Add(-flapWindow))
 		v.readings[k] = r
 	}
 	s.readings.Set(float64(len(s.cells)))

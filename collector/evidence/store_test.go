@@ -47,7 +47,7 @@ func TestLateSamplesNeverOverwrite(t *testing.T) {
 	feed(s, "a", "probe_success", line, 20, 1) // repeated, and lying
 	feed(s, "a", "probe_success", line, 25, 0)
 	got := s.Snapshot(at(30)).Get(k)
-	want := Reading{Truth: truth.Bad, At: at(25), Since: at(20), Before: truth.OK, BeforeAt: at(10), BeforeSince: at(10), Changes: 1}
+	want := Reading{Truth: truth.Bad, At: at(25), Since: at(20), Before: truth.OK, BeforeAt: at(10), BeforeSince: at(10), Changes: 1} // there was no silence that the replayed one could fill
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
