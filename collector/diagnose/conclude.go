@@ -3,6 +3,7 @@ package diagnose
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,7 @@ type phrase struct {
 	Value     string // of the first alert
 	Minutes   string // runtime the UPS last told
 	Element   string // of the first alert
+	Lines     string // lines that are down with the root, as a regular expression inside a PromQL string
 	From      string // the site whose agent saw the first alert
 	Busiest   string // processes that use the host's processors most, "" when not told
 	Largest   string // processes that hold most of its memory, "" when not told
@@ -84,6 +86,7 @@ func (s *scene) phrase(c *candidate, d incident.Diagnosis, language string) phra
 	if l, ok := s.graph.Line(d.Device); ok {
 		p.Carrier = s.nameOf(l.Carrier, language)
 	}
+	p.Lines = s.linesDown(c.root)
 	first := c.explained[0]
 	if c.root.fact != nil {
 		first = c.root.fact
@@ -96,6 +99,24 @@ func (s *scene) phrase(c *candidate, d incident.Diagnosis, language string) phra
 		p.Minutes = cmp.Or(r.Attrs["minutes"], p.Minutes)
 	}
 	return p
+}
+
+// linesDown names the lines among what is down with a root, for a query's label
+// matcher; all lines of a carrier when none of them is known to be down.
+func (s *scene) linesDown(r root) string {
+	var out []string
+	add := func(id string) { out = append(out, strings.ReplaceAll(regexp.QuoteMeta(id), `\`, `\\`)) }
+	for _, id := range r.down {
+		if _, ok := s.graph.Line(id); ok {
+			add(id)
+		}
+	}
+	if len(out) == 0 {
+		for _, l := range s.graph.LinesOfCarrier(r.device) {
+			add(l.ID)
+		}
+	}
+	return strings.Join(out, "|")
 }
 
 // began is when the cause showed first: its onset, or that of its first alert.
