@@ -216,6 +216,11 @@ func (c *correlation) rediagnose(inc *incident.Incident, cause incident.Diagnosi
 		return
 	}
 	grown := union(have.Affected, cause.Affected)
+	// A guess does not undo what was decided on the same ground: evidence that ages
+	// is no evidence against it.
+	if cause.Provisional && !have.Provisional && cause.Rank <= have.Rank {
+		cause = have
+	}
 	same := have.Class == cause.Class && have.Component == cause.Component && have.VendorKind == cause.VendorKind &&
 		have.Provisional == cause.Provisional && have.Severity == cause.Severity && len(grown) == len(have.Affected)
 	if same || c.settling(inc) {
