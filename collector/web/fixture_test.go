@@ -81,7 +81,7 @@ func newFixture(t *testing.T, change ...func(*Options)) *fixture {
 	sessions := account.NewSessions(f.accounts, accounttest.NewSessionStore(), false, log)
 	inv := sampleInventory()
 	h, err := Handler(changed(Options{Accounts: f.accounts, Sessions: sessions, Incidents: f, Engine: f, Hub: f.hub, Inventory: func() *inventory.Inventory { return inv },
-		Offers: sampleOffers, Estate: sampleEstate, StepTitle: sampleStep, Diagram: sampleDiagram(t), SiteMap: sampleSiteMap(inv), Board: sampleBoard, Charts: f, Practice: f, Quiet: f.quietGate(inv), Register: sampleRegister(t), Inspections: sampleInspections(t), Now: now, Logger: log}, change))
+		Offers: sampleOffers, Estate: sampleEstate, StepTitle: sampleStep, Diagram: sampleDiagram(t), SiteMap: sampleSiteMap(inv), Board: sampleBoard, Charts: f, Practice: f, Quiet: f.quietGate(inv), Register: sampleRegister(t), Inspections: sampleInspections(t), Scoreboard: sampleScoreboard(t, sampleRegisterInventory(t)), Things: sampleThings(t), Now: now, Logger: log}, change))
 	if err != nil {
 		t.Fatal(err)
 	}

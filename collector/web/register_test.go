@@ -323,3 +323,10 @@ func (b *browser) signIn(name string) {
 		b.t.Fatalf("sign in as %s: %d at %s", name, status, at)
 	}
 }
+
+// sampleRegisterInventory is the inventory of the fixture's register.
+func sampleRegisterInventory(t *testing.T) *inventory.Inventory {
+	t.Helper()
+	_, graph, _ := estateFile(t)
+	return graph().Inventory()
+}

@@ -66,6 +66,8 @@ type Options struct {
 	Charts      Ranger           // nil: no charts
 	Register    *Register        // nil: no register
 	Inspections *inspection.Desk // nil: no inspections
+	Scoreboard  *Scoreboard      // nil: no scoreboard
+	Things      *Things          // nil: no pages of devices
 	Practice    api.Practice     // nil: no practice branch
 	Quiet       *api.QuietGate   // nil: no page of quiet times
 	Secure      bool             // pages are served over TLS
@@ -150,7 +152,10 @@ func Handler(o Options) (http.Handler, error) {
 	} {
 		mux.Handle(pattern, c.signedIn(h, false))
 	}
-	for _, routes := range []map[string]handler{c.registerRoutes(), c.inspectionRoutes()} {
+	for pattern, h := range c.sharedRoutes() {
+		mux.Handle(pattern, c.open(h))
+	}
+	for _, routes := range []map[string]handler{c.registerRoutes(), c.inspectionRoutes(), c.scoreboardRoutes(), c.thingRoutes()} {
 		for pattern, h := range routes {
 			mux.Handle(pattern, c.signedIn(h, false))
 		}

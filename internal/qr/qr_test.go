@@ -211,7 +211,7 @@ func TestScannerReadsIt(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), zbar, "-q", "--raw", "-")
 	cmd.Stdin = bytes.NewReader(pgm)
-	out, err := cmd.CombinedOutput()
+	out, err := cmd.Output()
 	if err != nil || strings.TrimSpace(string(out)) != want {
 		t.Errorf("zbar read %q, %v", out, err)
 	}
