@@ -119,3 +119,16 @@ func judge(err error) (final, ambiguous bool) {
 	// An attempt cut off by its deadline may have done its work.
 	return false, errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
+
+// maxAsked bounds how long another system may keep us away.
+const maxAsked = time.Hour
+
+// askedPause is the time that the error asks for before the next attempt, 0 when
+// it names none: another system's Retry-After.
+func askedPause(err error) time.Duration {
+	var later interface{ RetryAfter() time.Duration }
+	if !errors.As(err, &later) {
+		return 0
+	}
+	return min(max(later.RetryAfter(), 0), maxAsked)
+}

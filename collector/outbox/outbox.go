@@ -238,6 +238,9 @@ func (b *Outbox) failed(attempts context.Context, row Row, err error) {
 		return
 	}
 	pause := p.pause(row.Attempts, rand.Float64())
+	if asked := askedPause(err); asked > 0 {
+		pause = asked
+	}
 	log.Warn("effect failed, will be tried again", "in", pause)
 	// Recorded also while stopping, but not for ever: the row stays claimed then,
 	// and the next holder takes it for ambiguous.

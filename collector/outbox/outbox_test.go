@@ -365,3 +365,32 @@ func TestPause(t *testing.T) {
 		}
 	}
 }
+
+// away is a system that says when it wants to be asked again.
+type away time.Duration
+
+func (a away) Error() string             { return "429" }
+func (a away) RetryAfter() time.Duration { return time.Duration(a) }
+
+func TestRetryAfterIsHonoured(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{90 * time.Second: 90 * time.Second, 40 * time.Hour: time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			m, begun := newMemory(incident.Effect{Key: "i1/1/k", Kind: "k"}), time.Now()
+			var at []time.Duration
+			stop := start(t, m, Func(func(context.Context, Job) (Outcome, error) {
+				at = append(at, time.Since(begun))
+				if len(at) == 1 {
+					return Outcome{}, &ticket.Error{Op: "post", Retryable: true, Err: away(asked)}
+				}
+				return Finish("sent", nil), nil
+			}))
+			time.Sleep(2 * time.Hour)
+			if err := stop(nil); err != nil {
+				t.Fatal(err)
+			}
+			if len(at) != 2 || at[1] < want || at[1] > want+2*time.Second {
+				t.Errorf("asked for %s: attempts at %v", asked, at)
+			}
+		})
+	}
+}
