@@ -32,12 +32,12 @@ type storm struct {
 	commits []time.Duration
 }
 
-// TestStorm: so many alerts in 60 s from 500 devices behind 12 roots are 12
-// incidents, and each alert is accounted for. FAULTLINE_STORM=1 makes them
-// 100,000 and asserts the time of a commit.
+// TestStorm: so many alerts from 500 devices behind 12 roots are 12 incidents,
+// each alert is accounted for, and no round takes long. In CI and with
+// FAULTLINE_STORM=1 they are 100,000 in 60 s, else a fifth of that in 12 s.
 func TestStorm(t *testing.T) {
-	total, seconds := 6000, 12
-	if os.Getenv("FAULTLINE_STORM") != "" {
+	total, seconds := 20_000, 12
+	if os.Getenv("FAULTLINE_STORM") != "" || os.Getenv("CI") == "true" {
 		total, seconds = 100_000, 60
 	}
 	s := newStorm(t, total)
@@ -81,7 +81,7 @@ func TestStorm(t *testing.T) {
 	p99 := s.commits[len(s.commits)*99/100]
 	t.Logf("%d alerts: %d incidents, fates %v; a round takes %s in the middle, p99 %s, at most %s", total, len(incidents), kinds,
 		s.commits[len(s.commits)/2], p99, s.commits[len(s.commits)-1])
-	if os.Getenv("FAULTLINE_STORM") != "" && p99 > 2*time.Second {
+	if p99 > 2*time.Second {
 		t.Errorf("p99 of a round is %s, want 2 s at most", p99)
 	}
 }
