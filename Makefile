@@ -11,7 +11,7 @@ GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 
-.PHONY: help run test build bench lab lint setup clean
+.PHONY: help run test build bench lab lint setup package clean
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,5 +40,8 @@ bench: build setup ## figures, with the peers' beside them where they are instal
 lab: build ## the fault lab with the product in it, scored (root; LAB=DIR OUT=FILE ARGS='--faults …')
 	@LAB="$(LAB)" OUT="$(OUT)" .ci/lab $(ARGS)
 
+package: setup ## deb, rpm and bare programs of the agent for all systems, with checksums, into dist/ (ARCHES=amd64 for one)
+	@.ci/package
+
 clean: ## binaries and caches of this tree; never ./data
-	rm -rf bin .cache
+	rm -rf bin dist .cache
