@@ -145,7 +145,7 @@ func (a *App) remind(ctx context.Context) error {
 	tick := time.NewTicker(remindEvery)
 	defer tick.Stop()
 	for {
-		if err := errors.Join(a.remindEnds(ctx, time.Now()), a.remindInspections(ctx), a.keepWindows(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(a.remindEnds(ctx, time.Now()), a.remindInspections(ctx), a.rememberWindows(ctx)); err != nil && ctx.Err() == nil {
 			a.log.Warn("tell of ends and inspections", "err", err)
 		}
 		if _, err := a.metrics.Append(ctx, a.expirySeries(time.Now())); err != nil && ctx.Err() == nil {

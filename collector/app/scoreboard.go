@@ -34,7 +34,7 @@ func (a *App) scoreboardOf(ctx context.Context, month time.Time) (scoreboard.Boa
 	if err != nil {
 		return scoreboard.Board{}, err
 	}
-	windows, err := a.windows(ctx)
+	windows, err := a.pastWindows(ctx)
 	if err != nil {
 		return scoreboard.Board{}, err
 	}
@@ -87,9 +87,9 @@ func (a *App) elapsed(calendar, site string, from, to time.Time) (time.Duration,
 // windowPrefix is where announced windows are kept for months that are over.
 const windowPrefix = "scoreboard/window/"
 
-// keepWindows remembers announced maintenance beyond the time the engine does,
+// rememberWindows remembers announced maintenance beyond the time the engine does,
 // as it stands at last.
-func (a *App) keepWindows(ctx context.Context) error {
+func (a *App) rememberWindows(ctx context.Context) error {
 	have, err := a.store.KVList(ctx, windowPrefix)
 	if err != nil {
 		return err
@@ -113,8 +113,8 @@ func (a *App) keepWindows(ctx context.Context) error {
 	return a.store.KVPutAll(ctx, fresh)
 }
 
-func (a *App) windows(ctx context.Context) ([]scoreboard.Window, error) {
-	if err := a.keepWindows(ctx); err != nil {
+func (a *App) pastWindows(ctx context.Context) ([]scoreboard.Window, error) {
+	if err := a.rememberWindows(ctx); err != nil {
 		return nil, err
 	}
 	kept, err := a.store.KVList(ctx, windowPrefix)
