@@ -142,6 +142,7 @@ type TicketView struct {
 	Ref        string        `json:"ref"`
 	URL        string        `json:"url"`
 	OpenedAt   time.Time     `json:"opened_at"`
+	Expected   *time.Time    `json:"expected_at"` // when the vendor expects it repaired, or is there
 	Messages   []MessageView `json:"messages"`
 }
 
@@ -195,7 +196,7 @@ func clockViews(cs []incident.Clock, language string) []ClockView {
 func ticketViews(ts []incident.Ticket) []TicketView {
 	vs := make([]TicketView, 0, len(ts))
 	for _, t := range ts {
-		vs = append(vs, TicketView{t.Key, t.VendorKind, t.Vendor, t.VendorName, t.Desk, t.State, t.Ref, t.URL, t.OpenedAt.UTC(),
+		vs = append(vs, TicketView{t.Key, t.VendorKind, t.Vendor, t.VendorName, t.Desk, t.State, t.Ref, t.URL, t.OpenedAt.UTC(), moment(t.Expected),
 			append([]MessageView{}, t.Messages...)})
 	}
 	return vs

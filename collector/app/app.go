@@ -92,6 +92,7 @@ type App struct {
 	mails     notify.Channel // nil: no mail server
 	knowledge *knowledge.Base
 	reporter  *reporter.Service
+	vendors   vendors
 	buttonKey []byte
 	lease     *lease.Holder
 	engine    *engine.Engine
@@ -122,7 +123,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 		do   func(context.Context) error
 	}{
 		{"data directory", a.lockData}, {"inventory and rules", a.loadBasis}, {"metric store", a.openMetrics}, {"database", a.openStore},
-		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"reporting", a.openReporting}, {"handbook", a.openHandbook}, {"register", a.buildRegister}, {"HTTP", a.buildHTTP},
+		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"reporting", a.openReporting}, {"handbook", a.openHandbook}, {"register", a.buildRegister}, {"vendors", a.openVendors}, {"HTTP", a.buildHTTP},
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", step.what, err), a.close())
@@ -156,6 +157,10 @@ func (a *App) Run(ctx context.Context) error {
 	if err := a.serveAgents(ctx, g); err != nil {
 		g.Go(func() error { return err })
 	}
+	if err := a.serveVendors(ctx, g); err != nil {
+		g.Go(func() error { return err })
+	}
+	g.Go(func() error { return a.runPlugins(ctx) })
 	a.log.Info("collector serves", "listen", a.cfg.Listen, "version", a.ver)
 	err = g.Wait()
 	if errors.Is(err, context.Canceled) {
@@ -164,12 +169,15 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(err, a.close())
 }
 
-func (a *App) serve(ln net.Listener) error {
+func (a *App) serve(ln net.Listener) error { return a.serveOn(ln, a.server) }
+
+// serveOn serves people, or vendors: over TLS where there is a certificate.
+func (a *App) serveOn(ln net.Listener, s *http.Server) error {
 	var err error
 	if a.cfg.TLS.CertFile != "" {
-		err = a.server.ServeTLS(ln, a.cfg.TLS.CertFile, a.cfg.TLS.KeyFile)
+		err = s.ServeTLS(ln, a.cfg.TLS.CertFile, a.cfg.TLS.KeyFile)
 	} else {
-		err = a.server.Serve(ln)
+		err = s.Serve(ln)
 	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
@@ -325,7 +333,7 @@ func (a *App) prune(ctx context.Context) error {
 		}
 		_, errSeen := a.store.PruneSeen(ctx, time.Now().Add(-seenFor))
 		_, errSessions := a.store.Sessions().Prune(ctx)
-		errOutside := errors.Join(a.outside.Prune(ctx), a.amAPI.Prune(ctx))
+		errOutside := errors.Join(a.outside.Prune(ctx), a.amAPI.Prune(ctx), a.pruneVendors(ctx))
 		if err := errors.Join(errSeen, errSessions, errOutside, a.duty.Prune(ctx)); err != nil && ctx.Err() == nil {
 			a.log.Warn("prune the database", "err", err)
 		}

@@ -61,7 +61,7 @@ func (r recentIncidents) Recent(ctx context.Context) ([]incident.Incident, error
 	return append(open, slices.DeleteFunc(closed, func(i incident.Incident) bool { return i.ClosedAt.Before(since) })...), err
 }
 
-// speak runs robots and webhooks on the holder of the lease.
+// speak runs robots, webhooks and what comes back from vendors on the holder of the lease.
 func (a *App) speak(ctx context.Context) error {
 	var g errgroup.Group
 	g.Go(func() error { return a.remind(ctx) })
@@ -71,6 +71,7 @@ func (a *App) speak(ctx context.Context) error {
 	if a.hooks != nil {
 		g.Go(func() error { return a.hooks.Run(ctx) })
 	}
+	g.Go(func() error { return a.hear(ctx) })
 	return g.Wait()
 }
 

@@ -3,10 +3,7 @@ package app
 import (
 	"context"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/hex"
-	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -21,7 +18,6 @@ import (
 	"github.com/faultline/faultline/collector/outbox"
 	"github.com/faultline/faultline/collector/process"
 	"github.com/faultline/faultline/collector/web"
-	desk "github.com/faultline/faultline/plugins/ticket"
 )
 
 // buildDelivery makes the executors of effects and the outbox.
@@ -61,7 +57,14 @@ func (a *App) addMessengers(ctx context.Context, executors map[string]outbox.Exe
 	if err != nil {
 		return err
 	}
-	desks := []desk.Desk{hooks}
+	if err := a.openLinks(ctx); err != nil {
+		return err
+	}
+	desks, err := a.buildDesks()
+	if err != nil {
+		return err
+	}
+	desks = append(desks, hooks)
 	told := notify.Options{Directory: a.directory, Priority: a.priority, Roles: a.stepRoles, Graph: a.graph, URL: a.incidentURL, StepTitle: a.stepTitle, Buttons: a.buttons}
 	if a.chat != nil { // a nil *chat.Service would be a Groups that is not nil
 		told.Groups = a.chat
@@ -72,7 +75,10 @@ func (a *App) addMessengers(ctx context.Context, executors map[string]outbox.Exe
 			return err
 		}
 		desks = append(desks, m.Desk())
-		a.mails = m.Channel()
+		a.mails, a.vendors.mailer = m.Channel(), m
+	}
+	if name := a.channelPlugin(); name != "" {
+		a.mails, _ = a.vendors.plugins.Channel(name)
 	}
 	if err := a.buildPost(); err != nil {
 		return err
@@ -85,7 +91,7 @@ func (a *App) addMessengers(ctx context.Context, executors map[string]outbox.Exe
 	if a.daily, err = newDaily(a); err != nil {
 		return err
 	}
-	executors[incident.EffectTicket], err = ticket.New(ticket.Options{Desks: desks, Graph: a.graph, Now: time.Now, Logger: a.log})
+	executors[incident.EffectTicket], err = ticket.New(a.ticketOptions(desks))
 	return err
 }
 
@@ -100,15 +106,8 @@ func (a *App) mailer(ctx context.Context) (*mail.Mailer, error) {
 	}
 	c := a.cfg.Mail
 	o := mail.Options{Addr: c.Host, From: c.From, User: c.User, Password: c.Password.Reveal(), TLS: c.TLS, ReplyTo: c.ReplyTo, Secret: []byte(kept), Now: time.Now, Logger: a.log}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("mail.ca_file: %w", err)
-		}
-		o.RootCAs = x509.NewCertPool()
-		if !o.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("mail.ca_file: no certificate in %s", c.CAFile)
-		}
+	if o.RootCAs, err = rootCAs("mail.ca_file", c.CAFile); err != nil {
+		return nil, err
 	}
 	return mail.New(o)
 }

@@ -68,6 +68,9 @@ func (a *App) buildHTTP(context.Context) error {
 	mux.Handle("/docs", programs)
 	mux.Handle("/-/", programs)
 	mux.Handle("/", people)
+	if err := a.mountVendors(mux); err != nil {
+		return err
+	}
 	a.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	a.server.RegisterOnShutdown(a.hub.Close)
 	if a.enrol != nil {
@@ -136,7 +139,7 @@ func (a *App) apiOptions() api.Options {
 
 func (a *App) webOptions() web.Options {
 	return web.Options{Clocks: a.clocksNow, Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Hub: a.hub,
-		Inventory: func() *inventory.Inventory { return a.graph().Inventory() }, Offers: a.offers, StepTitle: a.stepTitle, ChoiceTitle: a.choiceTitle, Diagram: a.diagram, SiteMap: a.siteMap, Charts: a.metrics, Documents: a.store, Handbook: a.handbook, Changes: a.changesBefore,
+		Inventory: func() *inventory.Inventory { return a.graph().Inventory() }, Offers: a.offers, StepTitle: a.stepTitle, ChoiceTitle: a.choiceTitle, Diagram: a.diagram, SiteMap: a.siteMap, Charts: a.metrics, Documents: a.store, Vendors: mailroom{a}, Handbook: a.handbook, Changes: a.changesBefore,
 		Estate: func() []web.SiteState { return web.EstateOf(a.graph().Inventory(), a.evidence.Snapshot(time.Now())) },
 		SiteOf: a.siteOf, Noticed: a.noticed, Quiet: a.quietGate(), Register: a.registerPages(), Inspections: a.inspections, Scoreboard: a.scorePages(), Things: a.things(), Board: a.board, Reporter: a.reporter, Knowledge: a.knowledge, URL: a.cfg.ExternalURL, Practice: a.practice(), Topology: a.topology.Found, Secure: a.cfg.TLS.CertFile != "", Logger: a.log}
 }

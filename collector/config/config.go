@@ -42,6 +42,10 @@ type Config struct {
 	Chat         Chat               `yaml:"chat"`
 	Daily        Daily              `yaml:"daily"`
 	Webhooks     []hooks.Subscriber `yaml:"webhooks"` // programs that are told of incidents
+	MailIn       MailIn             `yaml:"mail_in"`
+	VendorPages  VendorPages        `yaml:"vendor_pages"`
+	Desks        []Desk             `yaml:"desks"`   // service-desk systems of vendors
+	Plugins      Plugins            `yaml:"plugins"` // of the contracts ticket and notify
 }
 
 // Daily is the technical report of each day to managers.
@@ -142,7 +146,7 @@ func Parse(name string, b []byte) (Config, error) {
 	if dir := os.Getenv("FAULTLINE_DATA"); dir != "" {
 		c.Data = dir
 	}
-	if err := errors.Join(c.validate(), c.readSecrets()); err != nil {
+	if err := errors.Join(c.validate(), c.readSecrets(), c.vendors()); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return c, nil

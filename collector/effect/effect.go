@@ -48,6 +48,7 @@ const (
 	ReasonBreach          = "clock_breach"
 	ReasonLate            = "clock_late"
 	ReasonVendorSays      = "vendor_says"
+	ReasonVendorAsks      = "vendor_asks" // asks or tells something; Comment has it
 	ReasonVendorUnknown   = "vendor_unknown"
 	ReasonTicketFailed    = "ticket_failed"
 	ReasonVerifyFailed    = "verify_failed"

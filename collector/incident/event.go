@@ -46,7 +46,8 @@ const (
 	EffectDone     Kind = "effect_done"     // Effect: its outcome
 	EffectFailed   Kind = "effect_failed"   // Effect: gave up, with the problem
 	TicketChanged  Kind = "ticket_changed"  // Ticket
-	VendorReported Kind = "vendor_reported" // Choice: accepted, reported_fixed, returned; Comment
+	VendorReported Kind = "vendor_reported" // Choice: accepted, reported_fixed, returned; Comment, Expected
+	VendorViewed   Kind = "vendor_viewed"   // Comment: somebody looked at the vendor's page of a ticket
 	RecoverySeen   Kind = "recovery_seen"   // all alerts gone (RecoveredAt)
 	RecoveryLost   Kind = "recovery_lost"   // it fails again before verification ended
 	Verified       Kind = "verified"        // measurements proved recovery; Proof
@@ -93,6 +94,7 @@ type Event struct {
 	Attachment     *Attachment   `json:"attachment,omitempty"`
 	VendorID       string        `json:"vendor_id,omitempty"`
 	VendorName     string        `json:"vendor_name,omitempty"` // VendorID, VendorName: who is called, in Opened and Diagnosed
+	Expected       time.Time     `json:"expected,omitzero"`     // when the vendor expects it repaired, or is there
 
 	PrevHash string `json:"prev_hash"`
 	Hash     string `json:"hash"`

@@ -121,7 +121,7 @@ func missing(e Event) string {
 		return absent(e.ChildID == "", "child")
 	case Rerouted:
 		return absent(e.Process == "" || e.ProcessVersion == "", "process and version")
-	case Acked, Approved, Rejected, Done, Commented, RecoverySeen, RecoveryLost, Verified, Closed, Reopened:
+	case Acked, Approved, Rejected, Done, Commented, RecoverySeen, RecoveryLost, Verified, Closed, Reopened, VendorViewed:
 		return ""
 	}
 	return "kind that is known"
@@ -176,7 +176,7 @@ func (i *Incident) apply(e Event) {
 		i.Pending = upsert(i.Pending, ref, func(r EffectRef) string { return r.Key })
 	case EffectDone, EffectFailed:
 		i.Pending = slices.DeleteFunc(i.Pending, func(r EffectRef) bool { return r.Key == e.Effect.Key })
-	case Commented:
+	case Commented, VendorViewed:
 	}
 }
 

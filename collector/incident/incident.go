@@ -160,6 +160,7 @@ type Ticket struct {
 	URL        string          `json:"url,omitempty"`
 	Messages   []TicketMessage `json:"messages,omitempty"`
 	OpenedAt   time.Time       `json:"opened_at"`
+	Expected   time.Time       `json:"expected,omitzero"` // when the vendor expects it repaired, or is there
 }
 
 // TicketMessage is one message of a ticket.

@@ -25,6 +25,8 @@ type Event struct {
 	Hashes    []string  `json:"hashes,omitempty"`
 	Problems  []string  `json:"problems,omitempty"`
 	Muted     bool      `json:"muted,omitempty"` // too many of its kind within the hour: kept, moves nothing
+	Filed     int       `json:"filed,omitempty"` // how often people filed it and took it back
+	FiledBy   string    `json:"filed_by,omitempty"`
 }
 
 // Moves tells whether the mail may move the ticket: a person's, surely the
@@ -41,24 +43,45 @@ func Facts(e Event, zone *time.Location) []incident.Event {
 	if e.Match.By == ByNobody {
 		return nil
 	}
-	actor := incident.Actor{Kind: "vendor", ID: e.Match.Ticket.Vendor, Name: e.who()}
-	first := incident.Event{IncidentID: e.Match.Ticket.Incident, ID: "mail/" + e.ID, At: e.At, Kind: incident.Commented, Actor: actor, Comment: e.comment(zone)}
+	actor := e.actor()
+	first := incident.Event{IncidentID: e.Match.Ticket.Incident, ID: "mail/" + e.name(), At: e.At, Kind: incident.Commented, Actor: actor, Comment: e.comment(zone)}
 	if e.Moves() {
-		first.Kind, first.Choice = incident.VendorReported, e.Meaning.Says
+		first.Kind, first.Choice, first.Expected = incident.VendorReported, e.Meaning.Says, e.Meaning.ETA
+	} else if e.Auto == "" && e.Match.Trusted && e.Match.Ticket.Open && !e.Muted {
+		first.Reason = saysAsks // people read it
 	}
 	out := []incident.Event{first}
 	for n, f := range e.Files {
 		if f.Refused != "" || n >= len(e.Hashes) || e.Hashes[n] == "" {
 			continue
 		}
-		kind := f.Kind
-		if !e.Match.Trusted || e.Auto != "" {
-			kind = "other" // a stranger's report is no report
-		}
-		out = append(out, incident.Event{IncidentID: e.Match.Ticket.Incident, ID: fmt.Sprintf("mail/%s/file/%d", e.ID, n), At: e.At, Kind: incident.Attached,
-			Actor: actor, Attachment: &incident.Attachment{Kind: kind, Name: f.Name, Size: f.Size, Hash: e.Hashes[n], At: e.At, By: actor}})
+		at := e.attachment(n)
+		out = append(out, incident.Event{IncidentID: e.Match.Ticket.Incident, ID: fmt.Sprintf("mail/%s/file/%d", e.name(), n), At: e.At, Kind: incident.Attached, Actor: actor, Attachment: &at})
 	}
 	return out
+}
+
+func (e Event) actor() incident.Actor {
+	return incident.Actor{Kind: "vendor", ID: e.Match.Ticket.Vendor, Name: e.who()}
+}
+
+// attachment is a file as the incident's log names it. A stranger's report is no
+// report.
+func (e Event) attachment(n int) incident.Attachment {
+	f := e.Files[n]
+	kind := f.Kind
+	if !e.Match.Trusted || e.Auto != "" {
+		kind = "other"
+	}
+	return incident.Attachment{Kind: kind, Name: f.Name, Size: f.Size, Hash: e.Hashes[n], At: e.At, By: e.actor()}
+}
+
+// name tells the mail's facts from those of an earlier filing that was taken back.
+func (e Event) name() string {
+	if e.Filed == 0 {
+		return e.ID
+	}
+	return fmt.Sprintf("%s-%d", e.ID, e.Filed)
 }
 
 func (e Event) who() string {
@@ -109,6 +132,9 @@ func (e Event) warn(b *strings.Builder) {
 			t := f.Refused.Text()
 			fmt.Fprintf(b, "[附件未接收 attachment refused] %s: %s / %s\n", f.Name, t.ZH, t.EN)
 		}
+	}
+	if e.FiledBy != "" {
+		fmt.Fprintf(b, "[%s 归入 filed by %s]\n", e.FiledBy, e.FiledBy)
 	}
 	switch {
 	case e.Match.Forged:

@@ -14,10 +14,18 @@ import (
 	"github.com/faultline/faultline/collector/incident"
 )
 
-// Blobs keeps files by the hex SHA-256 of their content. Put may be called
-// again with the same; Has tells whether it is kept.
-type Blobs interface {
-	Put(ctx context.Context, hash string, data []byte) error
+// Paper is a file that was taken, with the incident it belongs to.
+type Paper struct {
+	incident.Attachment // Hash is the hex SHA-256 of Data
+	IncidentID          string
+	Type                string // media type, by content
+	Data                []byte
+}
+
+// Papers keeps files with the incident's documents. Keep may be called again
+// with the same.
+type Papers interface {
+	Keep(ctx context.Context, p Paper) error
 }
 
 // Queue is where mails go that people have to look at. Put may be called again
@@ -29,7 +37,7 @@ type Queue interface {
 // Options configure an Inbox. All are required but those that say otherwise.
 type Options struct {
 	Matcher *Matcher
-	Blobs   Blobs
+	Papers  Papers
 	Queue   Queue
 	// Handle takes a fact about an incident; a fact whose ID was taken before
 	// changes nothing. engine.Engine.Handle does.
@@ -64,8 +72,8 @@ const (
 
 // New returns an Inbox.
 func New(o Options) (*Inbox, error) {
-	if o.Matcher == nil || o.Blobs == nil || o.Queue == nil || o.Handle == nil {
-		return nil, errors.New("mail in: matcher, blobs, queue and handle are required")
+	if o.Matcher == nil || o.Papers == nil || o.Queue == nil || o.Handle == nil {
+		return nil, errors.New("mail in: matcher, papers, queue and handle are required")
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -168,7 +176,7 @@ func (b *Inbox) file(ctx context.Context, e *Event, raw []byte) (string, error) 
 		}
 		sum := sha256.Sum256(f.Data)
 		e.Hashes[n] = hex.EncodeToString(sum[:])
-		if err := b.o.Blobs.Put(ctx, e.Hashes[n], f.Data); err != nil {
+		if err := b.o.Papers.Keep(ctx, Paper{e.attachment(n), e.Match.Ticket.Incident, f.Type, f.Data}); err != nil {
 			return "", fmt.Errorf("keep %s: %w", f.Name, err)
 		}
 		e.Files[n].Data = nil

@@ -43,7 +43,7 @@ type Ticket struct {
 	Number   string `json:"number"`
 	Key      string `json:"key"`
 	Vendor   string `json:"vendor"`
-	Open     bool   `json:"open"` // the incident is not closed
+	Open     bool   `json:"open"` // the incident is not closed and the ticket not taken back
 }
 
 // Match is what was found out about where a mail belongs.
@@ -288,5 +288,5 @@ func (m *Matcher) knows(vendor, from string) bool {
 }
 
 func ticketOf(i incident.Incident, t incident.Ticket) Ticket {
-	return Ticket{Incident: i.ID, Number: i.Number, Key: t.Key, Vendor: t.Vendor, Open: i.Open()}
+	return Ticket{Incident: i.ID, Number: i.Number, Key: t.Key, Vendor: t.Vendor, Open: i.Open() && t.State != "withdrawn"}
 }

@@ -13,7 +13,8 @@ import (
 const (
 	SaysAccepted = "accepted"
 	SaysFixed    = "reported_fixed"
-	SaysComment  = "" // anything else: people read it
+	SaysComment  = ""            // anything else: people read it
+	saysAsks     = "vendor_asks" // the Reason of such a comment: process.ReasonVendorAsks
 )
 
 // Meaning is what was understood of a text.

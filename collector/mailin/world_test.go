@@ -119,13 +119,13 @@ func (w *world) handle(_ context.Context, e incident.Event) error {
 
 type blobs struct{ *world }
 
-func (b blobs) Put(_ context.Context, hash string, data []byte) error {
+func (b blobs) Keep(_ context.Context, p Paper) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.fail("blob"); err != nil {
 		return err
 	}
-	b.blobs[hash] = data
+	b.blobs[p.Hash] = p.Data
 	return nil
 }
 
@@ -145,7 +145,7 @@ func (q queue) Put(_ context.Context, e Event, _ []byte) error {
 func (w *world) inbox(t testing.TB, change ...func(*Options)) *Inbox {
 	t.Helper()
 	senders := map[string][]string{"carrier-a": {"noc@carrier-a.example", "zhang@163.com"}, "supplier-b": {"help@supplier-b.example"}}
-	o := Options{Blobs: blobs{w}, Queue: queue{w}, Handle: w.handle, Zone: shanghai, PerHour: 1000, Now: func() time.Time { return arrived },
+	o := Options{Papers: blobs{w}, Queue: queue{w}, Handle: w.handle, Zone: shanghai, PerHour: 1000, Now: func() time.Time { return arrived },
 		Matcher: &Matcher{Incidents: w, KV: w, NotFound: errNotFound, Token: w.mailer.ReplyToken, ReplyTo: "faultline@example.com",
 			Senders: func(v string) []string { return senders[v] }}}
 	for _, c := range change {

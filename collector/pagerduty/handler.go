@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/faultline/faultline/collector/intake"
+	"github.com/faultline/faultline/internal/pace"
 )
 
 // Path is where events arrive.
@@ -38,7 +39,7 @@ type Options struct {
 // no account in front of it.
 type Handler struct {
 	o      Options
-	rates  *rates
+	rates  *pace.Minute
 	events *prometheus.CounterVec // action, code
 }
 
@@ -56,7 +57,7 @@ func New(o Options) (*Handler, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	h := &Handler{o: o, rates: &rates{limit: o.PerMinute}, events: prometheus.NewCounterVec(prometheus.CounterOpts{
+	h := &Handler{o: o, rates: &pace.Minute{Limit: o.PerMinute}, events: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "faultline_pagerduty_events_total", Help: "Events of the PagerDuty API by action and status.",
 	}, []string{"action", "code"})}
 	if o.Registerer != nil {
@@ -119,7 +120,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (action string, 
 	case err != nil:
 		h.o.Logger.Error("pagerduty sender", "key", keyName(e.RoutingKey), "err", err)
 		return e.Action, http.StatusInternalServerError, reply{Status: "error", Message: "try again"}
-	case !h.rates.allow(s.Name, h.o.Now()):
+	case !h.rates.Allow(s.Name, h.o.Now()):
 		return e.Action, http.StatusTooManyRequests, reply{Status: "throttle exceeded", Message: "Event not processed: too many of them"}
 	}
 	if e.Action == Trigger && e.DedupKey == "" {

@@ -70,6 +70,10 @@ func (r *run) react(before incident.Incident, f incident.Event) error {
 		return r.wait(f)
 	case incident.VendorReported:
 		return r.vendorReported(f)
+	case incident.Commented:
+		if f.Actor.Kind == "vendor" && f.Reason == ReasonVendorAsks && r.i.Open() {
+			return r.notify(r.insideRole(), ReasonVendorAsks, "comment", f.Comment)
+		}
 	case incident.TimerFired:
 		return r.timer(f)
 	case incident.EffectDone, incident.EffectFailed:

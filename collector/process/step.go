@@ -34,6 +34,7 @@ const (
 	ReasonBreach          = "clock_breach"
 	ReasonLate            = "clock_late"
 	ReasonVendorSays      = "vendor_says" // Params says: accepted, reported_fixed, returned
+	ReasonVendorAsks      = "vendor_asks" // also the Reason of such a comment
 	ReasonVendorUnknown   = "vendor_unknown"
 	ReasonTicketFailed    = "ticket_failed"
 	ReasonVerifyFailed    = "verify_failed"

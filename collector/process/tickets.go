@@ -197,8 +197,17 @@ func (r *run) ticketOutcome(f incident.Event) error {
 // vendorReported takes the vendor's word. "Fixed" is believed when it is
 // measured; until then the vendor is told that it is not.
 func (r *run) vendorReported(f incident.Event) error {
-	if t, has := current(r.i); has && (t.State == "queued" || t.State == "sent") {
-		t.State = "answered"
+	t, has := current(r.i)
+	if has && f.Actor.Kind == "vendor" && f.Actor.ID != "" && f.Actor.ID != t.Vendor {
+		return r.notify(r.insideRole(), ReasonVendorSays, "says", f.Choice) // whose ticket was taken back
+	}
+	if has && (t.State == "queued" || t.State == "sent" || !f.Expected.IsZero() && !f.Expected.Equal(t.Expected)) {
+		if t.State == "queued" || t.State == "sent" {
+			t.State = "answered"
+		}
+		if !f.Expected.IsZero() {
+			t.Expected = f.Expected
+		}
 		if err := r.record(incident.Event{Kind: incident.TicketChanged, Ticket: &t}); err != nil {
 			return err
 		}

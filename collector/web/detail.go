@@ -47,6 +47,7 @@ type detailData struct {
 	Papers                         []document.Document
 	Changed                        []api.Changed // in the day before
 	Children                       []incident.Incident
+	Links                          map[string]*pageLink // by ticket
 	Parent                         *incident.Incident
 	Fitting                        []knowledge.Suggestion
 }
@@ -116,6 +117,9 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 	}
 	if c.Board != nil {
 		d.Board = c.Board(i)
+	}
+	if d.Links, err = c.linksOf(r, p, i); err != nil {
+		return err
 	}
 	d.Timeline, d.Hidden = c.timeline(p, i, events, d.All)
 	if d.Fitting, err = c.fitting(r.Context(), i); err != nil {

@@ -41,6 +41,8 @@ type page struct {
 	zone   *time.Location
 	now    time.Time
 	assets *assets
+
+	sortsMail bool // see maySortMail
 }
 
 // Cookies that remember preferences also before signing in.
@@ -58,6 +60,7 @@ func (c *console) newPage(r *http.Request, u account.User) *page {
 		p.Theme = t
 	}
 	p.zone = zoneOf(cookie(r, cookieZone))
+	p.sortsMail = c.maySortMail(p)
 	return p
 }
 

@@ -70,6 +70,7 @@ type Options struct {
 	Things      *Things          // nil: no pages of devices
 	Practice    api.Practice     // nil: no practice branch
 	Quiet       *api.QuietGate   // nil: no page of quiet times
+	Vendors     Vendors          // nil: no mails of vendors, no links to revoke
 	Secure      bool             // pages are served over TLS
 	Now         func() time.Time // nil: time.Now
 	Logger      *slog.Logger     // nil: slog.Default
@@ -155,7 +156,7 @@ func Handler(o Options) (http.Handler, error) {
 	for pattern, h := range c.sharedRoutes() {
 		mux.Handle(pattern, c.open(h))
 	}
-	for _, routes := range []map[string]handler{c.registerRoutes(), c.inspectionRoutes(), c.scoreboardRoutes(), c.thingRoutes()} {
+	for _, routes := range []map[string]handler{c.registerRoutes(), c.inspectionRoutes(), c.scoreboardRoutes(), c.thingRoutes(), c.vendorRoutes()} {
 		for pattern, h := range routes {
 			mux.Handle(pattern, c.signedIn(h, false))
 		}

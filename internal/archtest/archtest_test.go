@@ -59,6 +59,10 @@ var rules = []rule{
 	{name: "the agent stays small", in: []string{"agent"},
 		deny:   []string{"database/sql", "html/template", "github.com/pressly", "github.com/expr-lang", "github.com/influxdata", "github.com/alexedwards", "github.com/danielgtaylor"},
 		reason: "15 MB of binary and 20 MiB of memory are promised to branches"},
+	{name: "the agent speaks with plugins through the plugin host", in: []string{"agent", "plugins/host/pipe", "plugins/host/spec"},
+		deny:   []string{"google.golang.org/grpc", "google.golang.org/protobuf", "github.com/hashicorp", module + "plugins/rpc", module + "plugins/host"},
+		allow:  []string{module + "plugins/host/spec", module + "plugins/host/pipe", module + "plugins/host/meter"},
+		reason: "gRPC in the agent costs every branch 3 MiB of binary and memory; faultline-plugin-host links it where a plugin is used"},
 }
 
 // ruleExceptions are single imports that a rule's words name as allowed.

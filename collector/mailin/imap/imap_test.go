@@ -240,11 +240,12 @@ func TestThereAndBack(t *testing.T) {
 	k.i.Tickets[0].Messages = []incident.TicketMessage{{Key: "ab12/7/ticket", Ref: ref.ID}}
 
 	facts := make(chan incident.Event, 10)
+	papers := make(keptPapers, 5)
 	files, err := shelf.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, err := mailin.New(mailin.Options{Blobs: files, Queue: files.Queue(), Handle: func(_ context.Context, e incident.Event) error { facts <- e; return nil },
+	box, err := mailin.New(mailin.Options{Papers: papers, Queue: files.Queue(), Handle: func(_ context.Context, e incident.Event) error { facts <- e; return nil },
 		Matcher: &mailin.Matcher{Incidents: k, KV: k, NotFound: errNotFound, Token: m.ReplyToken, ReplyTo: "faultline@example.com"}})
 	if err != nil {
 		t.Fatal(err)
@@ -268,9 +269,17 @@ func TestThereAndBack(t *testing.T) {
 	if second.Choice != "reported_fixed" || third.Kind != incident.Attached || third.Attachment.Kind != "inspection_report" {
 		t.Fatalf("got %+v, %+v", second, third)
 	}
-	if b, err := files.Get(t.Context(), third.Attachment.Hash); err != nil || !bytes.HasPrefix(b, []byte("%PDF-")) {
-		t.Fatalf("the file: %q, %v", b, err)
+	if got := <-papers; got.IncidentID != "ab12" || got.Hash != third.Attachment.Hash || !bytes.HasPrefix(got.Data, []byte("%PDF-")) {
+		t.Fatalf("the file: %+v", got)
 	}
+}
+
+// keptPapers takes files.
+type keptPapers chan mailin.Paper
+
+func (k keptPapers) Keep(_ context.Context, p mailin.Paper) error {
+	k <- p
+	return nil
 }
 
 // vendorMail is the mail in the vendor's mailbox.

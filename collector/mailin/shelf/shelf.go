@@ -1,6 +1,5 @@
-// Package shelf keeps the vendors' files and the mails that people have to look
-// at in a directory: files by the hash of their content, mails as JSON beside
-// the mail itself. It is for a collector with a data directory of its own; it
+// Package shelf keeps the mails that people have to look at in a directory, as
+// JSON beside the mail itself, and what people did about them. It is for a collector with a data directory of its own; it
 // judges nothing.
 package shelf
 
@@ -26,58 +25,20 @@ const maxQueued = 5000
 // ErrFull says that too many mails wait for people.
 var ErrFull = errors.New("too many mails wait for people: look at the queue")
 
-// Shelf keeps files below a directory. Its methods may be called from several
+// Shelf keeps mails below a directory. Its methods may be called from several
 // goroutines.
 type Shelf struct{ dir string }
 
-var (
-	_ mailin.Blobs = (*Shelf)(nil)
-	_ mailin.Queue = Queue{}
-)
+var _ mailin.Queue = Queue{}
 
 // Open makes the directory.
 func Open(dir string) (*Shelf, error) {
-	for _, d := range []string{"files", "queue"} {
+	for _, d := range []string{"queue", "handled"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
 			return nil, fmt.Errorf("mail shelf: %w", err)
 		}
 	}
 	return &Shelf{dir: dir}, nil
-}
-
-// Put implements mailin.Blobs.
-func (s *Shelf) Put(_ context.Context, hash string, data []byte) error {
-	path, err := s.blob(hash)
-	if err != nil {
-		return err
-	}
-	if fi, err := os.Stat(path); err == nil && fi.Size() == int64(len(data)) {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("keep file: %w", err)
-	}
-	return write(path, data)
-}
-
-// Get returns a file's content, or an error that is fs.ErrNotExist.
-func (s *Shelf) Get(_ context.Context, hash string) ([]byte, error) {
-	path, err := s.blob(hash)
-	if err != nil {
-		return nil, err
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read file %s: %w", hash, err)
-	}
-	return b, nil
-}
-
-func (s *Shelf) blob(hash string) (string, error) {
-	if b, err := hex.DecodeString(hash); err != nil || len(b) != 32 {
-		return "", fmt.Errorf("file %q: not the name of one: %w", hash, fs.ErrNotExist)
-	}
-	return filepath.Join(s.dir, "files", hash[:2], hash), nil
 }
 
 // Queue returns the mails that wait for people.
@@ -91,6 +52,9 @@ func (q Queue) Put(_ context.Context, e mailin.Event, raw []byte) error {
 	path, err := q.path(e.ID)
 	if err != nil {
 		return err
+	}
+	if q.handled(e.ID) {
+		return nil
 	}
 	if _, err := os.Stat(path); err != nil {
 		if all, err := filepath.Glob(filepath.Join(q.s.dir, "queue", "*.json")); err == nil && len(all) >= maxQueued {
@@ -125,6 +89,9 @@ func (q Queue) List(context.Context) ([]mailin.Event, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("mail queue %s: %w", filepath.Base(path), err)
+		}
+		if q.handled(e.ID) {
+			continue
 		}
 		out = append(out, e)
 	}

@@ -114,7 +114,7 @@ type player struct {
 func fact(e incident.Event) bool {
 	switch e.Kind {
 	case incident.Opened, incident.Diagnosed, incident.AlertJoined, incident.AlertResolved, incident.AlertUnknown, incident.Acked, incident.Decided,
-		incident.Approved, incident.Rejected, incident.Done, incident.Commented, incident.Attached, incident.VendorReported, incident.RecoverySeen,
+		incident.Approved, incident.Rejected, incident.Done, incident.Commented, incident.Attached, incident.VendorReported, incident.VendorViewed, incident.RecoverySeen,
 		incident.RecoveryLost, incident.EffectDone, incident.EffectFailed, incident.Folded, incident.Adopted:
 		return true
 	case incident.Closed, incident.Reopened:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -47,8 +48,9 @@ func (f *files) write() error {
 	fmt.Fprintf(&collector, "data: %q\nlisten: 127.0.0.1:%d\nexternal_url: %s\ninventory: %q\nretention: 720h\ninterval: 500ms\nholds: {verify: 15s, settle: 15s, open: 2s}\n",
 		f.Data, f.Port, f.url(), f.path("inventory"))
 	if f.smtp != "" {
-		fmt.Fprintf(&collector, "mail: {host: %q, from: faultline@practice.example, tls: none}\npractice: {url: \"http://127.0.0.1:%d\", token: %s}\n", f.smtp, f.Port+1, f.controlToken)
+		fmt.Fprintf(&collector, "mail: {host: %q, from: faultline@practice.example, tls: none, reply_to: %q}\npractice: {url: \"http://127.0.0.1:%d\", token: %s}\n", cmp.Or(f.settings.smtp, f.smtp), f.replyTo, f.Port+1, f.controlToken)
 	}
+	collector.WriteString(f.more)
 	agent := fmt.Sprintf("agent: practice\ndata: %q\ninterval: 5s\ntimeout: 4s\nlisten: \"\"\ncollector: {url: %s, token: %s}\n", f.path("agent"), f.url(), f.agentToken)
 	return errors.Join(
 		f.writeInventory(),

@@ -25,7 +25,10 @@ type settings struct {
 	Practice bool   `help:"Start the simulated practice branch." default:"true" negatable:""`
 	Bin      string `help:"Directory of the two programs." default:"" type:"path"`
 
-	branch lab.Options // of the simulated branch; zero: as it comes
+	branch  lab.Options // of the simulated branch; zero: as it comes
+	smtp    string      // mail server; "" is the mailbox
+	replyTo string      // where vendors' answers go; "" is nowhere
+	more    string      // further settings of the collector, in YAML
 }
 
 func main() {

@@ -123,7 +123,7 @@ type incidentJSON struct {
 }
 
 // start runs the launcher as `make run` does.
-func start(t *testing.T, bin string, branch lab.Options) *harness {
+func start(t *testing.T, bin string, branch lab.Options, change ...func(*settings)) *harness {
 	t.Helper()
 	data := t.TempDir()
 	h := &harness{data: data}
@@ -132,9 +132,11 @@ func start(t *testing.T, bin string, branch lab.Options) *harness {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	var out lockedBuffer
-	go func() {
-		done <- run(ctx, settings{Port: port, Data: data, Practice: true, Bin: bin, branch: branch}, &out)
-	}()
+	s := settings{Port: port, Data: data, Practice: true, Bin: bin, branch: branch}
+	for _, c := range change {
+		c(&s)
+	}
+	go func() { done <- run(ctx, s, &out) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

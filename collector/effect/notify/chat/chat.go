@@ -22,6 +22,7 @@ import (
 
 	"github.com/faultline/faultline/collector/effect/notify/robot"
 	"github.com/faultline/faultline/internal/lang"
+	"github.com/faultline/faultline/internal/outgoing"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 
@@ -107,7 +108,7 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("chat: a store is required")
 	}
 	if o.Client == nil {
-		o.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		o.Client = outgoing.Client()
 	}
 	if o.GiveUp <= 0 {
 		o.GiveUp = 30 * time.Minute

@@ -27,6 +27,7 @@ import (
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/pagerduty"
 	"github.com/faultline/faultline/internal/lang"
+	"github.com/faultline/faultline/internal/outgoing"
 	"github.com/faultline/faultline/internal/secret"
 )
 
@@ -120,7 +121,7 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("webhook subscribers: a source and a store are required")
 	}
 	if o.Client == nil {
-		o.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		o.Client = outgoing.Client()
 	}
 	if o.Poll <= 0 {
 		o.Poll = 10 * time.Second
@@ -222,6 +223,7 @@ func (f *feed) post(ctx context.Context, m message) (final bool, err error) {
 	if err != nil {
 		return true, errors.New("the address is not one")
 	}
+	outgoing.Once(req)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Faultline")
 	req.Header.Set("Idempotency-Key", m.id)

@@ -7,13 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/faultline/faultline/internal/outgoing"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 
@@ -47,35 +46,20 @@ func Post(ctx context.Context, c *http.Client, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, &ticket.Error{Op: "robot address", Err: errors.New("not an address")}
 	}
+	outgoing.Once(req)
 	for k, v := range r.Header {
 		req.Header.Set(k, v)
 	}
 	resp, err := c.Do(req)
 	if err != nil {
-		return Answer{}, &ticket.Error{Op: "robot post", Retryable: true, Ambiguous: !neverConnected(err), Err: bare(err)}
+		return Answer{}, &ticket.Error{Op: "robot post", Retryable: true, Ambiguous: !outgoing.NeverConnected(err), Err: outgoing.Bare(err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return Answer{}, &ticket.Error{Op: "robot answer", Retryable: true, Ambiguous: true, Err: bare(err)}
+		return Answer{}, &ticket.Error{Op: "robot answer", Retryable: true, Ambiguous: true, Err: outgoing.Bare(err)}
 	}
 	return Answer{Status: resp.StatusCode, RetryAfter: resp.Header.Get("Retry-After"), Body: body}, nil
-}
-
-// neverConnected tells whether the request certainly did not leave.
-func neverConnected(err error) bool {
-	var op *net.OpError
-	var dns *net.DNSError
-	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns)
-}
-
-// bare drops the address from a client's error.
-func bare(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
 
 // Judge tells whether the robot took the message: nil, a *Refused, or a

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/internal/lang"
+	"github.com/faultline/faultline/internal/outgoing"
 	"github.com/faultline/faultline/internal/secret"
 	"github.com/faultline/faultline/plugins/ticket"
 )
@@ -116,12 +117,12 @@ func (t *Tokens) Get(ctx context.Context, c *http.Client, s Settings, now time.T
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := c.Do(req)
 	if err != nil {
-		return "", &ticket.Error{Op: "app token", Retryable: true, Err: bare(err)}
+		return "", &ticket.Error{Op: "app token", Retryable: true, Err: outgoing.Bare(err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return "", &ticket.Error{Op: "app token", Retryable: true, Err: bare(err)}
+		return "", &ticket.Error{Op: "app token", Retryable: true, Err: outgoing.Bare(err)}
 	}
 	token, life, err := parseToken(Answer{Status: resp.StatusCode, Body: raw})
 	if err != nil {

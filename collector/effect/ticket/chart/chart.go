@@ -214,7 +214,11 @@ func SVG(c Chart, w, h int) string {
 			f.left, f.y(v), w-f.right, f.left-5, f.y(v)+4, label(v), html.EscapeString(unit))
 	}
 	for _, t := range f.ticks {
-		fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle" fill="#6b7280">%s</text>`, f.x(t), h-8, t.Format(f.clock))
+		anchor := "middle"
+		if f.x(t) > float64(w-f.right-18) { // half of it would be outside
+			anchor = "end"
+		}
+		fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="%s" fill="#6b7280">%s</text>`, f.x(t), h-8, anchor, t.Format(f.clock))
 	}
 	for _, piece := range lines(c, f) {
 		if len(piece) == 1 {

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/faultline/faultline/internal/outgoing"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 
@@ -54,7 +55,7 @@ func New(o Options) (*Desk, error) {
 	}
 	c := o.Client
 	if c == nil {
-		c = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		c = outgoing.Client()
 	}
 	return &Desk{keys: o.Keys, client: c}, nil
 }
@@ -102,8 +103,9 @@ func (d *Desk) Send(ctx context.Context, t ticket.Ticket) (ticket.Ref, error) {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
-		return ticket.Ref{}, &ticket.Error{Op: "webhook post", Err: redact(err)}
+		return ticket.Ref{}, &ticket.Error{Op: "webhook post", Err: outgoing.Bare(err)}
 	}
+	outgoing.Once(req)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Faultline")
 	req.Header.Set("Idempotency-Key", t.MessageKey)
@@ -111,7 +113,7 @@ func (d *Desk) Send(ctx context.Context, t ticket.Ticket) (ticket.Ref, error) {
 	resp, err := d.client.Do(req)
 	if err != nil {
 		// Once the connection stood, the receiver may have read it all.
-		return ticket.Ref{}, &ticket.Error{Op: "webhook post", Retryable: true, Ambiguous: !neverConnected(err), Err: redact(err)}
+		return ticket.Ref{}, &ticket.Error{Op: "webhook post", Retryable: true, Ambiguous: !outgoing.NeverConnected(err), Err: outgoing.Bare(err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -119,7 +121,7 @@ func (d *Desk) Send(ctx context.Context, t ticket.Ticket) (ticket.Ref, error) {
 		return ticket.Ref{}, refusal(resp.StatusCode, raw)
 	}
 	if err != nil {
-		return ticket.Ref{}, &ticket.Error{Op: "webhook answer", Retryable: true, Ambiguous: true, Err: redact(err)}
+		return ticket.Ref{}, &ticket.Error{Op: "webhook answer", Retryable: true, Ambiguous: true, Err: outgoing.Bare(err)}
 	}
 	var a Answer
 	if json.Unmarshal(raw, &a) != nil || a.ID == "" {
@@ -185,13 +187,4 @@ func refusal(code int, body []byte) *ticket.Error {
 		e.Hint = "redirects are not followed: set the final address"
 	}
 	return e
-}
-
-// redact drops the address, which may hold a token, from a client error.
-func redact(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/collector/effect/ticket/desk"
+	"github.com/faultline/faultline/internal/outgoing"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 
@@ -58,7 +58,7 @@ func (c *Client) Do(ctx context.Context, call Call) error {
 	defer cancel()
 	req, err := c.request(ctx, call)
 	if err != nil {
-		return &ticket.Error{Op: c.op(call), Hint: "check the desk's address", Err: redact(err)}
+		return &ticket.Error{Op: c.op(call), Hint: "check the desk's address", Err: outgoing.Bare(err)}
 	}
 	client := c.HTTP
 	if client == nil {
@@ -66,7 +66,7 @@ func (c *Client) Do(ctx context.Context, call Call) error {
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return &ticket.Error{Op: c.op(call), Retryable: true, Ambiguous: call.Write && !neverConnected(err), Err: redact(err)}
+		return &ticket.Error{Op: c.op(call), Retryable: true, Ambiguous: call.Write && !outgoing.NeverConnected(err), Err: outgoing.Bare(err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -74,7 +74,7 @@ func (c *Client) Do(ctx context.Context, call Call) error {
 		return c.refusal(call, resp, body)
 	}
 	if err != nil {
-		return &ticket.Error{Op: c.op(call), Retryable: true, Ambiguous: call.Write, Err: redact(err)}
+		return &ticket.Error{Op: c.op(call), Retryable: true, Ambiguous: call.Write, Err: outgoing.Bare(err)}
 	}
 	if call.Judge != nil {
 		if err := call.Judge(body); err != nil {
@@ -94,8 +94,7 @@ func (c *Client) Do(ctx context.Context, call Call) error {
 	return nil
 }
 
-// plain follows no redirects: they would carry the key elsewhere.
-var plain = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var plain = outgoing.Client()
 
 func (c *Client) op(call Call) string { return c.System + " " + call.Op }
 
@@ -118,6 +117,9 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	req, err := http.NewRequestWithContext(ctx, call.Method, strings.TrimSuffix(c.Base, "/")+call.Path, body)
 	if err != nil {
 		return nil, err
+	}
+	if call.Write {
+		outgoing.Once(req)
 	}
 	req.Header.Set("User-Agent", "Faultline")
 	req.Header.Set("Accept", "application/json")
@@ -186,22 +188,6 @@ func (c *Client) retryAfter(resp *http.Response) time.Duration {
 		return max(0, at.Sub(now()))
 	}
 	return 30 * time.Second
-}
-
-// neverConnected tells whether the request certainly did not leave.
-func neverConnected(err error) bool {
-	var op *net.OpError
-	var dns *net.DNSError
-	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns)
-}
-
-// redact drops the address, which may hold a key, from a client error.
-func redact(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
 
 // short is the beginning of an answer, on one line.
