@@ -8,18 +8,23 @@ import (
 	drafting "github.com/faultline/faultline/collector/effect/document"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/outbox"
+	"github.com/faultline/faultline/collector/writeup"
 	"github.com/faultline/faultline/internal/lang"
 )
 
 // papers are who writes which kind of document; kinds that are not here are
 // written plainly from the incident's log.
 func (a *App) papers() document.Registry {
-	return document.Registry{}
+	return document.Registry{writeup.IncidentReport: a.written(writeup.IncidentReport), writeup.ConfigRecord: a.written(writeup.ConfigRecord)}
 }
 
 // drafting carries out the effects that ask for documents.
 func (a *App) drafting() (outbox.Executor, error) {
-	return drafting.New(drafting.Options{Store: a.store, Events: a.store.Events, Source: a.wordsOf, Now: time.Now, Writers: a.papers()})
+	x, err := drafting.New(drafting.Options{Store: a.store, Events: a.store.Events, Source: a.wordsOf, Now: time.Now, Writers: a.papers()})
+	if err != nil {
+		return nil, err
+	}
+	return a.learning(x), nil
 }
 
 // wordsOf are the words of an incident's process, and its site's zone.

@@ -191,13 +191,15 @@ func (a *App) rule(ctx context.Context, generation int64) error {
 	go func() { spoken <- a.speak(ctx) }()
 	reported := make(chan error, 1)
 	go func() { reported <- a.reporter.Run(ctx, 10*time.Second) }()
+	reminded := make(chan error, 1)
+	go func() { reminded <- a.remindReviews(ctx) }()
 	read := make(chan struct{})
 	go func() { defer close(read); a.readQuiets(ctx) }()
 	windows := make(chan error, 1)
 	go func() { windows <- a.keepWindows(ctx) }()
 	a.judgeUntil(ctx)
 	<-read
-	return errors.Join(<-done, <-spoken, <-told, <-reported, <-windows)
+	return errors.Join(<-done, <-spoken, <-told, <-reported, <-reminded, <-windows)
 }
 
 // judgeUntil evaluates a round at every interval, and early when evidence turned

@@ -49,6 +49,7 @@ type detailData struct {
 	Children                       []incident.Incident
 	Links                          map[string]*pageLink // by ticket
 	Parent                         *incident.Incident
+	HasWriteups                    bool
 	Fitting                        []knowledge.Suggestion
 }
 
@@ -122,6 +123,7 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 		return err
 	}
 	d.Timeline, d.Hidden = c.timeline(p, i, events, d.All)
+	d.HasWriteups = c.Writeups != nil
 	if d.Fitting, err = c.fitting(r.Context(), i); err != nil {
 		return err
 	}

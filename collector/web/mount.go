@@ -8,7 +8,7 @@ func (c *console) mount(mux *http.ServeMux) {
 	for pattern, h := range open {
 		mux.Handle(pattern, c.open(h))
 	}
-	for _, pages := range []map[string]handler{signedIn, c.knowledgePages()} {
+	for _, pages := range []map[string]handler{signedIn, c.knowledgePages(), c.writeupPages()} {
 		for pattern, h := range pages {
 			mux.Handle(pattern, c.signedIn(h, false))
 		}

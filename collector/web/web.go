@@ -86,6 +86,7 @@ type Options struct {
 	URL       string
 	Reporter  *reporter.Service // nil: nobody reports here
 	Knowledge *knowledge.Base   // nil: no knowledge base
+	Writeups  *Writeups         // nil: no reports in writing
 }
 
 func (o *Options) validate() error {
