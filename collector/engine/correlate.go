@@ -295,8 +295,8 @@ func (c *correlation) opening(cause incident.Diagnosis) (opening, bool) {
 			continue
 		}
 		why := c.quieted(cause, a)
-		if why == "" {
-			why = stale
+		if why == "" && stale != "" { // its root keeps it: a check after that has had its say decides
+			why, c.plan.hushed[fp] = stale, c.now
 		}
 		if why != "" {
 			c.silenced[fp] = why

