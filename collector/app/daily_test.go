@@ -179,7 +179,7 @@ func TestDailyReport(t *testing.T) {
 	if err := again.Due(ctx, due.Add(3*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	got := deliver(t, a, box, 2)
+	got := mailed(t, a, box, 2)
 	zh, en := got["boss@example.com"], got["smith@example.com"]
 	if zh.Subject != "技术日报 2026-11-21：新增故障 2，关闭故障 2，超时限 1，容量预警 1" || en.Subject != "Daily technical report 2026-11-21: Opened 2, Closed 2, Late 1, Capacity warnings 1" {
 		t.Errorf("subjects %q, %q", zh.Subject, en.Subject)
@@ -213,8 +213,8 @@ func madeUp(t *testing.T, a *App, due time.Time) {
 	}
 }
 
-// deliver runs the post until so many mails are out and returns them by receiver.
-func deliver(t *testing.T, a *App, box *mails, n int) map[string]notify.Notice {
+// mailed runs the post until so many mails are out and returns them by receiver.
+func mailed(t *testing.T, a *App, box *mails, n int) map[string]notify.Notice {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
