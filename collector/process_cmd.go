@@ -27,6 +27,9 @@ type processCmd struct {
 	Render   processRenderCmd   `cmd:"" help:"Draw a process with its lanes, limits and clocks."`
 	Simulate processSimulateCmd `cmd:"" help:"Play stories, or past incidents against a draft, and say what follows."`
 	Export   processExportCmd   `cmd:"" help:"Write a process in the notation of other tools."`
+	Past     processPastCmd     `cmd:"" help:"Export past incidents' events, for simulate --incidents."`
+	Publish  processPublishCmd  `cmd:"" help:"Publish a version of a process; somebody else approves it."`
+	Approve  processApproveCmd  `cmd:"" help:"Approve a version that somebody else published."`
 }
 
 // ruleFlags say by which rules a process file is judged.

@@ -29,7 +29,7 @@ func (a *App) openReporting(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.reporter, err = reporter.New(reporter.Options{Store: a.store, Documents: a.store, Settings: a.store, Graph: a.graph, Open: a.openIncidents, Incident: a.store.Incident,
+	a.reporter, err = reporter.New(reporter.Options{Store: a.store, Documents: a.store, Settings: a.store, Graph: a.graph, Open: a.openFaults, Incident: a.store.Incident,
 		Start: a.engine.Open, Handle: a.engine.Handle, Confirm: a.confirming, Mail: a.mails, Link: a.reportURL, Key: []byte(key), Now: time.Now, Logger: a.log})
 	return err
 }

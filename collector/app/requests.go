@@ -50,15 +50,19 @@ func (a *App) request(ctx context.Context, r api.Request) (api.Reported, error) 
 		Choice: choiceOf(*r.Change), Comment: r.Change.Scope}))
 }
 
+// openFaults are the open incidents that are no requests: a report joins none of
+// those.
+func (a *App) openFaults(ctx context.Context) []incident.Incident {
+	return slices.DeleteFunc(a.openIncidents(ctx), func(i incident.Incident) bool { return i.Diagnosis.Class == incident.ClassRequest })
+}
+
 // choiceOf is the answer that a change's form gives to the question of its
 // first step.
 func choiceOf(c api.Change) string {
-	switch {
-	case c.Type == api.ChangeNormal:
+	if c.Type == api.ChangeNormal {
 		return c.Type + "_" + c.Risk
-	default:
-		return c.Type
 	}
+	return c.Type
 }
 
 // checkChange refuses a form that is not whole, or names what does not exist.
