@@ -119,13 +119,23 @@ func (a *App) wakeWindows() {
 // of changes that are over, until ctx ends. What it missed while nobody ruled it
 // makes good: it compares what is with what should be.
 func (a *App) keepWindows(ctx context.Context) error {
-	rounds(ctx, 30*time.Second, a.windows, func() {
+	tick := time.NewTicker(windowsEvery)
+	defer tick.Stop()
+	for {
 		if err := a.seeToWindows(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("windows of changes", "err", err)
 		}
-	})
-	return nil
+		select {
+		case <-tick.C:
+		case <-a.windows: // people move changes: there are few
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
+
+// windowsEvery is how often windows are compared although no change moved.
+const windowsEvery = 30 * time.Second
 
 // windowID names the quiet time of a change.
 func windowID(incidentID string) string { return "change-" + incidentID }
