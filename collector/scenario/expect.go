@@ -90,11 +90,20 @@ func show(i incident.Incident) string {
 
 func list(incidents []incident.Incident) string {
 	if len(incidents) == 0 {
-		return "\n\tgot none"
+		return "\n\t" + wordCame + ": " + wordNone
 	}
 	var b strings.Builder
 	for _, i := range incidents {
-		b.WriteString("\n\tgot " + show(i))
+		b.WriteString("\n\t" + wordCame + ": " + show(i) + "\n\t\t" + firstOf(i))
+	}
+	return b.String()
+}
+
+// wishes are what was expected, a line each.
+func wishes(all []Expected) string {
+	var b strings.Builder
+	for _, e := range all {
+		b.WriteString("\n\t" + wordExpected + ": " + e.String())
 	}
 	return b.String()
 }
@@ -143,7 +152,7 @@ func suppressed(fates map[string]engine.Fate) (n int) {
 // pair finds for each expected incident one that is there, each used once.
 func (p *Player) pair(at string, e Expectation, got []incident.Incident) {
 	if len(got) != len(e.Incidents) {
-		p.failf(at+".incidents", "at %s: %d incidents, expected %d%s", e.At, len(got), len(e.Incidents), list(got))
+		p.failf(at+".incidents", "at %s: %d incidents, expected %d (%d 个故障单，期望 %d 个)%s%s", e.At, len(got), len(e.Incidents), len(got), len(e.Incidents), wishes(e.Incidents), list(got))
 		return
 	}
 	used := map[string]bool{}
@@ -162,7 +171,7 @@ func (p *Player) pair(at string, e Expectation, got []incident.Incident) {
 			return true
 		})
 		if !found {
-			p.failf(fmt.Sprintf("%s.incidents[%d]", at, n), "at %s: no incident is like this: %s%s", e.At, strings.Join(why, "; or: "), list(got))
+			p.failf(fmt.Sprintf("%s.incidents[%d]", at, n), "at %s: no incident is like this (没有这样的故障单)%s\n\t%s: %s%s", e.At, wishes([]Expected{want}), wordDiffers, strings.Join(why, "; "), list(got))
 		}
 	}
 }

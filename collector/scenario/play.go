@@ -132,11 +132,11 @@ func (p *Player) conclude(w *world) {
 		wanted = wanted || len(e.Incidents) > 0
 	}
 	if wanted && (!p.opened || p.first > p.s.Within.Duration) {
-		when := "none was opened"
+		when := wordNone
 		if p.opened {
-			when = "it was opened at " + p.first.String()
+			when = wordOpened + " " + p.first.String()
 		}
-		p.failf("within", "the first incident is expected by %s, %s", p.s.Within, when)
+		p.failf("within", "the first incident comes too late (首个故障单太迟): %s %s, %s %s", wordExpected, p.s.Within, wordCame, when)
 	}
 	for reason, want := range p.s.Notices {
 		if got := w.judge.book.notices()[reason]; got != want {
