@@ -199,18 +199,22 @@ type memo struct {
 
 // once tells a memo unless it was told before.
 func (a *App) once(ctx context.Context, m memo) error {
-	name := "told/" + m.key
-	if _, err := a.store.KVGet(ctx, name); !errors.Is(err, engine.ErrNotFound) {
-		return err
-	}
-	if err := a.announce(ctx, m); err != nil {
-		return fmt.Errorf("tell %s: %w", m.key, err)
-	}
-	return a.store.KVPut(ctx, name, time.Now().UTC().Format(time.RFC3339))
+	return a.unless(ctx, "told/"+m.key, func() error { return a.announce(ctx, m) })
 }
 
-// announce mails a memo to the people of its roles and says it in their groups.
-// What one receiver took is not repeated to it by its key.
+// unless does what is not marked as done, and marks it when it succeeded.
+func (a *App) unless(ctx context.Context, mark string, do func() error) error {
+	if _, err := a.store.KVGet(ctx, mark); !errors.Is(err, engine.ErrNotFound) {
+		return err
+	}
+	if err := do(); err != nil {
+		return fmt.Errorf("%s: %w", mark, err)
+	}
+	return a.store.KVPut(ctx, mark, time.Now().UTC().Format(time.RFC3339))
+}
+
+// announce mails a memo to the people of its roles and says it in their groups,
+// to each once, also when another cannot be told and it is tried again.
 func (a *App) announce(ctx context.Context, m memo) error {
 	var errs []error
 	link := strings.TrimSuffix(a.cfg.ExternalURL, "/") + m.path
@@ -223,7 +227,9 @@ func (a *App) announce(ctx context.Context, m memo) error {
 			}
 			mailed[p.ID] = true
 			language := cmp.Or(p.Language, lang.ZH)
-			errs = append(errs, a.mails.Deliver(ctx, notify.Notice{Key: m.key + "/" + p.ID, To: p.Email, Subject: m.text.In(language), Body: m.text.In(language) + "\n\n" + link, URL: link, Severity: m.level}))
+			errs = append(errs, a.unless(ctx, "told/"+m.key+"/"+p.ID, func() error {
+				return a.mails.Deliver(ctx, notify.Notice{Key: m.key + "/" + p.ID, To: p.Email, Subject: m.text.In(language), Body: m.text.In(language) + "\n\n" + link, URL: link, Severity: m.level})
+			}))
 		}
 	}
 	if a.chat != nil {
@@ -232,7 +238,9 @@ func (a *App) announce(ctx context.Context, m memo) error {
 				continue
 			}
 			words := m.text.In(cmp.Or(r.Language, lang.ZH))
-			errs = append(errs, a.chat.Deliver(ctx, r.Name, chat.Notice{Key: m.key, Site: a.siteWords(m.site, r.Language), Title: words, Text: words, Short: words, URL: link, Level: m.level, At: m.at}))
+			errs = append(errs, a.unless(ctx, "told/"+m.key+"/robot/"+r.Name, func() error {
+				return a.chat.Deliver(ctx, r.Name, chat.Notice{Key: m.key, Site: a.siteWords(m.site, r.Language), Title: words, Text: words, Short: words, URL: link, Level: m.level, At: m.at})
+			}))
 		}
 	}
 	return errors.Join(errs...)
