@@ -159,6 +159,12 @@ scache unix - - n - 1 scache
 		}
 	}
 	o.run("postfix.out", "postfix", "-c", o.path("etc"), "start-fg")
+	o.t.Cleanup(func() { // its master has a process group of its own
+		out, err := exec.Command("postfix", "-c", o.path("etc"), "abort").CombinedOutput()
+		if err != nil {
+			o.t.Logf("end postfix: %v %s", err, out)
+		}
+	})
 }
 
 // dovecot writes its configuration and starts it.
