@@ -29,6 +29,9 @@ type cli struct {
 	Agent    agentCmd         `cmd:"" help:"Let agents in, list them, take their certificates away."`
 	Boards   boardsCmd        `cmd:"" help:"Write the Grafana boards and provisioning files into a directory."`
 	Process  processCmd       `cmd:"" help:"Check, compare, draw, try out or export the documented processes."`
+	Calendar calendarCmd      `cmd:"" help:"Say which years are entered in the working calendars; import a new one."`
+	Trail    trailCmd         `cmd:"" help:"Export the log of all incidents with its proof."`
+	Verify   verifyCmd        `cmd:"" help:"Prove an exported log: every row that was altered, removed or moved is named."`
 	Practice practiceCmd      `cmd:"" help:"Break or mend something on the practice branch."`
 	Version  kong.VersionFlag `help:"Print the version."`
 }

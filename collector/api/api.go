@@ -166,6 +166,8 @@ type Options struct {
 
 	// Clocks reads one incident's clocks as they stand now; nil: as at the last event.
 	Clocks func(i incident.Incident) []ClockDetail
+	// Auditor is what the auditor last found; nil: there is none.
+	Auditor func() AuditView
 }
 
 func (o *Options) validate() error {

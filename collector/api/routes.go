@@ -43,6 +43,7 @@ func (s *server) routes() []route {
 		{"GET", "/api/v1/incidents/{id}/documents/{document}", read, s.getDocument},
 		{"GET", "/api/v1/agents/self", agent, s.self},
 		{"GET", "/api/v1/agents/self/work", agent, s.work},
+		{"GET", "/api/v1/auditor", read, s.getAuditor},
 		{"GET", "/api/v1/topology", read, s.getTopology},
 		{"GET", "/api/v1/diagnosis/rules", read, s.listRules},
 		{"GET", "/api/v1/quiets", read, s.listQuiets},

@@ -98,6 +98,7 @@ type App struct {
 	engine    *engine.Engine
 	quiets    *engine.Quiets
 	judged    *prometheus.CounterVec // see newJudgements
+	auditor   *auditor
 	handbook  *handbook.Handbook
 	approved  atomic.Value // string: stamp of the versions in force
 	basisMu   sync.Mutex   // held while basis is replaced

@@ -5,16 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/faultline/faultline/collector/api"
+	"github.com/faultline/faultline/collector/config"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/process"
 	"github.com/faultline/faultline/collector/sla"
+	"github.com/faultline/faultline/rules"
 )
 
 // calendarsPrefix begins the names under which versions of the calendars are
@@ -140,4 +143,13 @@ func checkCalendarsOf(inv *inventory.Inventory, cals *sla.Calendars) error {
 		repair("line "+l.ID, l.Repair)
 	}
 	return errors.Join(faults...)
+}
+
+// Calendars reads the calendars as the collector would at its start.
+func Calendars(cfg config.Config) (*sla.Calendars, error) {
+	sub, err := fs.Sub(rulesFS(rules.FS(), cfg.Rules), "calendars")
+	if err != nil {
+		return nil, err
+	}
+	return sla.Load(sub)
 }

@@ -35,7 +35,7 @@ func (a *App) buildChat(ctx context.Context) error {
 	}
 	a.buttonKey = []byte(kept)
 	if len(a.cfg.Chat.Robots) > 0 {
-		a.chat, err = chat.New(chat.Options{Robots: a.cfg.Chat.Robots, Store: a.store, Alarm: a.muted, Fallback: a.notSaid,
+		a.chat, err = chat.New(chat.Options{Robots: a.cfg.Chat.Robots, Store: a.store, Alarm: a.muted, Fallback: a.notSaid, Fence: a.fence,
 			List: strings.TrimSuffix(a.cfg.ExternalURL, "/") + "/", Now: time.Now, Logger: a.log, Registerer: a.reg})
 		if err != nil {
 			return err

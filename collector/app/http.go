@@ -63,6 +63,7 @@ func (a *App) buildHTTP(context.Context) error {
 	mux.Handle(ingest.PathEvents, in)
 	mux.Handle("/prometheus/", all(http.StripPrefix("/prometheus", a.metrics.Handler(embedded.APIOptions{Rules: ruleSource{a.ruler}, Version: a.ver}))))
 	mux.Handle("/metrics", all(promhttp.HandlerFor(a.reg, promhttp.HandlerOpts{})))
+	mux.Handle("GET /api/v1/trail", all(http.HandlerFunc(a.exportTrail)))
 	mux.Handle("GET /api/v1/report", read(http.HandlerFunc(a.reportRows)))
 	mux.Handle("GET /api/v1/register", read(http.HandlerFunc(a.registerJSON)))
 	mux.Handle("GET /api/v1/scoreboard", read(http.HandlerFunc(a.scoreboardJSON)))
@@ -134,7 +135,7 @@ func (a *App) takeEvents(ctx context.Context, agent string, events []base.Event)
 }
 
 func (a *App) apiOptions() api.Options {
-	return api.Options{Clocks: a.clocksNow, Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Work: work{a.desk, a.alive},
+	return api.Options{Clocks: a.clocksNow, Auditor: a.auditor.view, Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Work: work{a.desk, a.alive},
 		Offers: a.offers, KnownSite: func(id string) bool { _, ok := a.graph().Site(id); return ok }, Practice: a.practice(), Topology: a.topology.Found,
 		Documents: a.store, Handbook: a.handbook, Requests: a.request, Changes: a.changesBefore,
 		SiteOf: a.siteOf, Noticed: a.noticed, Quiet: a.quietGate(), JudgedBy: a.store.Judged, Ready: a.ready, Registerer: a.reg, Logger: a.log}

@@ -145,6 +145,7 @@ func (a *App) buildJudging(ctx context.Context) error {
 	if a.quiets, err = engine.OpenQuiets(ctx, a.store); err != nil {
 		return err
 	}
+	a.auditor = newAuditor(a.reg)
 	history, err := a.publishCalendars(ctx, a.rules().calendars, "start")
 	if err != nil {
 		return err
@@ -197,8 +198,13 @@ func (a *App) rule(ctx context.Context, generation int64) error {
 	go func() { defer close(read); a.readQuiets(ctx) }()
 	windows := make(chan error, 1)
 	go func() { windows <- a.keepWindows(ctx) }()
+	audited, sealed := make(chan struct{}), make(chan struct{})
+	go func() { defer close(audited); a.auditor.run(ctx, a) }()
+	go func() { defer close(sealed); a.sealDays(ctx) }()
 	a.judgeUntil(ctx)
 	<-read
+	<-audited
+	<-sealed
 	return errors.Join(<-done, <-spoken, <-told, <-reported, <-reminded, <-windows)
 }
 

@@ -172,9 +172,11 @@ func (i *Incident) apply(e Event) {
 	case TimerFired:
 		i.Timers = slices.DeleteFunc(i.Timers, func(t Timer) bool { return t.ID == e.Timer.ID })
 	case EffectQueued:
+		i.Effects.effect(e, false)
 		ref := EffectRef{Key: e.Effect.Key, Kind: e.Effect.Kind, Step: e.Effect.Step}
 		i.Pending = upsert(i.Pending, ref, func(r EffectRef) string { return r.Key })
 	case EffectDone, EffectFailed:
+		i.Effects.effect(e, slices.ContainsFunc(i.Pending, func(r EffectRef) bool { return r.Key == e.Effect.Key }))
 		i.Pending = slices.DeleteFunc(i.Pending, func(r EffectRef) bool { return r.Key == e.Effect.Key })
 	case Commented, VendorViewed:
 	}
@@ -187,7 +189,7 @@ func (i *Incident) open(e Event) {
 		Diagnosis: d, FirstClass: d.Class, Severity: d.Severity,
 		Process: e.Process, ProcessVersion: e.ProcessVersion,
 		VendorID: e.VendorID, VendorName: e.VendorName,
-		PreviousID: e.PreviousID, Practice: e.Practice,
+		PreviousID: e.PreviousID, Practice: e.Practice, Effects: Tally{Kept: true},
 	}
 	if i.FaultAt.IsZero() || i.FaultAt.After(e.At) {
 		i.FaultAt = e.At
@@ -296,7 +298,14 @@ func (i *Incident) enter(e Event) {
 		i.Visited = append(i.Visited, e.Step)
 	}
 	i.Timers = slices.DeleteFunc(i.Timers, func(t Timer) bool { return t.Step != "" })
+	i.callOff()
+}
+
+// callOff forgets effects that end with the step.
+func (i *Incident) callOff() {
+	n := len(i.Pending)
 	i.Pending = slices.DeleteFunc(i.Pending, func(r EffectRef) bool { return r.Step != "" })
+	i.Effects.CalledOff += n - len(i.Pending)
 }
 
 // settle changes the incident's state.
@@ -307,7 +316,7 @@ func (i *Incident) settle(e Event) {
 	case Closed, Folded:
 		i.State, i.ClosedAt = StateClosed, e.At
 		i.Timers = nil
-		i.Pending = slices.DeleteFunc(i.Pending, func(r EffectRef) bool { return r.Step != "" })
+		i.callOff()
 		if e.Kind == Folded {
 			i.ParentID = e.ParentID
 		}

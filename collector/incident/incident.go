@@ -241,6 +241,7 @@ type Incident struct {
 	Tickets        []Ticket     `json:"tickets,omitempty"`
 	Timers         []Timer      `json:"timers,omitempty"`
 	Pending        []EffectRef  `json:"pending,omitempty"` // effects whose outcome is awaited
+	Effects        Tally        `json:"effects,omitzero"`
 	Attachments    []Attachment `json:"attachments,omitempty"`
 	ParentID       string       `json:"parent_id,omitempty"`
 	PreviousID     string       `json:"previous_id,omitempty"`

@@ -112,6 +112,24 @@ func (h *Holder) Generation() (generation int64, ok bool) {
 	return h.current, h.current != 0
 }
 
+// Fence asks the store whether the lease held now is still ours, and extends it:
+// whoever does something outside that cannot be taken back asks right before. A
+// collector that was frozen past its lease learns it here. It fails with ErrLost.
+func (h *Holder) Fence(ctx context.Context) error {
+	generation, ok := h.Generation()
+	if !ok {
+		return ErrLost
+	}
+	ok, err := h.o.Store.RenewLease(ctx, h.o.Name, generation, h.o.TTL)
+	if err != nil {
+		return fmt.Errorf("fence %s: %w", h.o.Name, err)
+	}
+	if !ok {
+		return fmt.Errorf("fence %s, generation %d: %w", h.o.Name, generation, ErrLost)
+	}
+	return nil
+}
+
 // Run competes for the lease until ctx ends or OnGain returns by itself, and
 // frees it at the end.
 func (h *Holder) Run(ctx context.Context) error {

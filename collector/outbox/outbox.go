@@ -217,6 +217,15 @@ func (b *Outbox) attempt(ctx, attempts context.Context, row Row) (Outcome, error
 	if err != nil {
 		return Outcome{}, err
 	}
+	// A collector that was frozen since it claimed the row is fenced here: another
+	// one may have carried it out.
+	now, err := b.o.Store.EffectRow(ctx, row.Effect.Key)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if now.State != Sending || now.ClaimedBy != row.ClaimedBy {
+		return Outcome{}, errStopped
+	}
 	limited, cancel := context.WithTimeout(attempts, b.policy(row).Timeout)
 	defer cancel()
 	begun := time.Now()

@@ -87,7 +87,10 @@ type Options struct {
 	Alarm func(ctx context.Context, a Alarm) error
 	// Fallback gets what a robot refuses for good or has not taken for GiveUp; it
 	// is called again until it returns nil. Nil: tried for ever.
-	Fallback   func(ctx context.Context, u Undelivered) error
+	Fallback func(ctx context.Context, u Undelivered) error
+	// Fence tells whether this collector may still speak and keep what was said;
+	// it is asked right before each. Nil: it always may.
+	Fence      func(ctx context.Context) error
 	GiveUp     time.Duration // 0 is 30 min
 	List       string        // address of the list of incidents, for digests
 	Now        func() time.Time

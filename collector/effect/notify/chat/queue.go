@@ -233,6 +233,9 @@ func (s *speaker) save(ctx context.Context) error {
 	b, err := json.Marshal(s.mem)
 	s.mu.Unlock()
 	if err == nil {
+		err = s.fenced(ctx)
+	}
+	if err == nil {
 		err = s.o.Store.KVPut(ctx, s.memoryName(), string(b))
 	}
 	if err != nil {

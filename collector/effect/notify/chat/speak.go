@@ -87,7 +87,11 @@ func (s *speaker) step(ctx context.Context) time.Duration {
 		lane = urgent
 	}
 	batch, m := s.compose(d, lane)
-	if err := s.begin(ctx, d, batch, now); err != nil {
+	err := s.begin(ctx, d, batch, now)
+	if err == nil { // asked again: writing it down may have taken longer than the lease lasts
+		err = s.fenced(ctx)
+	}
+	if err != nil {
 		s.o.Logger.Error("nothing is said", "err", err)
 		return time.Second // a message that is not written down could be said twice unmarked
 	}
@@ -129,6 +133,20 @@ func (s *speaker) begin(ctx context.Context, d budget.Decision, batch []*entry, 
 		s.mu.Unlock()
 	}
 	return err
+}
+
+// fenceTimeout bounds the question whether we may still speak.
+const fenceTimeout = 5 * time.Second
+
+// fenced fails when another collector speaks now: what it keeps must not be
+// written over, and what it says must not be said twice.
+func (s *speaker) fenced(ctx context.Context) error {
+	if s.o.Fence == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fenceTimeout)
+	defer cancel()
+	return s.o.Fence(ctx)
 }
 
 // say posts the message.
