@@ -97,7 +97,8 @@ const maxLine = 16 << 20
 
 // Verify reads an export and proves it: every event is what was sealed, follows
 // its predecessor, none is missing before a seal, no seal was changed. A fault
-// is in the report; the error is of reading.
+// is in the report; the error is of reading. That the newest seal itself was
+// struck off shows only against Report.Head as it was noted elsewhere.
 func Verify(r io.Reader) (Report, error) {
 	v := &verifier{chains: map[string]*chain{}, sum: sha256.New()}
 	sc := bufio.NewScanner(r)
@@ -161,6 +162,9 @@ func (v *verifier) take(raw []byte) {
 		v.link(*l.Stub)
 	case l.Audit != nil:
 		v.rep.Entries++
+		if n := len(v.entries); n > 0 && l.Audit.At.Before(v.entries[n-1].At) {
+			v.fault("an entry of people's audit stands after a later one")
+		}
 		v.entries = append(v.entries, *l.Audit)
 	case l.Seal != nil:
 		v.rep.Seals++
