@@ -212,6 +212,9 @@ func (c *correlation) rediagnose(inc *incident.Incident, cause incident.Diagnosi
 			return
 		}
 		c.renamed[inc.ID] = true
+		if have.Device == cause.Device { // known better, it is still what took the others along
+			cause.Affected = union(have.Affected, cause.Affected)
+		}
 		c.fact(inc, incident.Event{Kind: incident.Diagnosed, Diagnosis: &cause})
 		return
 	}

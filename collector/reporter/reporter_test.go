@@ -12,7 +12,6 @@ import (
 	"image/png"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -30,7 +29,6 @@ var t0 = time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC)
 // desk is a service over a company in memory: what it did to incidents is kept.
 type desk struct {
 	*Service
-	mu      sync.Mutex // guards the fields below
 	now     time.Time
 	open    []incident.Incident
 	facts   []incident.Event

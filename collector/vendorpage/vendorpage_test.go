@@ -3,6 +3,7 @@ package vendorpage
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -76,7 +77,7 @@ func TestForged(t *testing.T) {
 		for bit := range 8 {
 			x := append([]byte(nil), b...)
 			x[n] ^= 1 << bit
-			if _, err := w.links.check(t.Context(), base64.RawURLEncoding.EncodeToString(x)); err != ErrForged {
+			if _, err := w.links.check(t.Context(), base64.RawURLEncoding.EncodeToString(x)); !errors.Is(err, ErrForged) {
 				t.Fatalf("byte %d bit %d changed: %v", n, bit, err)
 			}
 		}
@@ -99,7 +100,6 @@ func TestForged(t *testing.T) {
 func TestExpiredAndRevoked(t *testing.T) {
 	w := newWorld(t)
 	token := w.token(0)
-	key := w.key(token)
 	w.forward(30*24*time.Hour - time.Second)
 	if resp, _ := w.ask(http.MethodGet, token, "", "", nil); resp.StatusCode != http.StatusOK {
 		t.Errorf("a second before its end: %s", resp.Status)
@@ -112,7 +112,7 @@ func TestExpiredAndRevoked(t *testing.T) {
 	}
 
 	token = w.token(0)
-	key = w.key(token)
+	key := w.key(token)
 	if err := w.links.Revoke(t.Context(), "aa11/carrier-a", "chen", false); err != nil {
 		t.Fatal(err)
 	}

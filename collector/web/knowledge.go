@@ -76,9 +76,10 @@ func (c *console) knowledgeList(w http.ResponseWriter, r *http.Request, p *page)
 		}
 	} else {
 		f := knowledge.Filter{State: d.State, After: v.Get("after"), Limit: 100}
-		if d.State == "due" {
+		switch d.State {
+		case "due":
 			f.State, f.ReviewBy = "", c.Now()
-		} else if d.State == "" {
+		case "":
 			f.State = knowledge.Published
 		}
 		if d.Entries, err = c.Knowledge.List(r.Context(), f); err != nil {

@@ -117,8 +117,8 @@ func start(t testing.TB, program string, s Size) *Page {
 	go func() { defer close(done); p.read(fromR) }()
 	t.Cleanup(func() {
 		_ = toW.Close() // it ends when nobody speaks to it any more
-		gone := make(chan error, 1)
-		go func() { gone <- cmd.Wait() }()
+		gone := make(chan struct{})
+		go func() { defer close(gone); _ = cmd.Wait() }()
 		select {
 		case <-gone:
 		case <-time.After(10 * time.Second):

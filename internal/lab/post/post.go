@@ -215,8 +215,8 @@ func (o *Office) run(log, program string, args ...string) {
 	o.must(cmd.Start())
 	o.t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
-		gone := make(chan error, 1)
-		go func() { gone <- cmd.Wait() }()
+		gone := make(chan struct{})
+		go func() { defer close(gone); _ = cmd.Wait() }()
 		select {
 		case <-gone:
 		case <-time.After(10 * time.Second):
