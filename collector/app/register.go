@@ -41,7 +41,15 @@ func (a *App) buildRegister(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.inspections, err = inspection.New(inspection.Options{Store: a.store.Inspections(), List: a.checkList, Sites: a.inspected, Works: a.workdays, Query: a.measured, Salt: salt, Now: time.Now})
+	began, err := a.store.KVInit(ctx, "inspections-since", time.Now().UTC().Format(time.RFC3339))
+	if err != nil {
+		return err
+	}
+	since, err := time.Parse(time.RFC3339, began)
+	if err != nil {
+		return fmt.Errorf("when inspections began: %w", err)
+	}
+	a.inspections, err = inspection.New(inspection.Options{Since: since, Store: a.store.Inspections(), List: a.checkList, Sites: a.inspected, Works: a.workdays, Query: a.measured, Salt: salt, Now: time.Now})
 	return err
 }
 

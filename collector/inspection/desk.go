@@ -55,6 +55,9 @@ type Options struct {
 	Works func(site string, l List) Works // the site's working days
 	Query func(ctx context.Context, expr string, at time.Time) ([]Value, error)
 	Salt  string // of the choice of spot checks
+	// Since is when inspections began here: a sheet that was due before is not
+	// missed by anybody. Zero: always.
+	Since time.Time
 	Now   func() time.Time
 }
 
@@ -75,6 +78,17 @@ func New(o Options) (*Desk, error) {
 
 // Sites returns the sites that are inspected.
 func (d *Desk) Sites() []Site { return d.o.Sites() }
+
+// works are a site's working days since inspections began.
+func (d *Desk) works(site string, l List) Works {
+	works := d.o.Works(site, l)
+	return func(at time.Time) (bool, error) {
+		if at.Before(d.o.Since) {
+			return false, nil
+		}
+		return works(at)
+	}
+}
 
 // List returns the list in force.
 func (d *Desk) List() (List, bool) { return d.o.List() }
@@ -249,7 +263,7 @@ func (d *Desk) days(ctx context.Context, l List, site Site, from, to time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	works, now := d.o.Works(site.ID, l), d.o.Now()
+	works, now := d.works(site.ID, l), d.o.Now()
 	var out []Day
 	for at := from; at.Format(time.DateOnly) <= b; at = at.AddDate(0, 0, 1) {
 		x := Day{Site: site.ID, Day: at.Format(time.DateOnly)}
@@ -320,7 +334,7 @@ func (d *Desk) Reminders(ctx context.Context) ([]Reminder, error) {
 			if err != nil {
 				return nil, fmt.Errorf("inspection day %q: %w", x.Day, err)
 			}
-			for _, t := range l.Tellings(at, x.Record, d.o.Works(site.ID, l), site.Zone, now) {
+			for _, t := range l.Tellings(at, x.Record, d.works(site.ID, l), site.Zone, now) {
 				out = append(out, Reminder{t, site, x.Day})
 			}
 		}
