@@ -73,7 +73,7 @@ func TestPagesInChromium(t *testing.T) {
 	}
 	browser := chromium(t)
 	f := newFixture(t)
-	f.wait = 1500 * time.Millisecond
+	f.wait.Store(int64(1500 * time.Millisecond))
 	for _, c := range []struct {
 		name, path, lang, theme string
 		width, height           int

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ type fixture struct {
 	accounts *account.Service
 	store    *accounttest.Memory
 	quiets   *engine.Quiets
-	wait     time.Duration // holds back the load event, so that scripts have run when a picture is taken
+	wait     atomic.Int64 // holds back the load event, so that scripts have run when a picture is taken
 
 	mu        sync.Mutex // guards the fields below
 	incidents []incident.Incident
@@ -87,7 +88,7 @@ func newFixture(t *testing.T, change ...func(*Options)) *fixture {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		if f.wait == 0 || r.URL.Path == "/events" || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		if f.wait.Load() == 0 || r.URL.Path == "/events" || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 			h.ServeHTTP(w, r)
 			return
 		}
@@ -99,7 +100,7 @@ func newFixture(t *testing.T, change ...func(*Options)) *fixture {
 	})
 	mux.HandleFunc("/test-wait", func(w http.ResponseWriter, r *http.Request) {
 		select {
-		case <-time.After(f.wait):
+		case <-time.After(time.Duration(f.wait.Load())):
 		case <-r.Context().Done():
 		}
 	})

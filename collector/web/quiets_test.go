@@ -98,7 +98,7 @@ func TestQuietTimesInChromium(t *testing.T) {
 	}
 	browser := chromium(t)
 	f := newFixture(t)
-	f.wait = 1500 * time.Millisecond
+	f.wait.Store(int64(1500 * time.Millisecond))
 	kept := f.quiets
 	inv := sampleInventory()
 	for n, q := range []engine.Quiet{
