@@ -124,7 +124,6 @@ type verifier struct {
 	lines   int
 	sum     hash.Hash
 	chains  map[string]*chain
-	last    string // incident of the row before
 	entries []account.AuditEntry
 	seals   []Seal
 	end     *End
