@@ -186,10 +186,18 @@ func (d *carrierDay) looks() {
 		}
 		return resp.StatusCode, string(b)
 	}
-	status, body := page(http.MethodGet, nil)
-	key := regexp.MustCompile(`name="key" value="([^"]+)"`).FindStringSubmatch(body)
-	if status != http.StatusOK || key == nil || !strings.Contains(body, "<svg") || !strings.Contains(body, "尚未证实恢复") {
-		d.t.Fatalf("the page: %d\n%s", status, body)
+	var status int
+	var body string
+	var key []string
+	shown := func() bool {
+		status, body = page(http.MethodGet, nil)
+		key = regexp.MustCompile(`name="key" value="([^"]+)"`).FindStringSubmatch(body)
+		return status == http.StatusOK && key != nil && strings.Contains(body, "<svg") && strings.Contains(body, "尚未证实恢复")
+	}
+	for deadline := time.Now().Add(20 * time.Second); !shown(); time.Sleep(500 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			d.t.Fatalf("the page: %d\n%s", status, body)
+		}
 	}
 	d.entry("the view in the timeline", func(e entryJSON) bool { return e.Kind == "vendor_viewed" && e.Actor.ID == lab.DefaultNames().Carrier })
 	form := url.Values{"key": {key[1]}, "do": {"accept"}, "in": {"2h"}}
