@@ -52,8 +52,8 @@ func (x *auditor) run(ctx context.Context, a *App) {
 	}
 }
 
-// pass looks once. What two looks in a row find is told: a timer that fires
-// this moment is no finding.
+// pass looks once. The log names a finding when it is new; gauge and API show all
+// of the last look.
 func (x *auditor) pass(ctx context.Context, a *App) error {
 	begun := time.Now()
 	found, err := a.engine.Audit(ctx, a.store.CountEffects)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"net/http"
@@ -110,7 +111,7 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 		}
 	}
 	for _, o := range d.Offers {
-		d.Prompt = firstOf(d.Prompt, p.Text(o.Prompt))
+		d.Prompt = cmp.Or(d.Prompt, p.Text(o.Prompt))
 		d.Suggestion = d.Suggestion || o.Suggested
 	}
 	if c.Charts != nil {
@@ -317,13 +318,13 @@ func (c *console) timeline(p *page, i incident.Incident, events []incident.Event
 			continue
 		}
 		rows = append(rows, timelineRow{Seq: e.Seq, At: e.At, Kind: p.W("event", string(e.Kind)), Who: p.actor(e.Actor),
-			Text: c.sentence(p, i, e), Reason: firstOf(e.Comment, p.reason(e))})
+			Text: c.sentence(p, i, e), Reason: cmp.Or(e.Comment, p.reason(e))})
 	}
 	return rows, hidden
 }
 
 func (p *page) actor(a incident.Actor) string {
-	name := firstOf(a.Name, a.ID)
+	name := cmp.Or(a.Name, a.ID)
 	switch {
 	case name == "":
 		return p.W("actor", a.Kind)
@@ -349,13 +350,13 @@ func (c *console) sentence(p *page, i incident.Incident, e incident.Event) strin
 		}
 		return s
 	case e.Clock != nil:
-		return firstOf(p.Text(e.Clock.Title), c.clockTitle(p, i, e.Clock.Name), e.Clock.Name)
+		return cmp.Or(p.Text(e.Clock.Title), c.clockTitle(p, i, e.Clock.Name), e.Clock.Name)
 	case e.Timer != nil:
 		return strings.TrimSpace(e.Timer.Kind + " " + e.Timer.Name)
 	case e.Effect != nil:
 		return strings.TrimSpace(p.W("effect", e.Effect.Kind) + " " + p.W("outcome", e.Effect.Outcome) + " " + e.Effect.Problem)
 	case e.Ticket != nil:
-		return strings.TrimSpace(firstOf(e.Ticket.VendorName, e.Ticket.Vendor) + " " + p.W("ticket", e.Ticket.State) + " " + e.Ticket.Ref)
+		return strings.TrimSpace(cmp.Or(e.Ticket.VendorName, e.Ticket.Vendor) + " " + p.W("ticket", e.Ticket.State) + " " + e.Ticket.Ref)
 	case e.Attachment != nil:
 		return p.W("attachment", e.Attachment.Kind) + " " + e.Attachment.Name
 	case e.Kind == incident.VendorReported:
@@ -365,23 +366,13 @@ func (c *console) sentence(p *page, i incident.Incident, e incident.Event) strin
 	case !e.Proof.IsZero():
 		return p.Text(e.Proof)
 	}
-	return firstOf(e.ParentID, e.ChildID)
+	return cmp.Or(e.ParentID, e.ChildID)
 }
 
 func (c *console) clockTitle(p *page, i incident.Incident, name string) string {
 	for _, k := range i.Clocks {
 		if k.Name == name {
 			return p.Text(k.Title)
-		}
-	}
-	return ""
-}
-
-// firstOf returns the first that is not empty.
-func firstOf(ss ...string) string {
-	for _, s := range ss {
-		if s != "" {
-			return s
 		}
 	}
 	return ""

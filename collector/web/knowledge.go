@@ -288,15 +288,7 @@ func (c *console) entryState(w http.ResponseWriter, r *http.Request, p *page) er
 	default:
 		return errLost
 	}
-	err = c.put(r, p, e, "knowledge."+action)
-	if status, ok := c.refusedEntry(p, err); ok {
-		return c.showEdit(w, r, p, e, status)
-	}
-	if err != nil {
-		return err
-	}
-	redirect(w, r, "/knowledge/"+e.ID+"?done=saved")
-	return nil
+	return c.saved(w, r, p, e, c.put(r, p, e, "knowledge."+action))
 }
 
 // undo brings an older version's words back.
@@ -316,6 +308,11 @@ func (c *console) undo(w http.ResponseWriter, r *http.Request, p *page) error {
 		return err
 	}
 	_, err = c.Knowledge.Undo(r.Context(), e.ID, atoi64(to), atoi64(r.PostForm.Get("version")), p.User.Name)
+	return c.saved(w, r, p, e, err)
+}
+
+// saved shows the entry after a change, or again the form that was refused.
+func (c *console) saved(w http.ResponseWriter, r *http.Request, p *page, e knowledge.Entry, err error) error {
 	if status, ok := c.refusedEntry(p, err); ok {
 		return c.showEdit(w, r, p, e, status)
 	}

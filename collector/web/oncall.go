@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -173,7 +174,7 @@ func dutyOf(d *people.Directory, x people.Duty, at time.Time) dutyRow {
 		acts, row.StandIn = who, d.Name(who)
 	}
 	if person, ok := d.Person(acts); ok {
-		row.Contact = firstOf(person.Phone, person.Email)
+		row.Contact = cmp.Or(person.Phone, person.Email)
 	}
 	return row
 }
@@ -343,6 +344,6 @@ func (c *console) feed(w http.ResponseWriter, r *http.Request, p *page) error {
 	}
 	w.Header().Set("Content-Type", "text/calendar; charset=utf-8")
 	w.Header().Set("Content-Disposition", `inline; filename="rota.ics"`)
-	_, _ = w.Write(d.ICS(rota, p.now, firstOf(u.Language, p.Lang))) // the program may be gone; there is nobody to tell
+	_, _ = w.Write(d.ICS(rota, p.now, cmp.Or(u.Language, p.Lang))) // the program may be gone; there is nobody to tell
 	return nil
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -101,7 +102,7 @@ func (c *console) siteHolding(id string) string {
 }
 
 func (c *console) showReport(w http.ResponseWriter, r *http.Request, p *page, sites []inventory.Site, d reportData, status int) error {
-	d.Sites, d.Action, d.Categories, d.MaxPhotos, d.Key = sites, r.URL.Path, reporter.Categories(), reporter.MaxPhotos, firstOf(d.Key, strings.ToLower(rand.Text()))
+	d.Sites, d.Action, d.Categories, d.MaxPhotos, d.Key = sites, r.URL.Path, reporter.Categories(), reporter.MaxPhotos, cmp.Or(d.Key, strings.ToLower(rand.Text()))
 	if len(sites) == 1 {
 		d.Site = sites[0].ID
 	}
@@ -159,7 +160,7 @@ func (c *console) reportNext(w http.ResponseWriter, r *http.Request, p *page, si
 	if d.Knowledge, err = c.knownOf(r, p, d.Draft); err != nil {
 		return err
 	}
-	d.Name = firstOf(d.Name, p.User.Name)
+	d.Name = cmp.Or(d.Name, p.User.Name)
 	return c.showReport(w, r, p, sites, d, http.StatusOK)
 }
 
@@ -206,7 +207,7 @@ func (c *console) readReport(r *http.Request, p *page) (reportData, error) {
 		return d, err
 	}
 	v := r.PostFormValue
-	d.Site, d.Device, d.Category, d.Symptoms, d.Name, d.Contact = firstOf(r.PathValue("site"), v("site")), v("device"), v("category"), v("symptoms"), v("name"), v("contact")
+	d.Site, d.Device, d.Category, d.Symptoms, d.Name, d.Contact = cmp.Or(r.PathValue("site"), v("site")), v("device"), v("category"), v("symptoms"), v("name"), v("contact")
 	d.Language = p.Lang
 	if k := v("key"); len(k) <= 64 {
 		d.Key = k
@@ -216,9 +217,9 @@ func (c *console) readReport(r *http.Request, p *page) (reportData, error) {
 
 // submit hands the report over and leads to its private page.
 func (c *console) submit(w http.ResponseWriter, r *http.Request, p *page, sites []inventory.Site, d reportData) error {
-	who := firstOf(p.User.Name, "report link "+d.Site)
+	who := cmp.Or(p.User.Name, "report link "+d.Site)
 	d.Remote, d.Known, d.FactID = account.Remote(r), p.User.Name != "", "rep-page-"+who+"-"+d.Key
-	d.By = incident.Actor{Kind: account.KindPerson, ID: "reporter", Name: firstOf(strings.TrimSpace(d.Name), p.T("report.somebody")), Role: "user"}
+	d.By = incident.Actor{Kind: account.KindPerson, ID: "reporter", Name: cmp.Or(strings.TrimSpace(d.Name), p.T("report.somebody")), Role: "user"}
 	if d.Known {
 		d.By = account.PrincipalOf(p.User).Actor(account.RoleBranchIT)
 	}
@@ -259,106 +260,6 @@ func (c *console) solved(w http.ResponseWriter, r *http.Request, p *page) error 
 		return err
 	}
 	redirect(w, r, "/knowledge/"+id+"?done=helped")
-	return nil
-}
-
-// followData is a report's private page.
-type followData struct {
-	Report             reporter.Report
-	Incident           incident.Incident
-	SiteName, StepName string
-	Stages             []stageRow
-	Asked              bool
-	Respond            incident.Clock
-	Responding         bool // the clock runs
-	Secret             string
-	Sent               bool
-	Course             []timelineRow
-}
-
-type stageRow struct {
-	Name string
-	Done bool
-}
-
-func (c *console) followPage(w http.ResponseWriter, r *http.Request, p *page) error {
-	return c.showFollow(w, r, p, http.StatusOK)
-}
-
-func (c *console) showFollow(w http.ResponseWriter, r *http.Request, p *page, status int) error {
-	rep, i, err := c.Reporter.Follow(r.Context(), r.PathValue("secret"))
-	if err != nil {
-		return err
-	}
-	d := followData{Report: rep, Incident: i, SiteName: c.siteName(p, rep.Site), StepName: p.Text(c.StepTitle(i, i.Step)), Asked: reporter.Asked(rep, i), Secret: r.PathValue("secret"), Sent: r.URL.Query().Get("sent") == "1"}
-	d.Respond, d.Responding = i.ClockNamed("respond")
-	d.Responding = d.Responding && d.Respond.State == incident.ClockRunning && !d.Respond.DueAt.IsZero()
-	now, reached := reporter.Stage(i), true
-	for _, s := range reporter.Stages() {
-		d.Stages = append(d.Stages, stageRow{s, reached})
-		reached = reached && s != now
-	}
-	if d.Course, err = c.courseOf(r, p, i); err != nil {
-		return err
-	}
-	p.Here, p.Title, p.D = r.URL.Path, p.T("follow.title"), d
-	return c.render(w, r, status, "follow", p)
-}
-
-// courseOf is what a reporter is told of the course: steps and answers, without
-// what our people and vendors wrote to each other.
-func (c *console) courseOf(r *http.Request, p *page, i incident.Incident) ([]timelineRow, error) {
-	events, err := c.Incidents.Events(r.Context(), i.ID)
-	if err != nil {
-		return nil, err
-	}
-	var out []timelineRow
-	for _, e := range slices.Backward(events) {
-		switch e.Kind {
-		case incident.Opened, incident.Acked, incident.Verified, incident.Closed, incident.Reopened:
-			out = append(out, timelineRow{At: e.At, Kind: p.W("event", string(e.Kind))})
-		case incident.Entered:
-			out = append(out, timelineRow{At: e.At, Kind: p.W("event", string(e.Kind)), Text: p.Text(c.StepTitle(i, e.Step))})
-		case incident.TicketChanged:
-			if e.Ticket.State == "sent" {
-				out = append(out, timelineRow{At: e.At, Kind: p.T("follow.vendor_told")})
-			}
-		}
-	}
-	return out, nil
-}
-
-// follow takes what a reporter adds, or the confirmation.
-func (c *console) follow(w http.ResponseWriter, r *http.Request, p *page) error {
-	if err := r.ParseForm(); err != nil {
-		return err
-	}
-	secret, answer := r.PathValue("secret"), r.PostForm.Get("answer")
-	rep, i, err := c.Reporter.Follow(r.Context(), secret)
-	if err != nil {
-		return err
-	}
-	entry := account.AuditEntry{Actor: firstOf(p.User.Name, "report "+rep.ID), Action: "incident.reporter_comment", Object: i.Number, Detail: r.PostForm.Get("comment"), Remote: account.Remote(r)}
-	if answer != "" {
-		entry.Action, entry.Detail = "incident.reporter_answer", strings.TrimSpace(answer+" "+entry.Detail)
-	}
-	if err := c.Accounts.Record(r.Context(), entry); err != nil {
-		return err
-	}
-	if answer != "" {
-		err = c.Reporter.Confirm(r.Context(), secret, answer, strings.TrimSpace(r.PostForm.Get("comment")))
-	} else {
-		err = c.Reporter.Say(r.Context(), secret, r.PostForm.Get("comment"), account.Remote(r))
-	}
-	var fault *reporter.Fault
-	if errors.As(err, &fault) {
-		p.Error = p.Text(fault.Text)
-		return c.showFollow(w, r, p, http.StatusUnprocessableEntity)
-	}
-	if err != nil {
-		return c.busy(p, err)
-	}
-	redirect(w, r, "/r/"+secret)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package writeup
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/faultline/faultline/collector/incident"
@@ -75,7 +76,7 @@ func (w *writer) ticket(t incident.Ticket) string {
 	if m.State != "sent" && m.State != "failed" {
 		return ""
 	}
-	return w.say("did.ticket."+m.State, firstOf(t.VendorName, t.Vendor), m.Subject)
+	return w.say("did.ticket."+m.State, cmp.Or(t.VendorName, t.Vendor), m.Subject)
 }
 
 // changes are the steps of the log that tell of a change on the device.
@@ -121,11 +122,11 @@ func (w *writer) clocks() Section {
 		waited := []string{}
 		for _, m := range c.Marks {
 			if m.What == incident.MarkPause {
-				waited = append(waited, firstOf(w.text(m.Text), m.Reason, m.Owner))
+				waited = append(waited, cmp.Or(w.text(m.Text), m.Reason, m.Owner))
 			}
 		}
-		s.Rows = append(s.Rows, []string{firstOf(w.text(c.Title), c.Name), c.Target + " " + w.word("calendar", c.Calendar), w.length(c.Elapsed),
-			firstOf(strings.Join(unique(waited), w.say("separator")), w.say("none")), w.say(kept)})
+		s.Rows = append(s.Rows, []string{cmp.Or(w.text(c.Title), c.Name), c.Target + " " + w.word("calendar", c.Calendar), w.length(c.Elapsed),
+			cmp.Or(strings.Join(unique(waited), w.say("separator")), w.say("none")), w.say(kept)})
 	}
 	if len(s.Rows) == 0 {
 		s.Head = nil
@@ -138,7 +139,7 @@ func (w *writer) vendors() Section {
 	s := w.section("vendors")
 	s.Head = []string{w.say("col.vendor"), w.say("col.at"), w.say("col.ticket"), w.say("col.state")}
 	for _, t := range w.Incident.Tickets {
-		s.Rows = append(s.Rows, []string{firstOf(t.VendorName, t.Vendor), w.time(t.OpenedAt), firstOf(t.Ref, t.Key), w.word("ticket", t.State)})
+		s.Rows = append(s.Rows, []string{cmp.Or(t.VendorName, t.Vendor), w.time(t.OpenedAt), cmp.Or(t.Ref, t.Key), w.word("ticket", t.State)})
 	}
 	if len(s.Rows) == 0 {
 		s.Head = nil
@@ -163,7 +164,7 @@ func (w *writer) upward() Section {
 		if !ok {
 			was = *e.Effect
 		}
-		state := w.say("told", firstOf(e.Effect.Result["to"], w.say("none")))
+		state := w.say("told", cmp.Or(e.Effect.Result["to"], w.say("none")))
 		if e.Kind == incident.EffectFailed {
 			state = w.say("not_told", e.Effect.Problem)
 		}
@@ -177,42 +178,32 @@ func (w *writer) upward() Section {
 
 func (w *writer) step(id string) string {
 	if w.Step != nil {
-		return firstOf(w.text(w.Step(id)), id)
+		return cmp.Or(w.text(w.Step(id)), id)
 	}
 	return id
 }
 
 func (w *writer) role(id string) string {
 	if w.Role != nil {
-		return firstOf(w.text(w.Role(id)), id)
+		return cmp.Or(w.text(w.Role(id)), id)
 	}
 	return id
 }
 
 func (w *writer) clockTitle(name string) string {
 	if c, ok := w.Incident.ClockNamed(name); ok {
-		return firstOf(w.text(c.Title), name)
+		return cmp.Or(w.text(c.Title), name)
 	}
 	return name
 }
 
 // actor is who did it, with the role.
 func (w *writer) actor(a incident.Actor) string {
-	name := firstOf(a.Name, a.ID, w.word("actor", a.Kind))
+	name := cmp.Or(a.Name, a.ID, w.word("actor", a.Kind))
 	if a.Role == "" {
 		return name
 	}
 	return w.say("actor_role", name, w.role(a.Role))
-}
-
-// firstOf returns the first that is not empty.
-func firstOf(ss ...string) string {
-	for _, s := range ss {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
 }
 
 func unique(list []string) []string {
