@@ -15,7 +15,7 @@ func BenchmarkReceive(b *testing.B) {
 	user := snmp.User{Name: "u", Auth: snmp.SHA256, AuthPassword: authPassword, Priv: snmp.AES128, PrivPassword: privPassword}
 	target := listenRaw(b)
 	if err := send(b, b.TempDir(), "snmptrap", append([]string{"-v3", "-u", "u", "-l", "authPriv", "-a", "SHA-256", "-A", authPassword, "-x", "AES", "-X", privPassword,
-		target.LocalAddr().String()}, linkDown...)...); err != nil {
+		target.LocalAddr().String()}, linkDown()...)...); err != nil {
 		b.Fatal(err)
 	}
 	secured := answered(b, target)

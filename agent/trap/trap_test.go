@@ -5,7 +5,9 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,9 +16,16 @@ import (
 	"github.com/faultline/faultline/plugins/base"
 )
 
-// linkDown is what snmptrap and snmpinform are given for a line that fails.
-var linkDown = []string{"", "1.3.6.1.6.3.1.1.5.3", "1.3.6.1.2.1.2.2.1.1.7", "i", "7", "1.3.6.1.2.1.2.2.1.7.7", "i", "1",
-	"1.3.6.1.2.1.2.2.1.8.7", "i", "2", "1.3.6.1.2.1.31.1.1.1.1.7", "s", "GigabitEthernet0/0/7"}
+// upTime is the sender's, in hundredths of a second.
+var upTime atomic.Uint32
+
+// linkDown is what snmptrap and snmpinform are given for a line that fails, each
+// time at another time of the sender: what the same line says twice in the same
+// hundredth of a second is one notification, whatever its version.
+func linkDown() []string {
+	return []string{strconv.Itoa(int(1000 + upTime.Add(1))), "1.3.6.1.6.3.1.1.5.3", "1.3.6.1.2.1.2.2.1.1.7", "i", "7", "1.3.6.1.2.1.2.2.1.7.7", "i", "1",
+		"1.3.6.1.2.1.2.2.1.8.7", "i", "2", "1.3.6.1.2.1.31.1.1.1.1.7", "s", "GigabitEthernet0/0/7"}
+}
 
 func isLinkDown(t testing.TB, e base.Event, version string) {
 	t.Helper()
@@ -36,7 +45,7 @@ func isLinkDown(t testing.TB, e base.Event, version string) {
 func TestVersions(t *testing.T) {
 	dir := t.TempDir()
 	x := run(t, Options{Communities: []secret.String{"public"}, Agent: "a1"})
-	if err := send(t, dir, "snmptrap", append([]string{"-v2c", "-c", "public", x.addr}, linkDown...)...); err != nil {
+	if err := send(t, dir, "snmptrap", append([]string{"-v2c", "-c", "public", x.addr}, linkDown()...)...); err != nil {
 		t.Fatal(err)
 	}
 	e := x.next(t)
@@ -44,7 +53,7 @@ func TestVersions(t *testing.T) {
 	if e.Agent != "a1" || e.Device != "" || e.Attrs["inform"] != "" {
 		t.Errorf("event %+v", e)
 	}
-	if err := send(t, dir, "snmpinform", append([]string{"-v2c", "-c", "public", "-r", "3", "-t", "5", x.addr}, linkDown...)...); err != nil {
+	if err := send(t, dir, "snmpinform", append([]string{"-v2c", "-c", "public", "-r", "3", "-t", "5", x.addr}, linkDown()...)...); err != nil {
 		t.Fatalf("not acknowledged: %v", err)
 	}
 	e = x.next(t)
@@ -52,8 +61,9 @@ func TestVersions(t *testing.T) {
 	if e.Attrs["inform"] != "true" {
 		t.Errorf("event %+v", e)
 	}
-	v1 := append([]string{"-v1", "-c", "public", x.addr, "1.3.6.1.4.1.8072.3.2.10", "127.0.0.1", "2", "0"}, linkDown[0])
-	if err := send(t, dir, "snmptrap", append(v1, linkDown[2:]...)...); err != nil {
+	down := linkDown()
+	v1 := append([]string{"-v1", "-c", "public", x.addr, "1.3.6.1.4.1.8072.3.2.10", "127.0.0.1", "2", "0"}, down[0])
+	if err := send(t, dir, "snmptrap", append(v1, down[2:]...)...); err != nil {
 		t.Fatal(err)
 	}
 	e = x.next(t)
@@ -83,7 +93,7 @@ func TestVersions(t *testing.T) {
 // counted.
 func TestWrongCommunity(t *testing.T) {
 	x := run(t, Options{Communities: []secret.String{"public"}})
-	if err := send(t, t.TempDir(), "snmpinform", append([]string{"-v2c", "-c", "wrong", "-r", "0", "-t", "0.2", x.addr}, linkDown...)...); err == nil {
+	if err := send(t, t.TempDir(), "snmpinform", append([]string{"-v2c", "-c", "wrong", "-r", "0", "-t", "0.2", x.addr}, linkDown()...)...); err == nil {
 		t.Error("an inform of an unknown community was acknowledged")
 	}
 	x.none(t)
@@ -142,7 +152,7 @@ func TestEveryAlgorithm(t *testing.T) {
 	dir := t.TempDir()
 	for _, p := range pairs() {
 		t.Run(p.user.Name, func(t *testing.T) {
-			if err := send(t, dir, "snmptrap", append(append(p.args(), x.addr), linkDown...)...); err != nil {
+			if err := send(t, dir, "snmptrap", append(append(p.args(), x.addr), linkDown()...)...); err != nil {
 				t.Fatal(err)
 			}
 			e := x.next(t)
@@ -151,7 +161,7 @@ func TestEveryAlgorithm(t *testing.T) {
 				t.Errorf("engine %q", e.Attrs["engine"])
 			}
 			time.Sleep(20 * time.Millisecond) // of the same hundredth of a second's up-time they would be one
-			if err := send(t, dir, "snmpinform", append(append(p.args(), "-r", "2", "-t", "5", x.addr), linkDown...)...); err != nil {
+			if err := send(t, dir, "snmpinform", append(append(p.args(), "-r", "2", "-t", "5", x.addr), linkDown()...)...); err != nil {
 				t.Fatalf("not acknowledged: %v", err)
 			}
 			e = x.next(t)
@@ -192,14 +202,14 @@ func TestRefusals(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir, before := t.TempDir(), x.rejected(tt.why)
-			if err := send(t, dir, "snmptrap", append(append([]string{"-v3"}, append(tt.args, x.addr)...), linkDown...)...); err != nil {
+			if err := send(t, dir, "snmptrap", append(append([]string{"-v3"}, append(tt.args, x.addr)...), linkDown()...)...); err != nil {
 				t.Fatal(err)
 			}
 			x.none(t)
 			if got := x.rejected(tt.why) - before; got != 1 {
 				t.Errorf("the trap was rejected %v times for %s, want once", got, tt.why)
 			}
-			err := send(t, dir, "snmpinform", append(append([]string{"-v3", "-r", "0", "-t", "0.2"}, append(tt.args, x.addr)...), linkDown...)...)
+			err := send(t, dir, "snmpinform", append(append([]string{"-v3", "-r", "0", "-t", "0.2"}, append(tt.args, x.addr)...), linkDown()...)...)
 			if err == nil {
 				t.Error("the inform was acknowledged")
 			}
@@ -251,7 +261,7 @@ func TestPolledCredentials(t *testing.T) {
 	})
 	checked := make(chan []string, 10)
 	x := run(t, Options{Directory: d, Check: func(_ context.Context, ids []string) error { checked <- ids; return nil }})
-	if err := send(t, t.TempDir(), "snmpinform", append([]string{"-v2c", "-c", "polled", "-r", "2", "-t", "5", x.addr}, linkDown...)...); err != nil {
+	if err := send(t, t.TempDir(), "snmpinform", append([]string{"-v2c", "-c", "polled", "-r", "2", "-t", "5", x.addr}, linkDown()...)...); err != nil {
 		t.Fatal(err)
 	}
 	e := x.next(t)
@@ -263,14 +273,14 @@ func TestPolledCredentials(t *testing.T) {
 		t.Errorf("checked %v", got)
 	}
 	if err := send(t, t.TempDir(), "snmpinform", append([]string{"-v3", "-u", "u", "-l", "authPriv", "-a", "SHA", "-A", authPassword, "-x", "AES", "-X", privPassword,
-		"-r", "2", "-t", "5", x.addr}, linkDown...)...); err != nil {
+		"-r", "2", "-t", "5", x.addr}, linkDown()...)...); err != nil {
 		t.Fatal(err)
 	}
 	if e = x.next(t); e.Device != "sw1" {
 		t.Errorf("event %+v", e)
 	}
 	d.Set(nil)
-	if err := send(t, t.TempDir(), "snmpinform", append([]string{"-v2c", "-c", "polled", "-r", "0", "-t", "0.2", x.addr}, linkDown...)...); err == nil {
+	if err := send(t, t.TempDir(), "snmpinform", append([]string{"-v2c", "-c", "polled", "-r", "0", "-t", "0.2", x.addr}, linkDown()...)...); err == nil {
 		t.Error("taken though no longer polled")
 	}
 }

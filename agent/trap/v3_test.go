@@ -13,7 +13,7 @@ import (
 func datagrams(t *testing.T, dir string, args ...string) []byte {
 	t.Helper()
 	c := listenRaw(t)
-	if err := send(t, dir, "snmptrap", append(append(args, c.LocalAddr().String()), linkDown...)...); err != nil {
+	if err := send(t, dir, "snmptrap", append(append(args, c.LocalAddr().String()), linkDown()...)...); err != nil {
 		t.Fatal(err)
 	}
 	return answered(t, c)
@@ -115,7 +115,7 @@ func TestRestart(t *testing.T) {
 	for i := range 2 {
 		x := run(t, Options{Listen: []string{addr}, Dir: data, Users: []snmp.User{user}})
 		addr = x.addr
-		if err := send(t, dir, "snmpinform", append([]string{"-v3", "-u", "u", "-l", "authNoPriv", "-a", "SHA", "-A", authPassword, "-r", "2", "-t", "5", x.addr}, linkDown...)...); err != nil {
+		if err := send(t, dir, "snmpinform", append([]string{"-v3", "-u", "u", "-l", "authNoPriv", "-a", "SHA", "-A", authPassword, "-r", "2", "-t", "5", x.addr}, linkDown()...)...); err != nil {
 			t.Fatalf("start %d: %v", i+1, err)
 		}
 		isLinkDown(t, x.next(t), "3")
