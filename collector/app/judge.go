@@ -26,7 +26,6 @@ import (
 	"github.com/faultline/faultline/collector/ruler"
 	"github.com/faultline/faultline/collector/selfwatch"
 	"github.com/faultline/faultline/collector/sla"
-	"github.com/faultline/faultline/collector/sqlstore"
 	"github.com/faultline/faultline/collector/web"
 )
 
@@ -131,7 +130,7 @@ func (a *App) buildJudging(ctx context.Context) error {
 	a.alive = heartbeat.New(heartbeat.Options{Agents: a.watched, Interval: a.pollInterval(), Now: time.Now, Known: known})
 	a.failed = prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_judge_failed_rounds_total", Help: "Rounds of alerts that could not be judged or committed; each is repeated."})
 	a.topology = selfwatch.NewTopology(a.metrics, a.graph, time.Now, a.log)
-	a.reg.MustRegister(a.failed, selfwatch.NewIncidents(a.incidentsSince, time.Now), a.topology)
+	a.reg.MustRegister(a.failed, selfwatch.NewIncidents(a.store, time.Now), a.topology)
 	if a.rules().processes, err = a.keepProcesses(ctx, a.rules().processes); err != nil {
 		return err
 	}
@@ -317,12 +316,6 @@ func (a *App) watched() []heartbeat.Agent {
 		out = append(out, heartbeat.Agent{ID: ag.ID, Site: ag.Site, Device: ag.Device, Interval: ag.Interval})
 	}
 	return out
-}
-
-// incidentsSince lists incidents of all states.
-func (a *App) incidentsSince(ctx context.Context, since time.Time) ([]incident.Incident, error) {
-	list, _, err := a.store.Incidents(ctx, sqlstore.Query{Since: since})
-	return list, err
 }
 
 // agentsHeard asks the store which agents were heard before this start.

@@ -268,3 +268,53 @@ func testReport(t *testing.T, e *env) {
 		}
 	}
 }
+
+// testChanged: only what is not at the version known is read whole.
+func testChanged(t *testing.T, e *env) {
+	var all []*history
+	for n := range changedCount {
+		h := opened(fmt.Sprintf("%04d", n))
+		h.i.OpenedAt = t0.Add(time.Duration(n) * time.Second)
+		if err := e.commit(t.Context(), h.change(t, event(incident.Opened, h.i.ID))); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, h)
+	}
+	known := map[string]int64{}
+	ask := func(since time.Time, want ...string) {
+		t.Helper()
+		versions, changed, err := e.store.ChangedIncidents(t.Context(), since, known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]int64{}
+		for _, i := range changed {
+			got[i.ID] = i.Version
+		}
+		for _, id := range want {
+			if got[id] == 0 || got[id] != versions[id] {
+				t.Errorf("%s at version %d, want %d", id, got[id], versions[id])
+			}
+		}
+		if want != nil && len(got) != len(want) {
+			t.Errorf("%d were read, want %d", len(got), len(want))
+		}
+		known = versions
+	}
+	ask(t0)
+	if len(known) != changedCount {
+		t.Fatalf("%d versions, want %d", len(known), changedCount)
+	}
+	ask(t0, []string{}...)
+	if err := e.commit(t.Context(), all[7].change(t, event(incident.Commented, "said"))); err != nil {
+		t.Fatal(err)
+	}
+	ask(t0, "0007")
+	ask(t0.Add((changedCount - 2) * time.Second))
+	if len(known) != 2 {
+		t.Errorf("%d versions of the last two", len(known))
+	}
+}
+
+// changedCount is more than are read by their ids.
+const changedCount = 203

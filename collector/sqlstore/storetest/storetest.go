@@ -42,6 +42,7 @@ func Run(t *testing.T, newURL func(t testing.TB) string) {
 		{"an incident of many alerts is read as committed", testCrowd},
 		{"numbers are never given twice", testNumbers},
 		{"incidents are paged and filtered", testQuery},
+		{"what changed is read", testChanged},
 		{"effects are claimed once", testClaim},
 		{"lanes keep their order", testLanes},
 		{"effects end, fail and are cancelled", testEffectEnds},
