@@ -33,7 +33,8 @@ func (a *App) buildDelivery(ctx context.Context) error {
 	if err := a.addMessengers(ctx, executors); err != nil {
 		return err
 	}
-	if executors[incident.EffectVerify], err = verify.New(verify.Options{Querier: a.metrics, Lookback: 3*a.pollInterval() + 5*time.Second}); err != nil {
+	if executors[incident.EffectVerify], err = verify.New(verify.Options{Querier: a.metrics, Lookback: 3*a.pollInterval() + 5*time.Second,
+		Zone: func(site string) *time.Location { return a.graph().Location(site) }}); err != nil {
 		return err
 	}
 	if executors[incident.EffectReport], err = report.New(a.store); err != nil {

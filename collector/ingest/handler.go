@@ -114,6 +114,7 @@ type Handler struct {
 	places   chan struct{} // one for each request under way
 	decoders chan *decoder // free ones
 	interned *interner
+	refusals refusals
 }
 
 // New makes a Handler.
@@ -161,8 +162,11 @@ func (h *Handler) guard(what string, serve func(http.ResponseWriter, *http.Reque
 		}
 		h.metrics.requests.WithLabelValues(what, outcome).Inc()
 		h.metrics.seconds.WithLabelValues(what).Observe(h.opts.Now().Sub(begin).Seconds())
-		if f != nil {
-			h.log.Warn("ingest: refused", "what", what, "from", r.RemoteAddr, "outcome", f.outcome, "status", f.status, "err", f.text)
+		if f == nil {
+			return
+		}
+		if log, unsaid := h.refusals.say(r.RemoteAddr, f.outcome, begin); log {
+			h.log.Warn("ingest: refused", "what", what, "from", r.RemoteAddr, "outcome", f.outcome, "status", f.status, "err", f.text, "unsaid", unsaid)
 		}
 	}
 }

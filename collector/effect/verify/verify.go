@@ -34,6 +34,7 @@ type Options struct {
 	Lookback time.Duration // age up to which a sample is fresh; 0 is 20 s
 	Every    time.Duration // time between looks; 0 is 1 s
 	Now      func() time.Time
+	Zone     func(site string) *time.Location // of the times in the proof; nil: UTC everywhere
 }
 
 // Executor verifies recoveries.
@@ -51,6 +52,9 @@ func New(o Options) (*Executor, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Zone == nil {
+		o.Zone = func(string) *time.Location { return time.UTC }
+	}
 	return &Executor{o}, nil
 }
 
@@ -61,6 +65,7 @@ type task struct {
 	since    time.Time
 	maxWait  time.Duration // 0: for ever
 	lookback time.Duration
+	zone     *time.Location // of the times in the proof
 }
 
 // Execute implements outbox.Executor.
@@ -93,7 +98,7 @@ func (e *Executor) Execute(ctx context.Context, j outbox.Job) (outbox.Outcome, e
 // alerts went, else when the step was entered.
 func (e *Executor) parse(j outbox.Job) (task, error) {
 	p := j.Effect.Params
-	t := task{guard: strings.TrimSpace(p[effect.Guard]), lookback: e.o.Lookback, since: j.Incident.RecoveredAt}
+	t := task{guard: strings.TrimSpace(p[effect.Guard]), lookback: e.o.Lookback, since: j.Incident.RecoveredAt, zone: e.o.Zone(j.Incident.Diagnosis.Site)}
 	if t.since.IsZero() {
 		t.since = j.Incident.StepAt
 	}
@@ -214,15 +219,16 @@ func (t task) result(f finding, now time.Time) map[string]string {
 		r["what"] = f.what
 		return r
 	}
-	from, to := now.Add(-t.hold).UTC().Format(time.TimeOnly), now.UTC().Format(time.TimeOnly)
-	began, lasted := t.since.UTC().Format(time.TimeOnly), now.Sub(t.since).Round(time.Second)
+	clock := func(at time.Time) string { return at.In(t.zone).Format(time.TimeOnly) }
+	from, to, zone := clock(now.Add(-t.hold)), clock(now), now.In(t.zone).Format("UTC-07:00")
+	began, lasted := clock(t.since), now.Sub(t.since).Round(time.Second)
 	if t.guard == "" {
-		r[effect.ResultProofZH] = fmt.Sprintf("全部告警自 %s 起消除，已持续 %s（至 %s UTC）。", began, lasted, to)
-		r[effect.ResultProofEN] = fmt.Sprintf("All alerts have been gone since %s, for %s (until %s UTC).", began, lasted, to)
+		r[effect.ResultProofZH] = fmt.Sprintf("全部告警自 %s 起消除，已持续 %s（至 %s，%s）。", began, lasted, to, zone)
+		r[effect.ResultProofEN] = fmt.Sprintf("All alerts have been gone since %s, for %s (until %s, %s).", began, lasted, to, zone)
 		return r
 	}
-	r[effect.ResultProofZH] = fmt.Sprintf("恢复条件 %s 在 %s 至 %s（UTC，%s）的 %d 个时刻全部由新的测量数据证实。", t.guard, from, to, t.hold, f.steps)
-	r[effect.ResultProofEN] = fmt.Sprintf("Fresh measurements showed %s true at all %d moments from %s to %s UTC (%s).", t.guard, f.steps, from, to, t.hold)
+	r[effect.ResultProofZH] = fmt.Sprintf("恢复条件 %s 在 %s 至 %s（%s，%s）的 %d 个时刻全部由新的测量数据证实。", t.guard, from, to, zone, t.hold, f.steps)
+	r[effect.ResultProofEN] = fmt.Sprintf("Fresh measurements showed %s true at all %d moments from %s to %s (%s, %s).", t.guard, f.steps, from, to, zone, t.hold)
 	return r
 }
 

@@ -99,7 +99,8 @@ func TestGuard(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			x, err := New(Options{Querier: &samples{series: tt.series}, Now: func() time.Time { return t0.Add(time.Duration(tt.at) * time.Second) }})
+			x, err := New(Options{Querier: &samples{series: tt.series}, Now: func() time.Time { return t0.Add(time.Duration(tt.at) * time.Second) },
+				Zone: func(string) *time.Location { return time.FixedZone("", 8*3600) }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +112,8 @@ func TestGuard(t *testing.T) {
 				t.Fatalf("outcome %q after %s, want %q", out.Word(), out.After(), tt.want)
 			}
 			r := out.Result()
-			if tt.want == effect.OutcomeRecovered && (!strings.Contains(r[effect.ResultProofZH], "16 个时刻") || !strings.Contains(r[effect.ResultProofEN], "probe_success")) {
+			if tt.want == effect.OutcomeRecovered && (!strings.Contains(r[effect.ResultProofZH], "16 个时刻") || !strings.Contains(r[effect.ResultProofEN], "probe_success") ||
+				!strings.Contains(r[effect.ResultProofZH], " 16:0") || !strings.Contains(r[effect.ResultProofEN], "UTC+08:00")) {
 				t.Errorf("proof %q", r)
 			}
 			if tt.want == effect.OutcomeFailed && r["what"] != "{agent=a}" {
