@@ -164,11 +164,25 @@ type Options struct {
 	// Changes are those made before an incident; nil: nobody knows.
 	Changes func(ctx context.Context, i incident.Incident) ([]Changed, error)
 
+	// Elsewhere answers what is counted or written by others: ReportRows, Register,
+	// Scoreboard, Inspections, Trail. A request comes with its principal; an error
+	// is answered as a problem. What is missing is not found.
+	Elsewhere map[string]func(w http.ResponseWriter, r *http.Request) error
+
 	// Clocks reads one incident's clocks as they stand now; nil: as at the last event.
 	Clocks func(i incident.Incident) []ClockDetail
 	// Auditor is what the auditor last found; nil: there is none.
 	Auditor func() AuditView
 }
+
+// What Options.Elsewhere may have.
+const (
+	ReportRows  = "report"
+	Register    = "register"
+	Scoreboard  = "scoreboard"
+	Inspections = "inspections"
+	Trail       = "trail"
+)
 
 func (o *Options) validate() error {
 	if o.Accounts == nil || o.Incidents == nil || o.Engine == nil || o.Work == nil {

@@ -51,12 +51,27 @@ func (s *server) routes() []route {
 		{"DELETE", "/api/v1/quiets/{id}", act, s.liftQuiet},
 		{"GET", "/api/v1/practice", read, s.getPractice},
 		{"POST", "/api/v1/practice", act, s.postPractice},
+		{"GET", "/api/v1/report", read, s.elsewhere(ReportRows)},
+		{"GET", "/api/v1/register", read, s.elsewhere(Register)},
+		{"GET", "/api/v1/scoreboard", read, s.elsewhere(Scoreboard)},
+		{"GET", "/api/v1/inspections", read, s.elsewhere(Inspections)},
+		{"GET", "/api/v1/trail", func(p account.Principal) bool { return p.MayRead() && p.SeesAll() }, s.elsewhere(Trail)},
 		{"GET", "/api/v1/openapi.json", nil, s.openAPI},
 		{"GET", "/docs", nil, s.docs},
 		{"GET", "/-/healthy", nil, s.healthy},
 		{"GET", "/-/ready", nil, s.ready},
 	}
 	return rs
+}
+
+// elsewhere answers by the handler of that name in Options.
+func (s *server) elsewhere(name string) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if h := s.Elsewhere[name]; h != nil {
+			return h(w, r)
+		}
+		return &httpError{status: 404, text: lang.Text{ZH: "此采集器没有该内容", EN: "this collector has no such thing"}}
+	}
 }
 
 // guarded puts identification, counting and error answers around a route.

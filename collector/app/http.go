@@ -63,11 +63,6 @@ func (a *App) buildHTTP(context.Context) error {
 	mux.Handle(ingest.PathEvents, in)
 	mux.Handle("/prometheus/", all(http.StripPrefix("/prometheus", a.metrics.Handler(embedded.APIOptions{Rules: ruleSource{a.ruler}, Version: a.ver}))))
 	mux.Handle("/metrics", all(promhttp.HandlerFor(a.reg, promhttp.HandlerOpts{})))
-	mux.Handle("GET /api/v1/trail", all(http.HandlerFunc(a.exportTrail)))
-	mux.Handle("GET /api/v1/report", read(http.HandlerFunc(a.reportRows)))
-	mux.Handle("GET /api/v1/register", read(http.HandlerFunc(a.registerJSON)))
-	mux.Handle("GET /api/v1/scoreboard", read(http.HandlerFunc(a.scoreboardJSON)))
-	mux.Handle("GET /api/v1/inspections", read(http.HandlerFunc(a.inspectionsJSON)))
 	mux.Handle("/api/", programs)
 	mux.Handle("/docs", programs)
 	mux.Handle("/-/", programs)
@@ -138,6 +133,8 @@ func (a *App) apiOptions() api.Options {
 	return api.Options{Clocks: a.clocksNow, Auditor: a.auditor.view, Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Work: work{a.desk, a.alive},
 		Offers: a.offers, KnownSite: func(id string) bool { _, ok := a.graph().Site(id); return ok }, Practice: a.practice(), Topology: a.topology.Found,
 		Documents: a.store, Handbook: a.handbook, Requests: a.request, Changes: a.changesBefore,
+		Elsewhere: map[string]func(http.ResponseWriter, *http.Request) error{api.ReportRows: a.reportRows, api.Register: a.registerJSON,
+			api.Scoreboard: a.scoreboardJSON, api.Inspections: a.inspectionsJSON, api.Trail: a.exportTrail},
 		SiteOf: a.siteOf, Noticed: a.noticed, Quiet: a.quietGate(), JudgedBy: a.store.Judged, Ready: a.ready, Registerer: a.reg, Logger: a.log}
 }
 

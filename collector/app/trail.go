@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/faultline/faultline/collector/account"
@@ -130,7 +129,7 @@ func Export(ctx context.Context, s *sqlstore.Store, out io.Writer, f trail.Filte
 
 // exportTrail answers GET /api/v1/trail?role=&from=&to=&q=, for those who see
 // all sites; that it was exported is in the audit.
-func (a *App) exportTrail(w http.ResponseWriter, r *http.Request) {
+func (a *App) exportTrail(w http.ResponseWriter, r *http.Request) error {
 	v := r.URL.Query()
 	f := trail.Filter{Role: v.Get("role"), Keyword: v.Get("q")}
 	for name, at := range map[string]*time.Time{"from": &f.From, "to": &f.To} {
@@ -139,15 +138,12 @@ func (a *App) exportTrail(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		if *at, err = time.Parse(time.RFC3339, v.Get(name)); err != nil {
-			http.Error(w, strconv.Quote(name)+": want a time such as 2026-11-22T00:00:00Z", http.StatusBadRequest)
-			return
+			return invalidQuery(name+" 不是时间", name+" is not a time", name+"=2026-11-22T00:00:00Z")
 		}
 	}
 	p, _ := account.From(r.Context())
 	if err := a.accounts.Record(r.Context(), account.AuditEntry{Actor: p.Name, Action: "trail_export", Detail: r.URL.RawQuery, Remote: account.Remote(r)}); err != nil {
-		a.log.Error("export the log", "err", err)
-		http.Error(w, "the export cannot be entered in the audit, so it is not made", http.StatusServiceUnavailable)
-		return
+		return fmt.Errorf("export the log: enter it in the audit: %w", err)
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Content-Disposition", `attachment; filename="faultline-trail.ndjson"`)
@@ -155,6 +151,7 @@ func (a *App) exportTrail(w http.ResponseWriter, r *http.Request) {
 	if _, err := Export(r.Context(), a.store, w, f); err != nil {
 		a.log.Error("export the log", "err", err) // the file has no last line, which verify says
 	}
+	return nil
 }
 
 // ExportFile writes the log of the configured database.
