@@ -31,7 +31,7 @@ func readBasis(cfg config.Config) (*basis, error) {
 	if err := checkCalendarsOf(inv, set.calendars); err != nil {
 		return nil, err
 	}
-	dir, err := readPeople(cfg.People, inv, set.processes)
+	dir, err := readPeople(cfg, inv, set.processes)
 	if err != nil {
 		return nil, err
 	}

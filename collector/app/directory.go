@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/config"
 	"github.com/faultline/faultline/collector/duty"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/people"
@@ -20,17 +21,20 @@ import (
 // dutyEvery is how often what other nodes changed about people is read.
 const dutyEvery = 5 * time.Second
 
-// readPeople reads the files of kind People in dir over the inventory's persons;
-// dir "" is none.
-func readPeople(dir string, inv *inventory.Inventory, set *process.Set) (*people.Directory, error) {
+// readPeople reads the files of kind People in the configured directory, if any,
+// over the inventory's persons.
+func readPeople(cfg config.Config, inv *inventory.Inventory, set *process.Set) (*people.Directory, error) {
 	var fsys fs.FS = embed.FS{}
-	if dir != "" {
+	if dir := cfg.People; dir != "" {
 		if _, err := os.Stat(dir); err != nil {
 			return nil, fmt.Errorf("people: %w", err)
 		}
 		fsys = os.DirFS(dir)
 	}
-	o := people.Options{Base: people.FromInventory(inv.People)}
+	o := people.Options{Base: people.FromInventory(inv.People), Channels: []string{people.Email}}
+	for _, g := range cfg.Chat.Gateways {
+		o.Channels = append(o.Channels, g.Name)
+	}
 	for _, s := range inv.Sites {
 		o.Sites = append(o.Sites, s.ID)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/collector/account"
+	"github.com/faultline/faultline/collector/effect/notify/gateway"
 	"github.com/faultline/faultline/collector/effect/notify/post"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/people"
@@ -17,8 +18,12 @@ import (
 
 // buildPost makes the way to single people; mail is set before.
 func (a *App) buildPost() error {
+	var ways []post.Way
+	for _, g := range a.cfg.Chat.Gateways {
+		ways = append(ways, gateway.New(g, time.Now))
+	}
 	var err error
-	a.post, err = post.New(post.Options{Store: a.store, Directory: a.directory, Channel: a.mails, URL: a.incidentURL, Now: time.Now, Logger: a.log, Registerer: a.reg,
+	a.post, err = post.New(post.Options{Store: a.store, Directory: a.directory, Channel: a.mails, Ways: ways, URL: a.incidentURL, Now: time.Now, Logger: a.log, Registerer: a.reg,
 		Closing: func(i incident.Incident) (title, text lang.Text) { return a.told.Closing(i) },
 		Told:    func(id string) { a.hub.Publish(web.Change{ID: id, Site: a.siteOfIncident(id)}) }})
 	return err

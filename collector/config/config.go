@@ -14,8 +14,10 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/faultline/faultline/collector/effect/notify/callback"
+	"github.com/faultline/faultline/collector/effect/notify/gateway"
 	"github.com/faultline/faultline/collector/effect/notify/hooks"
 	"github.com/faultline/faultline/collector/effect/notify/robot"
+	"github.com/faultline/faultline/collector/people"
 	"github.com/faultline/faultline/internal/secret"
 )
 
@@ -59,7 +61,9 @@ type Daily struct {
 // Chat is how groups are told, and how people answer there.
 type Chat struct {
 	Robots []robot.Settings `yaml:"robots"`
-	Apps   []callback.App   `yaml:"apps"`
+	// Gateways reach single people by telephone: those whose channels name them.
+	Gateways []robot.Settings `yaml:"gateways"`
+	Apps     []callback.App   `yaml:"apps"`
 	// Users are the accounts of people who answer: app:their ID there → sign-in name.
 	Users map[string]string `yaml:"users"`
 }
@@ -174,16 +178,25 @@ func (c *Config) readSecrets() error {
 		}
 		*s.to = v
 	}
-	for i := range c.Chat.Robots {
-		r := &c.Chat.Robots[i]
-		v, err := r.URL.OrFile(r.URLFile)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("chat.robots %s: %w", r.Name, err))
+	for _, list := range [][]robot.Settings{c.Chat.Robots, c.Chat.Gateways} {
+		for i := range list {
+			r := &list[i]
+			v, err := r.URL.OrFile(r.URLFile)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("chat %s: %w", r.Name, err))
+			}
+			r.URL = v
 		}
-		r.URL = v
 	}
 	for _, r := range c.Chat.Robots {
 		errs = append(errs, r.Validate())
+	}
+	named := map[string]bool{people.Email: true}
+	for _, g := range c.Chat.Gateways {
+		if errs = append(errs, gateway.Validate(g)); named[g.Name] {
+			errs = append(errs, fmt.Errorf("gateway %s: the name is taken", g.Name))
+		}
+		named[g.Name] = true
 	}
 	for _, x := range c.Chat.Apps {
 		errs = append(errs, x.Validate())

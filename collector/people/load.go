@@ -31,6 +31,8 @@ type Options struct {
 	Base  []Person // from the inventory; a file's person of the same id replaces it
 	Sites []string // known sites; empty: not checked
 	Roles []string // known roles; empty: not checked
+	// Channels are the ways to people; empty: not checked.
+	Channels []string
 }
 
 type loader struct {
@@ -131,6 +133,11 @@ func (l *loader) person(f *yamlfile.File, path string, p *Person) {
 	for _, r := range p.Roles {
 		if len(l.o.Roles) > 0 && !slices.Contains(l.o.Roles, r) {
 			l.fault(f, path+".roles", "no role %q", r)
+		}
+	}
+	for _, c := range p.Channels {
+		if len(l.o.Channels) > 0 && !slices.Contains(l.o.Channels, c) {
+			l.fault(f, path+".channels", "no channel %q: %s", c, strings.Join(l.o.Channels, ", "))
 		}
 	}
 	l.sites(f, path, p.Sites)

@@ -23,11 +23,14 @@ type Person struct {
 	Email    string   `yaml:"email"`
 	Phone    string   `yaml:"phone"`
 	Language string   `yaml:"language"`
-	Channels []string `yaml:"channels"` // in order of preference: wecom, email, ...
+	Channels []string `yaml:"channels"` // in order of preference: email and names of gateways; empty: email
 	Deputies []string `yaml:"deputies"` // in order
 	Quiet    *Quiet   `yaml:"quiet"`
 	Disabled bool     `yaml:"disabled"` // has no access any more: is told nothing, from this moment on
 }
+
+// Email is what Person.Channels call e-mail.
+const Email = "email"
 
 // Absence says who stands in for whom and when, by the wall of its zone.
 type Absence struct {

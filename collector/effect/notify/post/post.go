@@ -45,7 +45,8 @@ type Store interface {
 type Options struct {
 	Store     Store
 	Directory func() *people.Directory
-	Channel   notify.Channel // nil: every message fails, and says why
+	Channel   notify.Channel // e-mail; nil: messages that only it could take fail, and say why
+	Ways      []Way          // what people's channels name besides
 	// Closing returns subject and body of the message that it is over.
 	Closing func(i incident.Incident) (title, text lang.Text)
 	URL     func(incidentID string) string // nil: left out

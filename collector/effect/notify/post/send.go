@@ -16,8 +16,10 @@ import (
 
 // letter is a message as it leaves.
 type letter struct {
-	m      people.Message
-	notice notify.Notice
+	m        people.Message
+	person   people.Person
+	language string
+	notice   notify.Notice
 }
 
 var (
@@ -30,14 +32,15 @@ var severities = map[int]string{1: "critical", 2: "major"}
 
 // letter writes the message in its receiver's language.
 func (p *Post) letter(k *people.Desk, d *people.Directory, m people.Message) letter {
-	l, to := lang.ZH, ""
+	l := lang.ZH
+	var person people.Person
 	if who, ok := d.Person(m.Receiver); ok {
-		to = who.Email
+		person = *who
 		if who.Language != "" && !strings.HasPrefix(strings.ToLower(who.Language), "zh") {
 			l = lang.EN
 		}
 	}
-	n := notify.Notice{Key: m.Key, To: to, Subject: m.Title.In(l), Body: m.Text.In(l), HTML: m.HTML.In(l), Severity: severities[m.Priority], Repeat: m.Repeat}
+	n := notify.Notice{Key: m.Key, To: person.Email, Subject: m.Title.In(l), Body: m.Text.In(l), HTML: m.HTML.In(l), Severity: severities[m.Priority], Repeat: m.Repeat}
 	if n.Severity == "" {
 		n.Severity = "minor"
 	}
@@ -52,7 +55,7 @@ func (p *Post) letter(k *people.Desk, d *people.Directory, m people.Message) let
 	if !m.Because.IsZero() {
 		n.Body = strings.TrimRight(n.Body, "\n") + "\n\n" + becauseLabel.In(l) + m.Because.In(l) + "\n"
 	}
-	return letter{m, n}
+	return letter{m, person, l, n}
 }
 
 // digestBody lists what the digest stands for, one line each.
@@ -87,7 +90,7 @@ type retryAfter interface{ RetryAfter() time.Duration }
 func (p *Post) send(ctx context.Context, x letter) {
 	limited, cancel := context.WithTimeout(ctx, sendLimit)
 	defer cancel()
-	err := p.deliver(limited, x.notice)
+	by, err := p.reach(limited, x)
 	now := p.o.Now()
 	err = p.with(ctx, func(k *people.Desk) error {
 		var te *ticket.Error
@@ -95,7 +98,7 @@ func (p *Post) send(ctx context.Context, x letter) {
 		switch {
 		case err == nil:
 			p.m.sent.WithLabelValues("sent").Inc()
-			return k.Outcome(x.m.Key, people.MessageSent, lang.Text{})
+			return k.Outcome(x.m.Key, people.MessageSent, sentBy(x, by))
 		case known && !te.Retryable, now.Sub(x.m.TriedAt) >= giveUp:
 			p.m.sent.WithLabelValues("failed").Inc()
 			return k.Outcome(x.m.Key, people.MessageFailed, lang.Same(err.Error()))
@@ -113,17 +116,6 @@ func (p *Post) send(ctx context.Context, x letter) {
 		p.m.storeErrors.Inc()
 		p.o.Logger.Warn("outcome of a notice not kept", "notice", x.m.Key, "err", err)
 	}
-}
-
-// deliver says what is missing when there is no way to the receiver.
-func (p *Post) deliver(ctx context.Context, n notify.Notice) error {
-	switch {
-	case p.o.Channel == nil:
-		return &ticket.Error{Op: "notify", Err: errors.New("no mail server is configured"), Hint: "set mail.host"}
-	case n.To == "":
-		return &ticket.Error{Op: "notify", Err: errors.New("the person has no e-mail address"), Hint: "add it to the people file or the inventory"}
-	}
-	return p.o.Channel.Deliver(ctx, n)
 }
 
 // metrics are the post's own.
