@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +39,14 @@ devices:
 // runCollector serves a collector over a small company until the test ends.
 func runCollector(t *testing.T) (*App, string) {
 	t.Helper()
+	cfg := smallCompany(t)
+	a, _ := serveCollector(t, cfg)
+	return a, cfg.ExternalURL
+}
+
+// smallCompany is the configuration of a collector with nothing in it yet.
+func smallCompany(t *testing.T) config.Config {
+	t.Helper()
 	dir := t.TempDir()
 	inventory := filepath.Join(dir, "company.yaml")
 	if err := os.WriteFile(inventory, []byte(reportingCompany), 0o600); err != nil {
@@ -54,6 +63,12 @@ func runCollector(t *testing.T) (*App, string) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	return cfg
+}
+
+// serveCollector serves until stop or the test's end.
+func serveCollector(t *testing.T, cfg config.Config) (a *App, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	a, err := New(ctx, cfg, Options{Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Version: "test"})
 	if err != nil {
@@ -62,12 +77,13 @@ func runCollector(t *testing.T) (*App, string) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(stop)
 	until(t, "the collector rules", func() bool {
 		_, err := a.engine.Incidents(ctx)
 		res, getErr := http.Get(cfg.ExternalURL + "/-/ready")
@@ -76,7 +92,7 @@ func runCollector(t *testing.T) (*App, string) {
 		}
 		return err == nil && getErr == nil
 	})
-	return a, cfg.ExternalURL
+	return a, stop
 }
 
 // until polls for a minute: a loaded machine is slow.
