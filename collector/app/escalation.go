@@ -29,6 +29,9 @@ const climbEvery = 5 * time.Second
 // escalationPrefix is where an incident's snapshot of its chain is kept.
 const escalationPrefix = "escalation/"
 
+// errNotClimbing says that this collector has not read yet what was kept.
+var errNotClimbing = errors.New("escalation: not begun")
+
 // climber remembers what the holder of the lease read about open incidents.
 type climber struct {
 	mu        sync.Mutex // guards the fields below
@@ -80,6 +83,9 @@ func (a *App) climb(ctx context.Context, now time.Time) error {
 	}
 	a.climbs.mu.Lock()
 	defer a.climbs.mu.Unlock()
+	if a.climbs.snapshots == nil {
+		return errNotClimbing
+	}
 	d, alive := a.directory(), map[string]bool{}
 	var errs []error
 	for _, i := range open {

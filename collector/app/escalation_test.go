@@ -55,10 +55,9 @@ func TestEscalation(t *testing.T) {
 	}()
 	at := func(after time.Duration, want ...string) {
 		t.Helper()
-		for range 2 { // the second time nothing is new
-			if err := a.climb(t.Context(), opened.Add(after)); err != nil {
-				t.Fatal(err)
-			}
+		until(t, "the collector climbs", func() bool { return a.climb(t.Context(), opened.Add(after)) == nil })
+		if err := a.climb(t.Context(), opened.Add(after)); err != nil { // nothing is new
+			t.Fatal(err)
 		}
 		if told := called(t, a, got.IncidentID); !slices.Equal(told, want) {
 			t.Errorf("after %s told %q, want %q", after, told, want)
