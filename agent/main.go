@@ -11,25 +11,23 @@ import (
 	"runtime/debug"
 	"syscall"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/faultline/faultline/agent/app"
 	"github.com/faultline/faultline/agent/config"
+	"github.com/faultline/faultline/internal/command"
 )
 
 // version is set by the build.
 var version = "dev"
 
 type cli struct {
-	Run      runCmd           `cmd:"" help:"Measure and send until stopped."`
-	Check    checkCmd         `cmd:"" help:"Check the configuration and say what would be measured."`
-	Doctor   doctorCmd        `cmd:"" help:"Examine this installation: directory, certificate, collector, clock, ports and every target, with what to do."`
-	Status   statusCmd        `cmd:"" help:"Ask the running agent how it is."`
-	Tail     tailCmd          `cmd:"" help:"Watch what the running agent measures."`
-	Enrol    enrolCmd         `cmd:"" help:"Let this machine in at a collector, with a one-time token."`
-	SNMP     snmpCmd          `cmd:"" name:"snmp" help:"Look at devices by SNMP."`
-	Discover discoverCmd      `cmd:"" help:"Look over networks and propose an inventory."`
-	Version  kong.VersionFlag `help:"Print the version."`
+	Run      runCmd      `cmd:"" help:"Measure and send until stopped."`
+	Check    checkCmd    `cmd:"" help:"Check the configuration and say what would be measured."`
+	Doctor   doctorCmd   `cmd:"" help:"Examine this installation: directory, certificate, collector, clock, ports and every target, with what to do."`
+	Status   statusCmd   `cmd:"" help:"Ask the running agent how it is."`
+	Tail     tailCmd     `cmd:"" help:"Watch what the running agent measures."`
+	Enrol    enrolCmd    `cmd:"" help:"Let this machine in at a collector, with a one-time token."`
+	SNMP     snmpCmd     `cmd:"" name:"snmp" help:"Look at devices by SNMP."`
+	Discover discoverCmd `cmd:"" help:"Look over networks and propose an inventory."`
 }
 
 type runCmd struct {
@@ -89,9 +87,9 @@ func (c *checkCmd) Run() error {
 
 func main() {
 	var c cli
-	k := kong.Parse(&c, kong.Name("faultline-agent"), kong.Description("Measures hosts, devices and lines; keeps everything on disk until the collector has it."),
-		kong.Vars{"version": version}, kong.UsageOnError())
-	if err := k.Run(); err != nil {
+	program := command.Program{Name: "faultline-agent", Version: version,
+		Description: "Measures hosts, devices and lines; keeps everything on disk until the collector has it."}
+	if err := program.Choose(&c).Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "faultline-agent:", err)
 		os.Exit(exitStatus(err))
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
 	"strconv"
@@ -15,7 +14,7 @@ import (
 	"github.com/faultline/faultline/agent/input/snmp"
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/plugins/base"
-	"github.com/faultline/faultline/rules"
+	"github.com/faultline/faultline/rules/profiles"
 )
 
 // snmpCmd are the commands that look at devices by SNMP.
@@ -62,11 +61,7 @@ func (f *snmpFlags) profiles() (*profile.Set, error) {
 	if f.Profiles != "" {
 		return profile.Load(os.DirFS(f.Profiles))
 	}
-	shipped, err := fs.Sub(rules.FS(), "profiles")
-	if err != nil {
-		return nil, err
-	}
-	return profile.Open(shipped)
+	return profile.Open(profiles.FS())
 }
 
 // newInput makes the reader of devices.

@@ -11,8 +11,9 @@ import (
 //go:generate go run ../internal/profile/mkindex profiles
 //go:generate go run ../internal/profile/mksupport profiles ../docs/support.md
 
-//go:embed alerts calendars diagnosis inspection processes profiles routes scenarios syslog
+//go:embed alerts calendars diagnosis inspection processes profiles/*.yaml profiles/index.json routes scenarios syslog/*.yaml
 var files embed.FS
 
-// FS returns the embedded files, one directory for each kind.
+// FS returns the embedded files, one directory for each kind. The agent takes
+// rules/profiles and rules/syslog instead, to stay small.
 func FS() fs.FS { return files }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -37,7 +36,7 @@ import (
 	"github.com/faultline/faultline/plugins/host/meter"
 	"github.com/faultline/faultline/plugins/host/pipe"
 	"github.com/faultline/faultline/plugins/input"
-	"github.com/faultline/faultline/rules"
+	shipped "github.com/faultline/faultline/rules/profiles"
 )
 
 // flushPace is how often samples are flushed to disk and sent at most: the polls
@@ -152,11 +151,7 @@ func Check(cfg agentconfig.Config) error {
 // builtin are the inputs compiled in. Versions is the directory of devices'
 // configurations, and author who changed one.
 func builtin(cfg agentconfig.Config, versions string, author func(string, time.Time) (config.Author, bool), log *slog.Logger) (map[string]input.Input, error) {
-	shipped, err := fs.Sub(rules.FS(), "profiles")
-	if err != nil {
-		return nil, err
-	}
-	profiles, err := profile.Open(shipped)
+	profiles, err := profile.Open(shipped.FS())
 	if err != nil {
 		return nil, err
 	}

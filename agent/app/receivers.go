@@ -18,7 +18,8 @@ import (
 	"github.com/faultline/faultline/agent/trap"
 	"github.com/faultline/faultline/internal/wire"
 	"github.com/faultline/faultline/plugins/base"
-	"github.com/faultline/faultline/rules"
+	"github.com/faultline/faultline/rules/profiles"
+	shipped "github.com/faultline/faultline/rules/syslog"
 )
 
 // receivers hear what devices say of themselves, and answer other agents' line
@@ -96,9 +97,7 @@ func (a *App) newTraps() (*trap.Receiver, error) {
 	var err error
 	o.Relays, err = prefixes(c.Relays)
 	faults = append(faults, err)
-	shipped, err := fs.Sub(rules.FS(), "profiles")
-	faults = append(faults, err)
-	o.Profiles = []fs.FS{shipped}
+	o.Profiles = []fs.FS{profiles.FS()}
 	if a.cfg.Profiles != "" {
 		o.Profiles = append(o.Profiles, os.DirFS(a.cfg.Profiles))
 	}
@@ -109,11 +108,7 @@ func (a *App) newTraps() (*trap.Receiver, error) {
 }
 
 func (a *App) newSyslog() (*syslog.Receiver, error) {
-	shipped, err := fs.Sub(rules.FS(), "syslog")
-	if err != nil {
-		return nil, err
-	}
-	sources := []fs.FS{shipped}
+	sources := []fs.FS{shipped.FS()}
 	if dir := a.cfg.Syslog.Patterns; dir != "" {
 		sources = append(sources, os.DirFS(dir))
 	}

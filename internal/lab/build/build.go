@@ -12,17 +12,25 @@ import (
 
 // Programs builds faultline-agent and faultline-collector of this tree into dir.
 func Programs(ctx context.Context, dir string) error {
+	for name, pkg := range map[string]string{"faultline-agent": "./agent", "faultline-collector": "./collector"} {
+		if err := program(ctx, pkg, filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// program builds one program of this tree into a file.
+func program(ctx context.Context, pkg, file string) error {
 	root, err := moduleRoot()
 	if err != nil {
 		return err
 	}
-	for name, pkg := range map[string]string{"faultline-agent": "./agent", "faultline-collector": "./collector"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), pkg)
-		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s: %w\n%s", name, err, out)
-		}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, pkg)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 	}
 	return nil
 }
