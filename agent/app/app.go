@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	agentconfig "github.com/faultline/faultline/agent/config"
@@ -29,6 +28,7 @@ import (
 	"github.com/faultline/faultline/agent/trap"
 	"github.com/faultline/faultline/agent/uplink"
 	"github.com/faultline/faultline/internal/profile"
+	"github.com/faultline/faultline/internal/selfmetric"
 	"github.com/faultline/faultline/internal/wire"
 	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/plugins/bundled/config"
@@ -53,7 +53,7 @@ type Options struct {
 type App struct {
 	cfg      agentconfig.Config
 	log      *slog.Logger
-	reg      *prometheus.Registry
+	reg      *selfmetric.Registry
 	data     *os.File // lock on the data directory
 	inputs   map[string]input.Input
 	spool    *spool.Spool
@@ -63,7 +63,7 @@ type App struct {
 	link     *link.Client
 	identity *enrol.Identity        // nil: the agent has a token
 	plugins  *pipe.Client           // inputs in programs of their own; without any it does nothing
-	lost     *prometheus.CounterVec // what could not be spooled, by lane
+	lost     *selfmetric.CounterVec // what could not be spooled, by lane
 
 	encoders sync.Pool // of *wire.SampleEncoder
 
@@ -84,8 +84,8 @@ type App struct {
 
 // New builds an agent; nothing is measured or sent before Run.
 func New(cfg agentconfig.Config, o Options) (*App, error) {
-	a := &App{cfg: cfg, log: o.Logger, reg: prometheus.NewRegistry(), version: o.Version, began: time.Now()}
-	a.lost = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faultline_agent_unspooled_total", Help: "Samples and events that the spool would not take."}, []string{"lane"})
+	a := &App{cfg: cfg, log: o.Logger, reg: selfmetric.NewRegistry(), version: o.Version, began: time.Now()}
+	a.lost = selfmetric.NewCounterVec(selfmetric.Opts{Name: "faultline_agent_unspooled_total", Help: "Samples and events that the spool would not take."}, []string{"lane"})
 	a.reg.MustRegister(a.lost)
 	a.encoders.New = func() any { return &wire.SampleEncoder{} }
 	inputs, err := builtin(cfg, filepath.Join(cfg.Data, "config"), a.authors.of, o.Logger)

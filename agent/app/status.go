@@ -7,14 +7,12 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // serveStatus shows targets and own metrics on the loopback address.
 func (a *App) serveStatus(ctx context.Context) error {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.reg, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", a.reg)
 	mux.Handle("GET /{$}", localOnly(a.status))
 	mux.Handle("GET /status.json", localOnly(a.statusJSON))
 	mux.Handle("GET /tail", localOnly(a.tail))

@@ -10,9 +10,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/faultline/faultline/agent/link"
+	"github.com/faultline/faultline/internal/selfmetric"
 	"github.com/faultline/faultline/internal/wire"
 )
 
@@ -44,7 +43,7 @@ type Options struct {
 	SlowRetry  time.Duration         // wait after a refusal that a person must mend; zero: 30 s
 	Now        func() time.Time      // zero: time.Now
 	Logger     *slog.Logger          // zero: discards
-	Registerer prometheus.Registerer // gets the metrics; zero: none
+	Registerer selfmetric.Registerer // gets the metrics; zero: none
 }
 
 func (o *Options) setDefaults() error {

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/faultline/faultline/agent/link"
+	"github.com/faultline/faultline/internal/selfmetric"
 	"github.com/faultline/faultline/internal/wire"
 	"github.com/faultline/faultline/plugins/base"
 )
@@ -70,7 +70,7 @@ func run(t *testing.T, dir string, c *collector, d time.Duration) (works []wire.
 		t.Fatal(err)
 	}
 	ctl, err := New(Options{
-		Link: client, Dir: dir, Registerer: prometheus.NewPedanticRegistry(),
+		Link: client, Dir: dir, Registerer: selfmetric.NewRegistry(),
 		OnWork:  func(w wire.Work) { works = append(works, w) },
 		OnCheck: func(_ context.Context, ch wire.Check) { checks = append(checks, ch.ID) },
 	})

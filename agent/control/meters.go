@@ -3,26 +3,26 @@ package control
 import (
 	"errors"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/faultline/faultline/internal/selfmetric"
 )
 
 // meters are the control's own metrics.
 type meters struct {
-	polls      *prometheus.CounterVec
-	checks     *prometheus.CounterVec
-	saveErrors prometheus.Counter
-	version    prometheus.Gauge
+	polls      *selfmetric.CounterVec
+	checks     *selfmetric.CounterVec
+	saveErrors *selfmetric.Counter
+	version    *selfmetric.Gauge
 }
 
 func newMeters() *meters {
 	return &meters{
-		polls:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faultline_control_polls_total", Help: "Polls for work by outcome."}, []string{"outcome"}),
-		checks:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faultline_control_checks_total", Help: "Check requests by what became of them."}, []string{"outcome"}),
-		saveErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_control_save_errors_total", Help: "New work that could not be written to disk."}),
-		version:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "faultline_control_work_version", Help: "Version of the work in force, 0 if none."}),
+		polls:      selfmetric.NewCounterVec(selfmetric.Opts{Name: "faultline_control_polls_total", Help: "Polls for work by outcome."}, []string{"outcome"}),
+		checks:     selfmetric.NewCounterVec(selfmetric.Opts{Name: "faultline_control_checks_total", Help: "Check requests by what became of them."}, []string{"outcome"}),
+		saveErrors: selfmetric.NewCounter(selfmetric.Opts{Name: "faultline_control_save_errors_total", Help: "New work that could not be written to disk."}),
+		version:    selfmetric.NewGauge(selfmetric.Opts{Name: "faultline_control_work_version", Help: "Version of the work in force, 0 if none."}),
 	}
 }
 
-func (m *meters) register(r prometheus.Registerer) error {
+func (m *meters) register(r selfmetric.Registerer) error {
 	return errors.Join(r.Register(m.polls), r.Register(m.checks), r.Register(m.saveErrors), r.Register(m.version))
 }

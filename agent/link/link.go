@@ -115,6 +115,11 @@ func proxyOf(address secret.String) (func(*http.Request) (*url.URL, error), erro
 	return http.ProxyURL(u), nil
 }
 
+// connectTimeout is how long a connection may take to be made. Across a line that
+// is cut without a word the kernel would try for two minutes; within this time it
+// sends two SYNs, and a mended line is found by the next attempt.
+const connectTimeout = 2 * time.Second
+
 // newTransport speaks HTTP/1.1 only: there a request given up takes its
 // connection with it, whereas HTTP/2 would go on with a connection that a
 // silently cut line has killed.
@@ -123,9 +128,9 @@ func newTransport(conf *tls.Config) *http.Transport {
 	protocols.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:         (&net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second}).DialContext,
 		TLSClientConfig:     conf.Clone(),
-		TLSHandshakeTimeout: 4 * time.Second,
+		TLSHandshakeTimeout: 2 * connectTimeout,
 		Protocols:           protocols,
 		MaxIdleConnsPerHost: 2,
 		IdleConnTimeout:     90 * time.Second,

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/faultline/faultline/internal/selfmetric"
 )
 
 const token = "0123456789abcdef"
@@ -100,7 +100,7 @@ func TestRefused(t *testing.T) {
 	if got := ask(t, c, good); got == nil {
 		t.Error("a good packet after them is not answered")
 	}
-	if n := testutil.ToFloat64(r.packets.WithLabelValues("forged")); n != 3 {
+	if n := selfmetric.Sum(r.packets.WithLabelValues("forged")); n != 3 {
 		t.Errorf("%v forged packets counted, want 3", n)
 	}
 }

@@ -10,8 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
+
+	"github.com/faultline/faultline/internal/selfmetric"
 )
 
 const (
@@ -31,7 +32,7 @@ type Options struct {
 	Burst      int
 	Now        func() time.Time
 	Logger     *slog.Logger
-	Registerer prometheus.Registerer // nil: not registered
+	Registerer selfmetric.Registerer // nil: not registered
 }
 
 func (o *Options) setDefaults() error {
@@ -65,7 +66,7 @@ type Reflector struct {
 	token    []byte
 	conn     *net.UDPConn
 	closing  sync.Once
-	packets  *prometheus.CounterVec
+	packets  *selfmetric.CounterVec
 	all      *rate.Limiter
 	sessions map[netip.AddrPort]*session
 }
@@ -83,7 +84,7 @@ func New(o Options) (*Reflector, error) {
 		return nil, err
 	}
 	r := &Reflector{opts: o, token: []byte(o.Token), all: rate.NewLimiter(rate.Limit(o.Rate), o.Burst), sessions: map[netip.AddrPort]*session{},
-		packets: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faultline_reflect_packets_total", Help: "Test packets by what became of them."}, []string{"outcome"})}
+		packets: selfmetric.NewCounterVec(selfmetric.Opts{Name: "faultline_reflect_packets_total", Help: "Test packets by what became of them."}, []string{"outcome"})}
 	if o.Registerer != nil {
 		if err := o.Registerer.Register(r.packets); err != nil {
 			return nil, fmt.Errorf("reflect: %w", err)

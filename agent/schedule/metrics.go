@@ -1,29 +1,29 @@
 package schedule
 
-import "github.com/prometheus/client_golang/prometheus"
+import "github.com/faultline/faultline/internal/selfmetric"
 
 // metrics are what the scheduler tells of itself.
 type metrics struct {
-	targets, running prometheus.Gauge
-	polls            *prometheus.CounterVec
-	skipped          *prometheus.CounterVec
-	delayed, dropped prometheus.Counter
-	seconds          *prometheus.HistogramVec
+	targets, running *selfmetric.Gauge
+	polls            *selfmetric.CounterVec
+	skipped          *selfmetric.CounterVec
+	delayed, dropped *selfmetric.Counter
+	seconds          *selfmetric.HistogramVec
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
+func newMetrics(r selfmetric.Registerer) *metrics {
 	m := &metrics{
-		targets: prometheus.NewGauge(prometheus.GaugeOpts{Name: "faultline_schedule_targets", Help: "Targets being polled."}),
-		running: prometheus.NewGauge(prometheus.GaugeOpts{Name: "faultline_schedule_running", Help: "Polls under way."}),
-		polls: prometheus.NewCounterVec(prometheus.CounterOpts{
+		targets: selfmetric.NewGauge(selfmetric.Opts{Name: "faultline_schedule_targets", Help: "Targets being polled."}),
+		running: selfmetric.NewGauge(selfmetric.Opts{Name: "faultline_schedule_running", Help: "Polls under way."}),
+		polls: selfmetric.NewCounterVec(selfmetric.Opts{
 			Name: "faultline_schedule_polls_total", Help: "Finished polls by outcome: ok, partial, failed."}, []string{"input", "outcome"}),
-		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
+		skipped: selfmetric.NewCounterVec(selfmetric.Opts{
 			Name: "faultline_schedule_skipped_total", Help: "Beats left out because the poll before had not finished."}, []string{"input"}),
-		delayed: prometheus.NewCounter(prometheus.CounterOpts{
+		delayed: selfmetric.NewCounter(selfmetric.Opts{
 			Name: "faultline_schedule_delayed_total", Help: "Polls that waited because too many were under way."}),
-		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+		dropped: selfmetric.NewCounter(selfmetric.Opts{
 			Name: "faultline_schedule_dropped_samples_total", Help: "Samples and events beyond the bound of one poll."}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		seconds: selfmetric.NewHistogramVec(selfmetric.Opts{
 			Name: "faultline_schedule_poll_duration_seconds", Help: "How long polls take.",
 			Buckets: []float64{.001, .01, .05, .1, .5, 1, 2.5, 5, 10, 30}}, []string{"input"}),
 	}

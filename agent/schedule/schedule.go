@@ -16,8 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
+	"github.com/faultline/faultline/internal/selfmetric"
 	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/plugins/input"
 )
@@ -50,7 +49,7 @@ type Options struct {
 	Now        func() time.Time      // default time.Now
 	NewID      func() string         // ids of events that have none; default random
 	Logger     *slog.Logger          // default: discard
-	Registerer prometheus.Registerer // default: not registered
+	Registerer selfmetric.Registerer // default: not registered
 }
 
 func (o *Options) setDefaults() error {

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/faultline/faultline/internal/selfmetric"
 )
 
 // Lane is a log of its own in the spool.
@@ -72,7 +72,7 @@ type Options struct {
 	Now          func() time.Time      // zero: time.Now
 	FS           FS                    // zero: the operating system's
 	Logger       *slog.Logger          // zero: discards
-	Registerer   prometheus.Registerer // gets the spool's metrics; zero: none
+	Registerer   selfmetric.Registerer // gets the spool's metrics; zero: none
 }
 
 func (o *Options) setDefaults() error {

@@ -3,7 +3,7 @@ package spool
 import (
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/faultline/faultline/internal/selfmetric"
 )
 
 // LaneStats counts one lane. Counters begin at Open.
@@ -60,22 +60,22 @@ type collector struct{ s *Spool }
 
 // metric is one line of the table below.
 type metric struct {
-	desc  *prometheus.Desc
-	typ   prometheus.ValueType
+	desc  *selfmetric.Desc
+	typ   selfmetric.Kind
 	value func(*Stats, *LaneStats) float64
 	whole bool // of the spool, not by lane
 }
 
 func metrics() []metric {
-	lane := func(name, help string, t prometheus.ValueType, v func(*LaneStats) float64) metric {
-		return metric{prometheus.NewDesc("faultline_spool_"+name, help, []string{"lane"}, nil), t,
+	lane := func(name, help string, t selfmetric.Kind, v func(*LaneStats) float64) metric {
+		return metric{selfmetric.NewDesc("faultline_spool_"+name, help, "lane"), t,
 			func(_ *Stats, l *LaneStats) float64 { return v(l) }, false}
 	}
-	whole := func(name, help string, t prometheus.ValueType, v func(*Stats) float64) metric {
-		return metric{prometheus.NewDesc("faultline_spool_"+name, help, nil, nil), t,
+	whole := func(name, help string, t selfmetric.Kind, v func(*Stats) float64) metric {
+		return metric{selfmetric.NewDesc("faultline_spool_"+name, help), t,
 			func(s *Stats, _ *LaneStats) float64 { return v(s) }, true}
 	}
-	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
+	const counter, gauge = selfmetric.CounterValue, selfmetric.GaugeValue
 	return []metric{
 		lane("lane_bytes", "Size of the lane's segments on disk.", gauge, func(l *LaneStats) float64 { return float64(l.Bytes) }),
 		lane("pending_bytes", "Bytes not acknowledged by a collector.", gauge, func(l *LaneStats) float64 { return float64(l.PendingBytes) }),
@@ -103,23 +103,25 @@ func unix(t time.Time) float64 {
 	return float64(t.UnixMilli()) / 1000
 }
 
-// Describe implements prometheus.Collector.
-func (c collector) Describe(ch chan<- *prometheus.Desc) {
+// Describe implements selfmetric.Collector.
+func (c collector) Describe() []*selfmetric.Desc {
+	var all []*selfmetric.Desc
 	for _, m := range metrics() {
-		ch <- m.desc
+		all = append(all, m.desc)
 	}
+	return all
 }
 
-// Collect implements prometheus.Collector.
-func (c collector) Collect(ch chan<- prometheus.Metric) {
+// Collect implements selfmetric.Collector.
+func (c collector) Collect(send func(selfmetric.Metric)) {
 	st := c.s.Stats()
 	for _, m := range metrics() {
 		if m.whole {
-			ch <- prometheus.MustNewConstMetric(m.desc, m.typ, m.value(&st, nil))
+			send(selfmetric.Const(m.desc, m.typ, m.value(&st, nil)))
 			continue
 		}
 		for kind := range lanes {
-			ch <- prometheus.MustNewConstMetric(m.desc, m.typ, m.value(&st, &st.Lanes[kind]), kind.String())
+			send(selfmetric.Const(m.desc, m.typ, m.value(&st, &st.Lanes[kind]), kind.String()))
 		}
 	}
 }

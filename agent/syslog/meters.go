@@ -1,25 +1,25 @@
 package syslog
 
-import "github.com/prometheus/client_golang/prometheus"
+import "github.com/faultline/faultline/internal/selfmetric"
 
 // meters are the receiver's own metrics.
 type meters struct {
-	lines   *prometheus.CounterVec
-	dropped *prometheus.CounterVec
-	events  prometheus.Counter
-	folded  prometheus.Counter
-	checks  prometheus.Counter
-	conns   prometheus.Gauge
+	lines   *selfmetric.CounterVec
+	dropped *selfmetric.CounterVec
+	events  *selfmetric.Counter
+	folded  *selfmetric.Counter
+	checks  *selfmetric.Counter
+	conns   *selfmetric.Gauge
 }
 
-func newMeters(r prometheus.Registerer) *meters {
+func newMeters(r selfmetric.Registerer) *meters {
 	m := &meters{
-		lines:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faultline_syslog_lines_total", Help: "Lines heard, by what became of them."}, []string{"outcome"}),
-		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faultline_syslog_dropped_total", Help: "Lines, events and connections refused, by the bound they met."}, []string{"reason"}),
-		events:  prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_syslog_events_total", Help: "Events made of lines."}),
-		folded:  prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_syslog_folded_total", Help: "Lines counted as repeats of an event."}),
-		checks:  prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_syslog_checks_total", Help: "Devices measured at once because of a line."}),
-		conns:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "faultline_syslog_connections", Help: "TCP connections open."}),
+		lines:   selfmetric.NewCounterVec(selfmetric.Opts{Name: "faultline_syslog_lines_total", Help: "Lines heard, by what became of them."}, []string{"outcome"}),
+		dropped: selfmetric.NewCounterVec(selfmetric.Opts{Name: "faultline_syslog_dropped_total", Help: "Lines, events and connections refused, by the bound they met."}, []string{"reason"}),
+		events:  selfmetric.NewCounter(selfmetric.Opts{Name: "faultline_syslog_events_total", Help: "Events made of lines."}),
+		folded:  selfmetric.NewCounter(selfmetric.Opts{Name: "faultline_syslog_folded_total", Help: "Lines counted as repeats of an event."}),
+		checks:  selfmetric.NewCounter(selfmetric.Opts{Name: "faultline_syslog_checks_total", Help: "Devices measured at once because of a line."}),
+		conns:   selfmetric.NewGauge(selfmetric.Opts{Name: "faultline_syslog_connections", Help: "TCP connections open."}),
 	}
 	if r != nil {
 		r.MustRegister(m.lines, m.dropped, m.events, m.folded, m.checks, m.conns)

@@ -12,8 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
+	"github.com/faultline/faultline/internal/selfmetric"
 	"github.com/faultline/faultline/plugins/base"
 )
 
@@ -65,7 +64,7 @@ type Options struct {
 	Now        func() time.Time
 	NewID      func() string
 	Logger     *slog.Logger
-	Registerer prometheus.Registerer // nil: not registered
+	Registerer selfmetric.Registerer // nil: not registered
 }
 
 func setDefault[T comparable](v *T, d T) {

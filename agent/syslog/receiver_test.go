@@ -12,9 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
+	"github.com/faultline/faultline/internal/selfmetric"
 	"github.com/faultline/faultline/plugins/base"
 )
 
@@ -224,7 +222,7 @@ func TestBruteForce(t *testing.T) {
 }
 
 func TestRates(t *testing.T) {
-	reg := prometheus.NewRegistry()
+	reg := selfmetric.NewRegistry()
 	s := open(t, false, func(o *Options) {
 		o.Rate, o.Burst, o.EventRate, o.EventBurst, o.Registerer = 10, 20, 1, 5, reg
 	})
@@ -235,10 +233,10 @@ func TestRates(t *testing.T) {
 	if told != 5 {
 		t.Errorf("%d events, want 5", told)
 	}
-	if n := testutil.ToFloat64(s.r.meters.dropped.WithLabelValues("source_rate")); n != 80 {
+	if n := selfmetric.Sum(s.r.meters.dropped.WithLabelValues("source_rate")); n != 80 {
 		t.Errorf("%v lines refused, want 80", n)
 	}
-	if n := testutil.ToFloat64(s.r.meters.dropped.WithLabelValues("event_rate")); n != 15 {
+	if n := selfmetric.Sum(s.r.meters.dropped.WithLabelValues("event_rate")); n != 15 {
 		t.Errorf("%v events refused, want 15", n)
 	}
 	// Another source is not hurt, and this one recovers.

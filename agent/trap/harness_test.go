@@ -12,10 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"github.com/faultline/faultline/internal/profile"
+	"github.com/faultline/faultline/internal/selfmetric"
 	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/rules"
 )
@@ -125,10 +123,10 @@ func (x *running) mark(t testing.TB) {
 var marks = 1_000_000
 
 func (x *running) rejected(why reason) float64 {
-	return testutil.ToFloat64(x.metrics.rejected.WithLabelValues(string(why)))
+	return selfmetric.Sum(x.metrics.rejected.WithLabelValues(string(why)))
 }
 
-func count(c prometheus.Collector) float64 { return testutil.ToFloat64(c) }
+func count(c selfmetric.Collector) float64 { return selfmetric.Sum(c) }
 
 // program returns the path of a Debian program, or skips the test; in CI its
 // absence is a failure.

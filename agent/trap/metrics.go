@@ -1,6 +1,6 @@
 package trap
 
-import "github.com/prometheus/client_golang/prometheus"
+import "github.com/faultline/faultline/internal/selfmetric"
 
 // reason is why something that was received is no event.
 type reason string
@@ -54,25 +54,25 @@ func (r reason) hint() string {
 
 // metrics are what the receiver tells of itself.
 type metrics struct {
-	received     *prometheus.CounterVec // by version: authentic notifications
-	rejected     *prometheus.CounterVec // by reason
-	duplicates   prometheus.Counter
-	suppressed   prometheus.Counter
-	events       prometheus.Counter
-	unknown      prometheus.Counter
-	acknowledged prometheus.Counter
-	reports      prometheus.Counter
-	lost         prometheus.Counter
-	checks       *prometheus.CounterVec
-	sources      prometheus.Gauge
+	received     *selfmetric.CounterVec // by version: authentic notifications
+	rejected     *selfmetric.CounterVec // by reason
+	duplicates   *selfmetric.Counter
+	suppressed   *selfmetric.Counter
+	events       *selfmetric.Counter
+	unknown      *selfmetric.Counter
+	acknowledged *selfmetric.Counter
+	reports      *selfmetric.Counter
+	lost         *selfmetric.Counter
+	checks       *selfmetric.CounterVec
+	sources      *selfmetric.Gauge
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_trap_" + name, Help: help})
+func newMetrics(r selfmetric.Registerer) *metrics {
+	counter := func(name, help string) *selfmetric.Counter {
+		return selfmetric.NewCounter(selfmetric.Opts{Name: "faultline_trap_" + name, Help: help})
 	}
-	vec := func(name, help, label string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "faultline_trap_" + name, Help: help}, []string{label})
+	vec := func(name, help, label string) *selfmetric.CounterVec {
+		return selfmetric.NewCounterVec(selfmetric.Opts{Name: "faultline_trap_" + name, Help: help}, []string{label})
 	}
 	m := &metrics{
 		received:     vec("received_total", "Notifications of somebody who may send them, repeats included.", "version"),
@@ -85,7 +85,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		reports:      counter("reports_total", "Reports sent to senders of version 3 messages, discovery of our engine included."),
 		lost:         counter("socket_dropped_total", "Datagrams that the kernel dropped because we read too slowly."),
 		checks:       vec("checks_total", "Immediate checks of devices by outcome.", "outcome"),
-		sources:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "faultline_trap_sources", Help: "Sources being remembered."}),
+		sources:      selfmetric.NewGauge(selfmetric.Opts{Name: "faultline_trap_sources", Help: "Sources being remembered."}),
 	}
 	for _, v := range []string{"1", "2c", "3"} {
 		m.received.WithLabelValues(v)

@@ -12,11 +12,10 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/faultline/faultline/agent/snmp"
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/internal/secret"
+	"github.com/faultline/faultline/internal/selfmetric"
 	"github.com/faultline/faultline/plugins/base"
 )
 
@@ -72,7 +71,7 @@ type Options struct {
 	Now        func() time.Time      // default time.Now
 	NewID      func() string         // ids of events; default random
 	Logger     *slog.Logger          // default: discard
-	Registerer prometheus.Registerer // default: not registered
+	Registerer selfmetric.Registerer // default: not registered
 }
 
 func (o *Options) setDefaults() error {

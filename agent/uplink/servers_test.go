@@ -14,10 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/faultline/faultline/agent/link"
 	"github.com/faultline/faultline/agent/spool"
+	"github.com/faultline/faultline/internal/selfmetric"
 	"github.com/faultline/faultline/internal/wire"
 	"github.com/faultline/faultline/plugins/base"
 )
@@ -147,7 +146,7 @@ func toServer(t *testing.T, api string, now time.Time) (*spool.Spool, *Uplink) {
 			t.Fatal(err)
 		}
 	}
-	u, err := New(Options{Spool: s, Link: client, Logger: testLog(t), BacklogRate: 1e6, MaxSamples: 500, Registerer: prometheus.NewPedanticRegistry()})
+	u, err := New(Options{Spool: s, Link: client, Logger: testLog(t), BacklogRate: 1e6, MaxSamples: 500, Registerer: selfmetric.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,10 +8,9 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/faultline/faultline/agent/link"
 	"github.com/faultline/faultline/agent/spool"
+	"github.com/faultline/faultline/internal/selfmetric"
 	"github.com/faultline/faultline/internal/wire"
 )
 
@@ -29,7 +28,7 @@ type Options struct {
 	MetricType  func(name string) wire.MetricType // sent with remote write 2.0; zero: wire.TypeByName
 	Now         func() time.Time                  // zero: time.Now
 	Logger      *slog.Logger                      // zero: discards
-	Registerer  prometheus.Registerer             // gets the uplink's metrics; zero: none
+	Registerer  selfmetric.Registerer             // gets the uplink's metrics; zero: none
 }
 
 func (o *Options) setDefaults() error {

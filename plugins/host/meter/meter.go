@@ -3,23 +3,22 @@
 package meter
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
-
+	"github.com/faultline/faultline/internal/selfmetric"
 	"github.com/faultline/faultline/plugins/host/spec"
 )
 
-// Collector shows what status returns. It is a prometheus.Collector.
+// Collector shows what status returns. It is a selfmetric.Collector.
 type Collector struct {
 	status func() []spec.Status
 
-	up, resident, seconds, starts, samples, lost *prometheus.Desc
-	ends, calls, refused, lines                  *prometheus.Desc
+	up, resident, seconds, starts, samples, lost *selfmetric.Desc
+	ends, calls, refused, lines                  *selfmetric.Desc
 }
 
 // New returns a Collector of plugins.
 func New(status func() []spec.Status) *Collector {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("faultline_plugin_"+name, help, append([]string{"plugin", "contract"}, labels...), nil)
+	desc := func(name, help string, labels ...string) *selfmetric.Desc {
+		return selfmetric.NewDesc("faultline_plugin_"+name, help, append([]string{"plugin", "contract"}, labels...)...)
 	}
 	return &Collector{
 		status:   status,
@@ -36,35 +35,33 @@ func New(status func() []spec.Status) *Collector {
 	}
 }
 
-// Describe implements prometheus.Collector.
-func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.up, c.resident, c.seconds, c.starts, c.samples, c.lost, c.ends, c.calls, c.refused, c.lines} {
-		ch <- d
-	}
+// Describe implements selfmetric.Collector.
+func (c *Collector) Describe() []*selfmetric.Desc {
+	return []*selfmetric.Desc{c.up, c.resident, c.seconds, c.starts, c.samples, c.lost, c.ends, c.calls, c.refused, c.lines}
 }
 
-// Collect implements prometheus.Collector.
-func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+// Collect implements selfmetric.Collector.
+func (c *Collector) Collect(out func(selfmetric.Metric)) {
 	for _, s := range c.status() {
-		send := func(d *prometheus.Desc, t prometheus.ValueType, v float64, more ...string) {
-			ch <- prometheus.MustNewConstMetric(d, t, v, append([]string{s.Name, s.Contract}, more...)...)
+		send := func(d *selfmetric.Desc, t selfmetric.Kind, v float64, more ...string) {
+			out(selfmetric.Const(d, t, v, append([]string{s.Name, s.Contract}, more...)...))
 		}
 		up := 0.0
 		if s.State == spec.Running {
 			up = 1
 		}
-		send(c.up, prometheus.GaugeValue, up)
-		send(c.resident, prometheus.GaugeValue, float64(s.Resident))
-		send(c.seconds, prometheus.CounterValue, s.Seconds)
-		send(c.starts, prometheus.CounterValue, float64(s.Starts))
-		send(c.samples, prometheus.CounterValue, float64(s.Samples))
-		send(c.lost, prometheus.CounterValue, float64(s.LogLost))
+		send(c.up, selfmetric.GaugeValue, up)
+		send(c.resident, selfmetric.GaugeValue, float64(s.Resident))
+		send(c.seconds, selfmetric.CounterValue, s.Seconds)
+		send(c.starts, selfmetric.CounterValue, float64(s.Starts))
+		send(c.samples, selfmetric.CounterValue, float64(s.Samples))
+		send(c.lost, selfmetric.CounterValue, float64(s.LogLost))
 		for _, m := range []struct {
-			d   *prometheus.Desc
+			d   *selfmetric.Desc
 			all map[string]uint64
 		}{{c.ends, s.Ends}, {c.calls, s.Calls}, {c.refused, s.Refusals}, {c.lines, s.LogLines}} {
 			for k, n := range m.all {
-				send(m.d, prometheus.CounterValue, float64(n), k)
+				send(m.d, selfmetric.CounterValue, float64(n), k)
 			}
 		}
 	}
