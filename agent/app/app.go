@@ -21,6 +21,7 @@ import (
 	"github.com/faultline/faultline/agent/enrol"
 	"github.com/faultline/faultline/agent/input/host"
 	"github.com/faultline/faultline/agent/input/probe"
+	"github.com/faultline/faultline/agent/input/scrape"
 	"github.com/faultline/faultline/agent/input/snmp"
 	"github.com/faultline/faultline/agent/link"
 	"github.com/faultline/faultline/agent/schedule"
@@ -169,7 +170,8 @@ func builtin(cfg agentconfig.Config, versions string, author func(string, time.T
 		return nil, err
 	}
 	m := map[string]input.Input{}
-	for _, in := range []input.Input{host.New(host.Options{}), s, probe.New(probe.Options{}), database.New(database.Options{SecretDir: cfg.Secrets}), c} {
+	for _, in := range []input.Input{host.New(host.Options{}), s, probe.New(probe.Options{}), database.New(database.Options{SecretDir: cfg.Secrets}), c,
+		scrape.New(scrape.Options{SecretDir: cfg.Secrets})} {
 		m[in.Name()] = in
 	}
 	return m, nil

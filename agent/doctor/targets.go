@@ -81,6 +81,8 @@ func hintFor(name string) lang.Text {
 		return text("检查目标是否应答；ICMP 需要 CAP_NET_RAW 或 ping_group_range", "does it answer? ICMP needs CAP_NET_RAW or ping_group_range")
 	case "database":
 		return text("检查端口、监控用户及其权限（docs/databases.md）", "look at the port, the monitoring user and its rights (docs/databases.md)")
+	case "scrape":
+		return text("检查地址、端口、路径与凭据（docs/inputs.md）；用 curl 试一次", "look at address, port, path and credentials (docs/inputs.md); try it with curl")
 	default:
 		return text("检查地址与凭据", "look at its address and credentials")
 	}

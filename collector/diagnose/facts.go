@@ -63,6 +63,9 @@ type symptomFacts struct {
 	Dim         bool `expr:"dim"`          // light at an optic
 	Stranger    bool `expr:"stranger"`     // a device nobody knows
 	SecondDHCP  bool `expr:"rogue_dhcp"`   // a DHCP server nobody knows
+	Unmeasured  bool `expr:"unmeasured"`   // what an input should read does not answer it
+	Overdue     bool `expr:"overdue"`      // a backup or a file that should be younger
+	Failing     bool `expr:"failing"`      // a disk or an array, as its host says
 	Other       bool `expr:"other"`
 }
 

@@ -118,6 +118,7 @@ func (a *assembly) checkDevices() {
 			a.checkTarget(w.field("targets[%d]", j), t, len(d.Addresses) > 0)
 		}
 		a.checkDatabases(w, d)
+		a.checkScrapes(w, d)
 	}
 }
 

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -82,7 +83,11 @@ func (w *worklist) device(d *Device) {
 			}
 			bt.Options["addresses"] = strings.Join(d.Addresses, ",") // from which notifications may come
 		}
-		w.add(bt, t, map[string]string{"site": d.Site, "device": d.ID})
+		labels := map[string]string{"site": d.Site, "device": d.ID}
+		if namesInstance(t.Input) {
+			labels["instance"] = d.ID
+		}
+		w.add(bt, t, labels)
 	}
 }
 
@@ -177,6 +182,10 @@ func job(t base.Target) string {
 			return "postgres"
 		}
 		return "mysql"
+	case "scrape":
+		return cmp.Or(t.Options["job"], t.Input)
+	case "textfile":
+		return "node"
 	default:
 		return t.Input
 	}
