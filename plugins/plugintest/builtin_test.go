@@ -228,7 +228,7 @@ func postOffice(t *testing.T) (*postbox, *mail.Mailer) {
 	}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(ln) }()
-	t.Cleanup(func() { close(p.stall); _ = srv.Close(); <-done })
+	t.Cleanup(func() { close(p.stall); _, _ = srv.Close(), ln.Close(); <-done }) // Close may come before Serve knows the listener
 	m, err := mail.New(mail.Options{Addr: ln.Addr().String(), From: "noc@example.com", TLS: mail.TLSNone, Secret: []byte("0123456789abcdef"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

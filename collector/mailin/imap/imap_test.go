@@ -56,7 +56,8 @@ func startPost(t *testing.T) *post {
 	p.smtp = ln.Addr().String()
 	done := make(chan struct{})
 	go func() { defer close(done); _ = s.Serve(ln) }()
-	t.Cleanup(func() { _ = s.Close(); <-done })
+	// Close may come before Serve knows the listener.
+	t.Cleanup(func() { _, _ = s.Close(), ln.Close(); <-done })
 	p.startIMAP("127.0.0.1:0")
 	t.Cleanup(p.stopIMAP)
 	return p

@@ -74,7 +74,8 @@ func (b *Box) Addr() string { return b.ln.Addr().String() }
 
 // Run serves until ctx ends.
 func (b *Box) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { _ = b.server.Close() })
+	// Close may come before Serve knows the listener.
+	stop := context.AfterFunc(ctx, func() { _, _ = b.server.Close(), b.ln.Close() })
 	defer stop()
 	if err := b.server.Serve(b.ln); err != nil && ctx.Err() == nil && !errors.Is(err, smtp.ErrServerClosed) {
 		return fmt.Errorf("mailbox: %w", err)

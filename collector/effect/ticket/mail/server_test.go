@@ -61,7 +61,8 @@ func start(t *testing.T, opts ...serverOption) *server {
 	s.addr = ln.Addr().String()
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(ln) }()
-	t.Cleanup(func() { _ = srv.Close(); <-done })
+	// Close may come before Serve knows the listener.
+	t.Cleanup(func() { _, _ = srv.Close(), ln.Close(); <-done })
 	return s
 }
 
