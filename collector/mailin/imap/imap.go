@@ -178,12 +178,12 @@ func (w *Watcher) session(ctx context.Context) error {
 		return fmt.Errorf("imap select %s: %w", w.o.Mailbox, err)
 	}
 	w.connected.Set(1)
-	for ctx.Err() == nil {
+	for begins := true; ctx.Err() == nil; begins = false {
 		before := w.taken
 		if err := w.drain(ctx, c, box.UIDValidity); err != nil {
 			return err
 		}
-		if err := w.wait(ctx, c, news, w.taken > before); err != nil {
+		if err := w.wait(ctx, c, news, begins || w.taken > before); err != nil {
 			return err
 		}
 	}
@@ -338,7 +338,7 @@ func (w *Watcher) fetch(c *imapclient.Client, uid goimap.UID) (raw []byte, at ti
 
 // wait returns when there may be new mail: the server says so (IDLE), or it is
 // time to look. Some servers forget to tell of mail that came just before IDLE:
-// where mail came a moment ago, the next look is soon.
+// where mail came a moment ago, or the connection is new, the next look is soon.
 func (w *Watcher) wait(ctx context.Context, c *imapclient.Client, news <-chan struct{}, lively bool) error {
 	long := w.o.Idle
 	if lively {

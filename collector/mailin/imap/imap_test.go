@@ -191,6 +191,9 @@ func (k *keeper) OpenIncidents(context.Context) ([]incident.Incident, error) {
 func run(t *testing.T, o imap.Options) (stop func()) {
 	t.Helper()
 	o.TLS, o.User, o.Password, o.NotFound, o.First = imap.TLSNone, "ours", "password", errNotFound, 20*time.Millisecond
+	if o.Idle == 0 {
+		o.Idle = 2 * time.Second // the server forgets mail that comes just before IDLE
+	}
 	o.Logger = slog.New(slog.DiscardHandler)
 	w, err := imap.New(o)
 	if err != nil {
