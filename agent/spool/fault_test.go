@@ -29,6 +29,7 @@ func TestTailCutAtEveryByte(t *testing.T) {
 		ends = append(ends, ends[len(ends)-1]+len(p)+recordHeader)
 	}
 	name, whole := fs.file("spool/events/")
+	cases := 0
 	for n := 0; n <= len(whole); n++ {
 		complete := 0
 		for complete+1 < len(ends) && ends[complete+1] <= n {
@@ -40,27 +41,42 @@ func TestTailCutAtEveryByte(t *testing.T) {
 		}
 		cut := newMemFS()
 		cut.put(name, slices.Clone(whole[:n]))
-		checkCut(t, cut, want[:complete], fmt.Sprintf("cut at %d", n))
+		torn := n - ends[complete]
+		if n < int(headerBytes) {
+			torn = n // the segment's own beginning is torn
+		}
+		checkCut(t, cut, want[:complete], torn, fmt.Sprintf("cut at %d", n))
+		cases++
 		if n%16 == 0 { // the length is there, the rest of the content is not
 			zeroed := newMemFS()
 			data := slices.Clone(whole)
 			clear(data[n:])
 			zeroed.put(name, data)
-			checkCut(t, zeroed, want[:complete], fmt.Sprintf("zero from %d", n))
+			torn = len(whole) - ends[complete]
+			if n < int(headerBytes) {
+				torn = len(whole)
+			}
+			checkCut(t, zeroed, want[:complete], torn, fmt.Sprintf("zero from %d", n))
+			cases++
 		}
 		if t.Failed() {
 			return
 		}
 	}
+	t.Logf("%d cases over %d bytes", cases, len(whole))
 }
 
-// checkCut opens a spool and expects its events and that it takes more.
-func checkCut(t *testing.T, fs *memFS, want []string, what string) {
+// checkCut opens a spool and expects its events, that the torn bytes are counted
+// and that it takes more.
+func checkCut(t *testing.T, fs *memFS, want []string, torn int, what string) {
 	t.Helper()
 	s, err := Open(Options{Dir: "spool", FS: fs})
 	if err != nil {
 		t.Errorf("%s: %v", what, err)
 		return
+	}
+	if st := s.Stats(); (torn > 0) != (st.TornTails == 1) || torn > int(headerBytes) && st.TornBytes != uint64(torn) {
+		t.Errorf("%s: told of %d torn ends, %d bytes; want %d bytes", what, st.TornTails, st.TornBytes, torn)
 	}
 	if err := s.Append(Events, []byte("more")); err != nil {
 		t.Errorf("%s: %v", what, err)

@@ -22,8 +22,11 @@ type memFS struct {
 	partial func(n int) int // how much of a failing write is written
 }
 
+// memFile is a file. What a failed flush was to write counts as written, as Linux
+// has it: a later flush that succeeds does not bring it to disk.
 type memFile struct {
 	data, synced []byte
+	lost         int // up to where a flush failed; zero: nowhere
 }
 
 func newMemFS() *memFS {
@@ -242,9 +245,14 @@ func (h *memHandle) Sync() error {
 	h.m.mu.Lock()
 	defer h.m.mu.Unlock()
 	if err := h.m.failing("sync", h.name); err != nil {
+		h.f.lost = len(h.f.data)
 		return err
 	}
+	was := len(h.f.synced)
 	h.f.synced = slices.Clone(h.f.data)
+	if was < h.f.lost {
+		clear(h.f.synced[was:min(h.f.lost, len(h.f.synced))])
+	}
 	return nil
 }
 
