@@ -28,6 +28,7 @@ type cli struct {
 	Enrol    enrolCmd    `cmd:"" help:"Let this machine in at a collector, with a one-time token."`
 	SNMP     snmpCmd     `cmd:"" name:"snmp" help:"Look at devices by SNMP."`
 	Discover discoverCmd `cmd:"" help:"Look over networks and propose an inventory."`
+	Service  serviceCmd  `cmd:"" help:"Make this a service of Windows."`
 }
 
 type runCmd struct {
@@ -45,15 +46,24 @@ func (c *runCmd) Run() error {
 	if c.Debug {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	log := serviceLog(c.Config, level)
+	if log == nil {
+		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	}
 	thrift()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	a, err := app.New(cfg, app.Options{Logger: log, Version: version})
-	if err != nil {
+	run := func(ctx context.Context) error {
+		a, err := app.New(cfg, app.Options{Logger: log, Version: version})
+		if err != nil {
+			return err
+		}
+		return a.Run(ctx)
+	}
+	if handled, err := underService(log, run); handled || err != nil {
 		return err
 	}
-	return a.Run(ctx)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return run(ctx)
 }
 
 // garbagePercent is by how much the heap may grow before it is cleaned. The agent

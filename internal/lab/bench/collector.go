@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -66,11 +67,13 @@ type settings struct {
 	estate
 	rules string // overlay directory; "" is the shipped rules
 	holds string // as in the configuration file; "" is the defaults
+	more  string // lines of the configuration file; "" keeps samples for a day
 }
 
 // collector is a running one.
 type collector struct {
 	*process
+	dir   string // its data
 	url   string
 	admin string // token with full rights
 }
@@ -85,7 +88,7 @@ func startCollector(ctx context.Context, o options, s settings) (*collector, err
 	if err != nil {
 		return nil, err
 	}
-	config := fmt.Sprintf("data: %q\nlisten: %s\ninventory: %q\nrules: %q\nretention: 24h\n", dir, address, filepath.Join(dir, "inventory.yaml"), s.rules)
+	config := fmt.Sprintf("data: %q\nlisten: %s\ninventory: %q\nrules: %q\n%s", dir, address, filepath.Join(dir, "inventory.yaml"), s.rules, cmp.Or(s.more, "retention: 24h\n"))
 	if s.holds != "" {
 		config += "holds: " + s.holds + "\n"
 	}
@@ -93,7 +96,7 @@ func startCollector(ctx context.Context, o options, s settings) (*collector, err
 		os.WriteFile(filepath.Join(dir, "collector.yaml"), []byte(config), 0o600)); err != nil {
 		return nil, err
 	}
-	c := &collector{url: "http://" + address}
+	c := &collector{dir: dir, url: "http://" + address}
 	if c.process, err = start(ctx, o, filepath.Join(o.bin, "faultline-collector"), "serve", "--config", filepath.Join(dir, "collector.yaml")); err != nil {
 		return nil, err
 	}
