@@ -157,7 +157,7 @@ func TestFailures(t *testing.T) {
 		{name: "4xx after the dot", script: func(s *server) { s.data = busy }, retry: true, text: "451"},
 		{name: "5xx after the dot", script: func(s *server) { s.data = &smtp.SMTPError{Code: 554, Message: "spam"} }, text: "554"},
 		{name: "no answer after the dot", script: func(s *server) { s.hang = make(chan struct{}) },
-			options: func(o *Options) { o.Timeout = 300 * time.Millisecond }, retry: true, ambiguous: true, text: "smtp data", mails: 1},
+			options: func(o *Options) { o.Timeout = 3 * time.Second }, retry: true, ambiguous: true, text: "smtp data", mails: 1},
 		{name: "cut after the dot", script: func(s *server) { s.drop = true }, retry: true, ambiguous: true, text: "smtp data", mails: 1},
 		{name: "wrong password", options: func(o *Options) { o.Password = "secret-guess" }, retry: true, text: "are user and password right?"},
 		{name: "untrusted certificate", options: func(o *Options) { o.RootCAs = x509.NewCertPool() }, retry: true, text: "set ca_file"},
