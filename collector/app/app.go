@@ -221,7 +221,7 @@ func (a *App) openMetrics(context.Context) error {
 }
 
 func (a *App) openStore(ctx context.Context) error {
-	s, err := sqlstore.Open(ctx, sqlstore.Options{URL: a.cfg.DatabaseURL(), Logger: a.log})
+	s, err := sqlstore.Open(ctx, sqlstore.Options{URL: a.cfg.DatabaseURL(), Idle: a.cfg.Lease.TTL / 2, Logger: a.log})
 	if err != nil {
 		return err
 	}

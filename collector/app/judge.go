@@ -138,7 +138,7 @@ func (a *App) buildJudging(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.lease, err = lease.New(lease.Options{Store: a.store, ID: id, OnGain: a.rule, Logger: a.log, Registerer: a.reg}); err != nil {
+	if a.lease, err = lease.New(lease.Options{Store: a.store, ID: id, TTL: a.cfg.Lease.TTL, Every: 3 * a.cfg.Lease.TTL / 10, OnGain: a.rule, Logger: a.log, Registerer: a.reg}); err != nil {
 		return err
 	}
 	if a.quiets, err = engine.OpenQuiets(ctx, a.store); err != nil {

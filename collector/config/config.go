@@ -36,6 +36,7 @@ type Config struct {
 	Rules        string             `yaml:"rules"`         // directory laid over the shipped rules, by file name
 	Interval     time.Duration      `yaml:"interval"`      // of evaluating rules
 	Retention    time.Duration      `yaml:"retention"`     // of samples
+	Lease        Lease              `yaml:"lease"`
 	Holds        Holds              `yaml:"holds"`
 	Mail         Mail               `yaml:"mail"`
 	Webhook      Webhook            `yaml:"webhook"`
@@ -84,6 +85,11 @@ type Agents struct {
 	CertificateLife time.Duration `yaml:"certificate_life"` // of agents; 0 is a year
 }
 
+// Lease says which of several collectors on one database rules and delivers.
+type Lease struct {
+	TTL time.Duration `yaml:"ttl"` // how long it outlives a collector that died or froze; renewed about three times as often
+}
+
 // Holds are waiting times that a company sets.
 type Holds struct {
 	Verify time.Duration `yaml:"verify"` // recovery must hold so long; 0 is each process's own
@@ -128,7 +134,7 @@ type Practice struct {
 // Default returns the settings that a file need not name.
 func Default() Config {
 	return Config{Data: "/var/lib/faultline-collector", Listen: ":8470", Interval: time.Second, Retention: 400 * 24 * time.Hour,
-		Holds: Holds{Settle: 20 * time.Second, Open: 3 * time.Second}, Mail: Mail{TLS: "mandatory"}, Influx: Influx{MaxBytes: 4 << 30},
+		Lease: Lease{TTL: 10 * time.Second}, Holds: Holds{Settle: 20 * time.Second, Open: 3 * time.Second}, Mail: Mail{TLS: "mandatory"}, Influx: Influx{MaxBytes: 4 << 30},
 		Daily: Daily{Zone: "Asia/Shanghai", Roles: []string{"hq_it_manager"}}}
 }
 
@@ -239,6 +245,9 @@ func (c Config) validate() error {
 	}
 	if c.Interval < 100*time.Millisecond || c.Interval > time.Minute {
 		bad("interval: %s is not between 100ms and 1m", c.Interval)
+	}
+	if c.Lease.TTL < time.Second || c.Lease.TTL > 5*time.Minute {
+		bad("lease.ttl: %s is not between 1s and 5m", c.Lease.TTL)
 	}
 	if c.Retention < time.Hour {
 		bad("retention: %s is below 1h", c.Retention)

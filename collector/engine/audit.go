@@ -50,7 +50,8 @@ type EffectCount struct {
 }
 
 // Audit looks at open incidents: each has a future timer or a human owner, and
-// everything it triggered was delivered, failed or was suppressed. It is pure.
+// everything it triggered was delivered, failed or was suppressed. Effects of
+// incidents that the counts do not name are not looked at. It is pure.
 func Audit(open []incident.Incident, effects map[string]EffectCount, processes *process.Set, now time.Time) []Finding {
 	var out []Finding
 	for _, i := range open {
@@ -58,7 +59,9 @@ func Audit(open []incident.Incident, effects map[string]EffectCount, processes *
 			out = append(out, Finding{kind, i.ID, i.Number, i.Diagnosis.Site, lang.Text{ZH: zh, EN: en}})
 		}
 		auditOwner(i, processes, now, say)
-		auditEffects(i, effects[i.ID], now, say)
+		if n, counted := effects[i.ID]; counted {
+			auditEffects(i, n, now, say)
+		}
 	}
 	slices.SortStableFunc(out, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(slices.Index(FindingKinds, a.Kind), slices.Index(FindingKinds, b.Kind)), cmp.Compare(a.Number, b.Number))
@@ -114,18 +117,34 @@ func auditEffects(i incident.Incident, n EffectCount, now time.Time, say func(ki
 // EffectCounter counts the rows of open incidents' effects.
 type EffectCounter func(ctx context.Context) (map[string]EffectCount, error)
 
-// Audit looks at the incidents as they stand between two commits.
+// Audit looks at the incidents that are open. Counting takes a while in which
+// others go on: the effects of an incident that changed meanwhile are left to the
+// next pass, since the count may be of before or after the change.
 func (e *Engine) Audit(ctx context.Context, count EffectCounter) ([]Finding, error) {
-	e.mu.Lock()
-	if _, err := e.loadLocked(ctx); err != nil {
-		e.mu.Unlock()
-		return nil, err
-	}
-	effects, err := count(ctx)
-	open, processes, now := e.incidentsLocked(), e.o.Processes, e.o.Now()
-	e.mu.Unlock()
+	before, err := e.Incidents(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return Audit(open, effects, processes, now), nil
+	versions := make(map[string]int64, len(before))
+	for _, i := range before {
+		versions[i.ID] = i.Version
+	}
+	effects, err := count(ctx)
+	if err != nil {
+		return nil, err
+	}
+	open, err := e.Incidents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	processes, now := e.o.Processes, e.o.Now()
+	e.mu.Unlock()
+	still := make(map[string]EffectCount, len(open))
+	for _, i := range open {
+		if versions[i.ID] == i.Version {
+			still[i.ID] = effects[i.ID] // none counted: none is there
+		}
+	}
+	return Audit(open, still, processes, now), nil
 }

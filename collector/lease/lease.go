@@ -120,6 +120,11 @@ func (h *Holder) Fence(ctx context.Context) error {
 	if !ok {
 		return ErrLost
 	}
+	return h.fence(ctx, generation)
+}
+
+// fence is Fence for the work of one generation.
+func (h *Holder) fence(ctx context.Context, generation int64) error {
 	ok, err := h.o.Store.RenewLease(ctx, h.o.Name, generation, h.o.TTL)
 	if err != nil {
 		return fmt.Errorf("fence %s: %w", h.o.Name, err)
@@ -164,7 +169,7 @@ func (h *Holder) acquire(ctx context.Context) (int64, bool) {
 func (h *Holder) hold(ctx context.Context, generation int64, begun time.Time) (done bool, err error) {
 	h.set(generation)
 	h.log.Info("lease gained", "lease", h.o.Name, "generation", generation)
-	work, cancel := context.WithCancelCause(ctx)
+	work, cancel := context.WithCancelCause(With(ctx, generation, func(ctx context.Context) error { return h.fence(ctx, generation) }))
 	defer cancel(nil)
 	finished := make(chan error, 1)
 	go func() {

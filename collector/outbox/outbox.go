@@ -171,7 +171,7 @@ func (b *Outbox) carryOut(ctx, attempts context.Context, row Row) {
 	for {
 		out, err := b.attempt(ctx, attempts, row)
 		switch {
-		case errors.Is(err, errStopped):
+		case errors.Is(err, errStopped), errors.Is(err, lease.ErrLost):
 			return // stays claimed: the next holder finds it
 		case err != nil:
 			b.failed(attempts, row, err)

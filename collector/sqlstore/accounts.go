@@ -31,7 +31,7 @@ func (s *Store) PutUser(ctx context.Context, u account.User) error {
 	if err != nil {
 		return fmt.Errorf("write user %s: %w", u.Name, err)
 	}
-	_, err = s.writer().exec(ctx, `INSERT INTO users (id, name, body) VALUES (?, ?, ?)
+	_, err = s.exec(ctx, `INSERT INTO users (id, name, body) VALUES (?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, body = excluded.body`, u.ID, u.Name, b)
 	if err != nil {
 		return fmt.Errorf("write user %s: %w", u.Name, err)
@@ -63,7 +63,7 @@ func (s *Store) PutToken(ctx context.Context, t account.Token) error {
 	if err != nil {
 		return fmt.Errorf("write token %s: %w", t.Name, err)
 	}
-	_, err = s.writer().exec(ctx, `INSERT INTO tokens (hash, name, expires_at, body) VALUES (?, ?, ?, ?)
+	_, err = s.exec(ctx, `INSERT INTO tokens (hash, name, expires_at, body) VALUES (?, ?, ?, ?)
 		ON CONFLICT (hash) DO UPDATE SET name = excluded.name, expires_at = excluded.expires_at, body = excluded.body`,
 		t.Hash, t.Name, t.Expires, b)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Store) Audit(ctx context.Context, e account.AuditEntry) error {
 	}
 	// The id orders what one node writes within a microsecond, and keeps nodes apart.
 	id := fmt.Sprintf("%016x-%08x-%s", micros(e.At), s.auditSeq.Add(1), rand.Text()[:8])
-	if _, err := s.writer().exec(ctx, `INSERT INTO audit (id, at, actor, action, body) VALUES (?, ?, ?, ?, ?)`,
+	if _, err := s.exec(ctx, `INSERT INTO audit (id, at, actor, action, body) VALUES (?, ?, ?, ?, ?)`,
 		id, e.At, e.Actor, e.Action, b); err != nil {
 		return fmt.Errorf("write audit entry: %w", err)
 	}
@@ -123,7 +123,7 @@ func (x Sessions) FindCtx(ctx context.Context, token string) ([]byte, bool, erro
 
 // CommitCtx implements scs.CtxStore.
 func (x Sessions) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
-	_, err := x.s.writer().exec(ctx, `INSERT INTO sessions (token, expires_at, data) VALUES (?, ?, ?)
+	_, err := x.s.exec(ctx, `INSERT INTO sessions (token, expires_at, data) VALUES (?, ?, ?)
 		ON CONFLICT (token) DO UPDATE SET expires_at = excluded.expires_at, data = excluded.data`,
 		token, expiry, base64.StdEncoding.EncodeToString(b))
 	if err != nil {
@@ -134,7 +134,7 @@ func (x Sessions) CommitCtx(ctx context.Context, token string, b []byte, expiry 
 
 // DeleteCtx implements scs.CtxStore.
 func (x Sessions) DeleteCtx(ctx context.Context, token string) error {
-	if _, err := x.s.writer().exec(ctx, `DELETE FROM sessions WHERE token = ?`, token); err != nil {
+	if _, err := x.s.exec(ctx, `DELETE FROM sessions WHERE token = ?`, token); err != nil {
 		return fmt.Errorf("delete session: %w", err)
 	}
 	return nil
@@ -155,7 +155,7 @@ func (x Sessions) Delete(token string) error { return x.DeleteCtx(context.Backgr
 
 // Prune forgets sessions that have expired and returns how many.
 func (x Sessions) Prune(ctx context.Context) (int64, error) {
-	n, err := x.s.writer().exec(ctx, `DELETE FROM sessions WHERE expires_at <= ?`, x.s.now())
+	n, err := x.s.exec(ctx, `DELETE FROM sessions WHERE expires_at <= ?`, x.s.now())
 	if err != nil {
 		return 0, fmt.Errorf("prune sessions: %w", err)
 	}

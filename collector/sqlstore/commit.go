@@ -45,6 +45,9 @@ func (s *Store) Commit(ctx context.Context, c engine.Commit) error {
 // fence fails with engine.ErrFenced unless generation is the lease's current
 // one, and keeps it so until the transaction ends.
 func (h handle) fence(ctx context.Context, generation int64) error {
+	if h.fenced == generation && generation != 0 {
+		return nil
+	}
 	n, err := h.exec(ctx, `UPDATE leases SET writes = writes + 1 WHERE name = ? AND generation = ?`, lease.Writer, generation)
 	if err != nil {
 		return fmt.Errorf("fence: %w", err)

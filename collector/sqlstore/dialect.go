@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -11,7 +12,8 @@ import (
 	"strings"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib" // also the driver "pgx"
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite" // also the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -21,11 +23,12 @@ import (
 // placeholders are written and what the time is.
 type dialect struct {
 	postgres bool
-	dsn      string // secret: may hold a password
-	path     string // SQLite: the file
-	place    string // where it is, for people; no secrets
-	hint     string // what to look at when it does not open
-	now      string // SQL for the database's time in microseconds
+	dsn      string        // secret: may hold a password
+	path     string        // SQLite: the file
+	place    string        // where it is, for people; no secrets
+	hint     string        // what to look at when it does not open
+	idle     time.Duration // PostgreSQL: see Options.Idle
+	now      string        // SQL for the database's time in microseconds
 	goose    goose.Dialect
 }
 
@@ -71,10 +74,11 @@ func (d dialect) explain(err error) error {
 // open returns the pools for reading and for writing.
 func (d dialect) open() (read, write *sql.DB, err error) {
 	if d.postgres {
-		db, err := sql.Open("pgx", d.dsn)
+		config, err := pgx.ParseConfig(d.dsn)
 		if err != nil {
 			return nil, nil, err
 		}
+		db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(d.limitIdle))
 		db.SetMaxOpenConns(16)
 		db.SetMaxIdleConns(4)
 		db.SetConnMaxIdleTime(5 * time.Minute)
@@ -100,6 +104,14 @@ func (d dialect) open() (read, write *sql.DB, err error) {
 	}
 	read.SetMaxOpenConns(4)
 	return read, write, nil
+}
+
+// limitIdle makes the server end a transaction whose client says nothing more. A
+// collector that is frozen inside one would keep its lock on the lease, and no
+// other could take over.
+func (d dialect) limitIdle(ctx context.Context, c *pgx.Conn) error {
+	_, err := c.Exec(ctx, fmt.Sprintf("SET idle_in_transaction_session_timeout = %d", d.idle.Milliseconds()))
+	return err
 }
 
 // sqliteDSN is the URI of a database file. Transactions of the kind immediate

@@ -15,7 +15,7 @@ var _ document.Store = (*Store)(nil)
 func (s *Store) PutDocument(ctx context.Context, d document.Document) error {
 	b, err := encode(d)
 	if err == nil {
-		_, err = s.writer().exec(ctx, `INSERT INTO documents (id, incident_id, at, body, content) VALUES (?, ?, ?, ?, ?)
+		_, err = s.exec(ctx, `INSERT INTO documents (id, incident_id, at, body, content) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO NOTHING`, d.ID, d.IncidentID, d.At, b, base64.StdEncoding.EncodeToString(d.Body))
 	}
 	if err != nil {

@@ -5,10 +5,12 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/outbox"
 )
 
@@ -62,12 +64,20 @@ func (s *Store) ClaimEffects(ctx context.Context, generation int64, now time.Tim
 	return out, nil
 }
 
-// RetryEffect implements outbox.Store. The generation that claimed the row is
-// its fence: a later holder's claim has put its own there.
+// RetryEffect implements outbox.Store.
 func (s *Store) RetryEffect(ctx context.Context, r outbox.Retry) (bool, error) {
-	n, err := s.writer().exec(ctx, `UPDATE effects SET state = 'queued', next_at = ?, problem = ?, ambiguous = ?
-		WHERE effect_key = ? AND state = 'sending' AND claimed_by = ?`,
-		r.At, r.Problem, r.Ambiguous, r.Key, r.Generation)
+	n := int64(0)
+	err := s.tx(ctx, func(h handle) (err error) {
+		if err = h.fence(ctx, r.Generation); err != nil {
+			return err
+		}
+		n, err = h.exec(ctx, `UPDATE effects SET state = 'queued', next_at = ?, problem = ?, ambiguous = ?
+			WHERE effect_key = ? AND state = 'sending' AND claimed_by = ?`, r.At, r.Problem, r.Ambiguous, r.Key, r.Generation)
+		return err
+	})
+	if errors.Is(err, engine.ErrFenced) {
+		return false, nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("put back effect %s: %w", r.Key, err)
 	}

@@ -20,7 +20,7 @@ func (s *Store) PutEnrolToken(ctx context.Context, t enrol.Token) error {
 	if err != nil {
 		return fmt.Errorf("write enrolment token %s: %w", t.ID, err)
 	}
-	_, err = s.writer().exec(ctx, `INSERT INTO enrol_tokens (id, issued_at, expires_at, used_at, used_by, key_hash, revoked_at, body)
+	_, err = s.exec(ctx, `INSERT INTO enrol_tokens (id, issued_at, expires_at, used_at, used_by, key_hash, revoked_at, body)
 		VALUES (?, ?, ?, 0, '', '', 0, ?)`, t.ID, t.IssuedAt, t.Expires, b)
 	if err != nil {
 		return fmt.Errorf("write enrolment token %s: %w", t.ID, err)
@@ -71,7 +71,7 @@ func (s *Store) EnrolTokens(ctx context.Context) ([]enrol.Token, error) {
 
 // RevokeEnrolToken implements enrol.Store.
 func (s *Store) RevokeEnrolToken(ctx context.Context, id string, at time.Time) error {
-	n, err := s.writer().exec(ctx, `UPDATE enrol_tokens SET revoked_at = ? WHERE id = ? AND used_at = 0 AND revoked_at = 0`, at, id)
+	n, err := s.exec(ctx, `UPDATE enrol_tokens SET revoked_at = ? WHERE id = ? AND used_at = 0 AND revoked_at = 0`, at, id)
 	if err == nil && n == 0 {
 		err = engine.ErrNotFound
 	}

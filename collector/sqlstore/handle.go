@@ -19,8 +19,9 @@ type conn interface {
 
 // handle runs statements written with ? on either database.
 type handle struct {
-	c conn
-	d dialect
+	c      conn
+	d      dialect
+	fenced int64 // lease generation that the transaction has proved; 0: none
 }
 
 // exec runs a statement and returns how many rows it changed.

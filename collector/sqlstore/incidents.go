@@ -149,8 +149,10 @@ func (s *Store) Alerts(ctx context.Context) ([]alert.Alert, error) {
 // is not used leaves a gap.
 func (s *Store) NextNumber(ctx context.Context, day string) (int, error) {
 	var n int
-	err := s.writer().row(ctx, []any{&n}, `INSERT INTO numbers (day, last) VALUES (?, 1)
-		ON CONFLICT (day) DO UPDATE SET last = numbers.last + 1 RETURNING last`, day)
+	err := s.alone(ctx, func(h handle) error {
+		return h.row(ctx, []any{&n}, `INSERT INTO numbers (day, last) VALUES (?, 1)
+			ON CONFLICT (day) DO UPDATE SET last = numbers.last + 1 RETURNING last`, day)
+	})
 	if err != nil {
 		return 0, fmt.Errorf("reserve number of %s: %w", day, err)
 	}
@@ -160,7 +162,7 @@ func (s *Store) NextNumber(ctx context.Context, day string) (int, error) {
 // PruneSeen forgets ids seen before the time and returns how many. Keep them
 // for longer than any sender repeats itself.
 func (s *Store) PruneSeen(ctx context.Context, before time.Time) (int64, error) {
-	n, err := s.writer().exec(ctx, `DELETE FROM seen WHERE at < ?`, before)
+	n, err := s.exec(ctx, `DELETE FROM seen WHERE at < ?`, before)
 	if err != nil {
 		return 0, fmt.Errorf("prune seen ids: %w", err)
 	}

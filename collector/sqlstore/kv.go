@@ -23,7 +23,7 @@ func (s *Store) KVGet(ctx context.Context, name string) (string, error) {
 
 // KVPut writes a small setting: text, not bytes.
 func (s *Store) KVPut(ctx context.Context, name, value string) error {
-	_, err := s.writer().exec(ctx, `INSERT INTO kv (name, value) VALUES (?, ?)
+	_, err := s.exec(ctx, `INSERT INTO kv (name, value) VALUES (?, ?)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 	if err != nil {
 		return fmt.Errorf("write setting %s: %w", name, err)
@@ -34,7 +34,7 @@ func (s *Store) KVPut(ctx context.Context, name, value string) error {
 // KVInit writes a small setting unless it is there, and returns what is there
 // then: two nodes that start at once end with the same salt.
 func (s *Store) KVInit(ctx context.Context, name, value string) (string, error) {
-	if _, err := s.writer().exec(ctx, `INSERT INTO kv (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING`, name, value); err != nil {
+	if _, err := s.exec(ctx, `INSERT INTO kv (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING`, name, value); err != nil {
 		return "", fmt.Errorf("write setting %s: %w", name, err)
 	}
 	return s.KVGet(ctx, name)
@@ -98,7 +98,7 @@ func (s *Store) PutReportRow(ctx context.Context, r report.Row) error {
 	if err != nil {
 		return fmt.Errorf("write report row %s: %w", r.IncidentID, err)
 	}
-	_, err = s.writer().exec(ctx, `INSERT INTO report_rows (incident_id, opened_at, site, class, body) VALUES (?, ?, ?, ?, ?)
+	_, err = s.exec(ctx, `INSERT INTO report_rows (incident_id, opened_at, site, class, body) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (incident_id) DO UPDATE SET opened_at = excluded.opened_at, site = excluded.site,
 			class = excluded.class, body = excluded.body`,
 		r.IncidentID, r.OpenedAt, r.Site, r.Class, b)

@@ -29,7 +29,7 @@ func (x ProcessVersions) Add(ctx context.Context, v versions.Version) error {
 	b, err := encode(v)
 	var n int64
 	if err == nil {
-		n, err = x.s.writer().exec(ctx, `INSERT INTO process_versions (id, number, state, body) VALUES (?, ?, ?, ?)
+		n, err = x.s.exec(ctx, `INSERT INTO process_versions (id, number, state, body) VALUES (?, ?, ?, ?)
 			ON CONFLICT (id, number) DO NOTHING`, v.ID, int64(v.Number), string(v.State), b)
 	}
 	if err == nil && n == 0 {
@@ -46,7 +46,7 @@ func (x ProcessVersions) Decide(ctx context.Context, v versions.Version) error {
 	b, err := encode(v)
 	var n int64
 	if err == nil {
-		n, err = x.s.writer().exec(ctx, `UPDATE process_versions SET state = ?, body = ? WHERE id = ? AND number = ? AND state = ?`,
+		n, err = x.s.exec(ctx, `UPDATE process_versions SET state = ?, body = ? WHERE id = ? AND number = ? AND state = ?`,
 			string(v.State), b, v.ID, int64(v.Number), string(versions.Published))
 	}
 	if err == nil && n == 0 {

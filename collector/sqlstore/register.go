@@ -81,7 +81,7 @@ func (x Inspections) Sign(ctx context.Context, r inspection.Record) error {
 	b, err := encode(r)
 	n := int64(0)
 	if err == nil {
-		n, err = x.s.writer().exec(ctx, `INSERT INTO inspections (site, day, signed_at, body) VALUES (?, ?, ?, ?) ON CONFLICT (site, day) DO NOTHING`, r.Site, r.Day, r.SignedAt, b)
+		n, err = x.s.exec(ctx, `INSERT INTO inspections (site, day, signed_at, body) VALUES (?, ?, ?, ?) ON CONFLICT (site, day) DO NOTHING`, r.Site, r.Day, r.SignedAt, b)
 	}
 	switch {
 	case err != nil:
@@ -105,7 +105,7 @@ func (x Inspections) Signed(ctx context.Context, site, from, to string) ([]inspe
 func (x Inspections) PutCheck(ctx context.Context, c inspection.Check) error {
 	b, err := encode(c)
 	if err == nil {
-		_, err = x.s.writer().exec(ctx, `INSERT INTO inspection_checks (id, site, day, at, body) VALUES (?, ?, ?, ?, ?)`, c.ID, c.Site, c.Day, c.At, b)
+		_, err = x.s.exec(ctx, `INSERT INTO inspection_checks (id, site, day, at, body) VALUES (?, ?, ?, ?, ?)`, c.ID, c.Site, c.Day, c.At, b)
 	}
 	if err != nil {
 		return fmt.Errorf("write spot check of %s %s: %w", c.Site, c.Day, err)
@@ -126,7 +126,7 @@ func (x Inspections) Checks(ctx context.Context, site, from, to string) ([]inspe
 func (s *Store) PutLink(ctx context.Context, l scoreboard.Link) error {
 	b, err := encode(l)
 	if err == nil {
-		_, err = s.writer().exec(ctx, `INSERT INTO scoreboard_links (hash, expires_at, body) VALUES (?, ?, ?)
+		_, err = s.exec(ctx, `INSERT INTO scoreboard_links (hash, expires_at, body) VALUES (?, ?, ?)
 			ON CONFLICT (hash) DO UPDATE SET expires_at = excluded.expires_at, body = excluded.body`, l.Hash, l.Expires, b)
 	}
 	if err != nil {

@@ -25,7 +25,7 @@ func (s *Store) Pools() (read, write *sql.DB, postgres bool) {
 func (s *Store) PutReport(ctx context.Context, r reporter.Report, hash string) error {
 	b, err := encode(r)
 	if err == nil {
-		_, err = s.writer().exec(ctx, `INSERT INTO fault_reports (id, link_hash, incident_id, at, ended, body) VALUES (?, ?, ?, ?, ?, ?)
+		_, err = s.exec(ctx, `INSERT INTO fault_reports (id, link_hash, incident_id, at, ended, body) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET body = excluded.body, ended = excluded.ended`, r.ID, hash, r.IncidentID, r.At, number(r.Over), b)
 	}
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *Store) UpdateReport(ctx context.Context, r reporter.Report) error {
 	b, err := encode(r)
 	if err == nil {
 		var n int64
-		if n, err = s.writer().exec(ctx, `UPDATE fault_reports SET body = ?, ended = ? WHERE id = ?`, b, number(r.Over), r.ID); err == nil && n == 0 {
+		if n, err = s.exec(ctx, `UPDATE fault_reports SET body = ?, ended = ? WHERE id = ?`, b, number(r.Over), r.ID); err == nil && n == 0 {
 			err = engine.ErrNotFound
 		}
 	}
@@ -69,7 +69,7 @@ func (s *Store) PutEdition(ctx context.Context, e writeup.Edition) error {
 	b, err := encode(e)
 	if err == nil {
 		var n int64
-		n, err = s.writer().exec(ctx, `INSERT INTO writeups (incident_id, kind, version, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`, e.IncidentID, e.Kind, int64(e.Version), b)
+		n, err = s.exec(ctx, `INSERT INTO writeups (incident_id, kind, version, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`, e.IncidentID, e.Kind, int64(e.Version), b)
 		if err == nil && n == 0 {
 			err = engine.ErrConflict
 		}

@@ -9,6 +9,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -24,6 +25,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 
 	"github.com/faultline/faultline/collector/engine"
+	"github.com/faultline/faultline/collector/lease"
 )
 
 //go:embed migrations/*.sql
@@ -36,6 +38,7 @@ const writeTimeout = 10 * time.Second
 // Options say where the state is kept.
 type Options struct {
 	URL    string           // sqlite:PATH or postgres://user:password@host/database?...
+	Idle   time.Duration    // PostgreSQL ends a transaction that stood still for so long; 0 is 5 s. Keep it below the lease's life
 	Logger *slog.Logger     // nil: slog.Default
 	Now    func() time.Time // nil: time.Now; dates seen ids and expiry of sessions
 }
@@ -68,6 +71,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.idle = cmp.Or(o.Idle, 5*time.Second)
 	s := &Store{dialect: d, log: o.Logger, now: o.Now}
 	if s.read, s.write, err = d.open(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", d.place, err)
@@ -113,7 +117,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return nil
 }
 
-// tx runs fn in one write transaction.
+// tx runs fn in one write transaction. What is done in the name of the holder of
+// the lease (lease.With) is fenced: engine.ErrFenced when another one holds it.
 func (s *Store) tx(ctx context.Context, fn func(h handle) error) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
@@ -121,7 +126,16 @@ func (s *Store) tx(ctx context.Context, fn func(h handle) error) error {
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	if err := fn(handle{tx, s.dialect}); err != nil {
+	h := handle{c: tx, d: s.dialect}
+	if generation, ok := lease.GenerationOf(ctx); ok {
+		if err = h.fence(ctx, generation); err == nil {
+			h.fenced = generation
+		}
+	}
+	if err == nil {
+		err = fn(h)
+	}
+	if err != nil {
 		_ = tx.Rollback()
 		return s.dialect.explain(err)
 	}
@@ -132,7 +146,25 @@ func (s *Store) tx(ctx context.Context, fn func(h handle) error) error {
 }
 
 // reader returns a handle for reading outside a transaction.
-func (s *Store) reader() handle { return handle{s.read, s.dialect} }
+func (s *Store) reader() handle { return handle{c: s.read, d: s.dialect} }
 
-// writer returns a handle for one-statement writes.
-func (s *Store) writer() handle { return handle{s.write, s.dialect} }
+// writer returns a handle for one-statement writes that no lease fences.
+func (s *Store) writer() handle { return handle{c: s.write, d: s.dialect} }
+
+// alone runs fn, which writes with one statement: in a transaction only where a
+// lease fences it.
+func (s *Store) alone(ctx context.Context, fn func(h handle) error) error {
+	if _, ok := lease.GenerationOf(ctx); ok {
+		return s.tx(ctx, fn)
+	}
+	return fn(s.writer())
+}
+
+// exec writes with one statement, fenced like tx.
+func (s *Store) exec(ctx context.Context, q string, args ...any) (n int64, err error) {
+	err = s.alone(ctx, func(h handle) (err error) {
+		n, err = h.exec(ctx, q, args...)
+		return err
+	})
+	return n, err
+}

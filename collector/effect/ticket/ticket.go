@@ -18,6 +18,7 @@ import (
 	"github.com/faultline/faultline/collector/effect/ticket/chart"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/collector/outbox"
 	desk "github.com/faultline/faultline/plugins/ticket"
 )
@@ -99,6 +100,9 @@ func (e *Executor) Execute(ctx context.Context, j outbox.Job) (outbox.Outcome, e
 		case err != nil:
 			return outbox.Outcome{}, fmt.Errorf("look for an earlier ticket at %s: %w", v.ID, err)
 		}
+	}
+	if err := lease.Check(ctx); err != nil { // writing and searching took time
+		return outbox.Outcome{}, fmt.Errorf("ticket to %s: %w", v.ID, err)
 	}
 	ref, err := d.Send(ctx, t)
 	if err != nil {

@@ -32,6 +32,7 @@ func Run(t *testing.T, newURL func(t testing.TB) string) {
 		{"commit on an old version conflicts", testConflict},
 		{"failed commit leaves nothing", testAtomic},
 		{"old generation is fenced", testFence},
+		{"what is done in the holder's name is fenced", testHolding},
 		{"repeated fact is a no-op", testIdempotence},
 		{"concurrent commits keep versions whole", testConcurrentCommits},
 		{"commit waits for a take-over", testTakeover},
@@ -63,6 +64,7 @@ func Run(t *testing.T, newURL func(t testing.TB) string) {
 		{"reports by people", testReporting},
 		{"editions of write-ups", testEditions},
 		{"versions of processes", testProcessVersions},
+		{"notices", testNotices},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -4,6 +4,7 @@
 // own. It has tests only; single packages are tested where they are.
 //
 // ENDURANCE_KILLS is how often TestKills kills each program (5 when unset),
+// ENDURANCE_ROUNDS how often TestCluster freezes or kills the one that leads (4),
 // ENDURANCE_BIN a directory with programs built before, and ENDURANCE_KEEP one
 // that gets the data and logs of tests that failed.
 package endurance

@@ -45,6 +45,7 @@ type Box struct {
 
 	mu      sync.Mutex // guards the fields below
 	mails   []Mail
+	before  func(Mail)    // see Before
 	arrived chan struct{} // closed and replaced at each arrival
 }
 
@@ -71,6 +72,14 @@ func Open(addr, dir string) (*Box, error) {
 
 // Addr is where it listens.
 func (b *Box) Addr() string { return b.ln.Addr().String() }
+
+// Before makes the box call f with each mail it has stored and not yet
+// acknowledged, from the goroutine of its sender's connection; nil: nothing.
+func (b *Box) Before(f func(Mail)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.before = f
+}
 
 // Run serves until ctx ends.
 func (b *Box) Run(ctx context.Context) error {
@@ -180,5 +189,14 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	return s.box.take(s.from, s.to, raw)
+	if err := s.box.take(s.from, s.to, raw); err != nil {
+		return err
+	}
+	s.box.mu.Lock()
+	before := s.box.before
+	s.box.mu.Unlock()
+	if before != nil {
+		before(parse(raw, s.from, s.to, time.Now()))
+	}
+	return nil
 }

@@ -25,6 +25,7 @@ import (
 
 	"github.com/faultline/faultline/collector/alertmanager"
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/collector/pagerduty"
 	"github.com/faultline/faultline/internal/lang"
 	"github.com/faultline/faultline/internal/outgoing"
@@ -224,6 +225,7 @@ func (f *feed) post(ctx context.Context, m message) (final bool, err error) {
 		return true, errors.New("the address is not one")
 	}
 	outgoing.Once(req)
+	outgoing.Guard(req, func() error { return lease.Check(ctx) })
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Faultline")
 	req.Header.Set("Idempotency-Key", m.id)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/collector/people"
 	"github.com/faultline/faultline/internal/lang"
 	"github.com/faultline/faultline/plugins/notify"
@@ -91,6 +92,9 @@ func (p *Post) send(ctx context.Context, x letter) {
 	limited, cancel := context.WithTimeout(ctx, sendLimit)
 	defer cancel()
 	by, err := p.reach(limited, x)
+	if errors.Is(err, lease.ErrLost) {
+		return // whoever holds the lease now sends it
+	}
 	now := p.o.Now()
 	err = p.with(ctx, func(k *people.Desk) error {
 		var te *ticket.Error

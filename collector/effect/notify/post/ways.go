@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/collector/people"
 	"github.com/faultline/faultline/internal/lang"
 	"github.com/faultline/faultline/plugins/notify"
@@ -67,6 +68,9 @@ func again(err error) bool {
 
 // deliver goes one way, and says what is missing when there is none.
 func (p *Post) deliver(ctx context.Context, name string, x letter) error {
+	if err := lease.Check(ctx); err != nil {
+		return err
+	}
 	if name != people.Email {
 		for _, w := range p.o.Ways {
 			if w.Name() == name {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/internal/outgoing"
 	"github.com/faultline/faultline/plugins/ticket"
 )
@@ -47,12 +48,13 @@ func Post(ctx context.Context, c *http.Client, r Request) (Answer, error) {
 		return Answer{}, &ticket.Error{Op: "robot address", Err: errors.New("not an address")}
 	}
 	outgoing.Once(req)
+	outgoing.Guard(req, func() error { return lease.Check(ctx) })
 	for k, v := range r.Header {
 		req.Header.Set(k, v)
 	}
 	resp, err := c.Do(req)
 	if err != nil {
-		return Answer{}, &ticket.Error{Op: "robot post", Retryable: true, Ambiguous: !outgoing.NeverConnected(err), Err: outgoing.Bare(err)}
+		return Answer{}, &ticket.Error{Op: "robot post", Retryable: true, Ambiguous: !outgoing.NeverConnected(err) && !errors.Is(err, lease.ErrLost), Err: outgoing.Bare(err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))

@@ -23,6 +23,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 	"github.com/wneessen/go-mail/smtp"
 
+	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 
@@ -157,7 +158,7 @@ func (m *Mailer) send(ctx context.Context, msg *gomail.Msg) error {
 	if err != nil {
 		return m.dialError(err)
 	}
-	if err := m.transact(c, msg); err != nil {
+	if err := m.transact(ctx, c, msg); err != nil {
 		return err
 	}
 	_ = client.CloseWithSMTPClient(c) // QUIT: the mail is taken whatever comes of it
@@ -200,7 +201,7 @@ func (m *Mailer) clientOptions() []gomail.Option {
 
 // transact runs MAIL, RCPT and DATA. A recipient who is refused does not keep
 // the others from being told.
-func (m *Mailer) transact(c *smtp.Client, msg *gomail.Msg) error {
+func (m *Mailer) transact(ctx context.Context, c *smtp.Client, msg *gomail.Msg) error {
 	from, err := msg.GetSender(false)
 	if err != nil {
 		return &ticket.Error{Op: "smtp mail", Err: err}
@@ -231,6 +232,9 @@ func (m *Mailer) transact(c *smtp.Client, msg *gomail.Msg) error {
 	}
 	if _, err := msg.WriteTo(w); err != nil {
 		// Without the final dot the server must not deliver what it has.
+		return &ticket.Error{Op: "smtp data", Retryable: true, Err: err}
+	}
+	if err := lease.Check(ctx); err != nil { // the dialogue took time, and the dot cannot be taken back
 		return &ticket.Error{Op: "smtp data", Retryable: true, Err: err}
 	}
 	if err := w.Close(); err != nil {

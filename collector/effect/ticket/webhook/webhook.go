@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/internal/outgoing"
 	"github.com/faultline/faultline/plugins/ticket"
 )
@@ -106,6 +107,7 @@ func (d *Desk) Send(ctx context.Context, t ticket.Ticket) (ticket.Ref, error) {
 		return ticket.Ref{}, &ticket.Error{Op: "webhook post", Err: outgoing.Bare(err)}
 	}
 	outgoing.Once(req)
+	outgoing.Guard(req, func() error { return lease.Check(ctx) })
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Faultline")
 	req.Header.Set("Idempotency-Key", t.MessageKey)
@@ -113,7 +115,7 @@ func (d *Desk) Send(ctx context.Context, t ticket.Ticket) (ticket.Ref, error) {
 	resp, err := d.client.Do(req)
 	if err != nil {
 		// Once the connection stood, the receiver may have read it all.
-		return ticket.Ref{}, &ticket.Error{Op: "webhook post", Retryable: true, Ambiguous: !outgoing.NeverConnected(err), Err: outgoing.Bare(err)}
+		return ticket.Ref{}, &ticket.Error{Op: "webhook post", Retryable: true, Ambiguous: !outgoing.NeverConnected(err) && !errors.Is(err, lease.ErrLost), Err: outgoing.Bare(err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))

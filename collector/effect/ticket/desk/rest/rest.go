@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/collector/effect/ticket/desk"
+	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/internal/outgoing"
 	"github.com/faultline/faultline/plugins/ticket"
 )
@@ -120,6 +121,7 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	}
 	if call.Write {
 		outgoing.Once(req)
+		outgoing.Guard(req, func() error { return lease.Check(ctx) })
 	}
 	req.Header.Set("User-Agent", "Faultline")
 	req.Header.Set("Accept", "application/json")
