@@ -19,10 +19,13 @@ import (
 	agentconfig "github.com/faultline/faultline/agent/config"
 	"github.com/faultline/faultline/agent/control"
 	"github.com/faultline/faultline/agent/enrol"
+	"github.com/faultline/faultline/agent/input/backup"
+	"github.com/faultline/faultline/agent/input/file"
 	"github.com/faultline/faultline/agent/input/host"
 	"github.com/faultline/faultline/agent/input/probe"
 	"github.com/faultline/faultline/agent/input/scrape"
 	"github.com/faultline/faultline/agent/input/snmp"
+	"github.com/faultline/faultline/agent/input/textfile"
 	"github.com/faultline/faultline/agent/link"
 	"github.com/faultline/faultline/agent/schedule"
 	"github.com/faultline/faultline/agent/spool"
@@ -171,7 +174,7 @@ func builtin(cfg agentconfig.Config, versions string, author func(string, time.T
 	}
 	m := map[string]input.Input{}
 	for _, in := range []input.Input{host.New(host.Options{}), s, probe.New(probe.Options{}), database.New(database.Options{SecretDir: cfg.Secrets}), c,
-		scrape.New(scrape.Options{SecretDir: cfg.Secrets})} {
+		scrape.New(scrape.Options{SecretDir: cfg.Secrets}), textfile.New(textfile.Options{}), file.New(file.Options{}), backup.New(backup.Options{})} {
 		m[in.Name()] = in
 	}
 	return m, nil

@@ -104,27 +104,9 @@ func (in *Input) target(t base.Target) (*target, error) {
 		old.client.CloseIdleConnections()
 	}
 	tg := &target{address: t.Address, options: maps.Clone(t.Options), settings: s, client: s.client(), used: now}
-	tg.cache.Rename = rename(t.Labels)
+	tg.cache.Rename = exposition.Apart(t.Labels)
 	in.targets[t.ID] = tg
 	return tg, nil
-}
-
-// rename keeps what Faultline says of the target from being said by the
-// exporter. The label device stays the exporter's: disks and network cards have
-// it, and boards ask for it.
-func rename(own map[string]string) func(string) string {
-	return func(name string) string {
-		switch name {
-		case "device":
-			return name
-		case "site", "agent", "job", "instance":
-			return "exported_" + name
-		}
-		if own[name] != "" {
-			return "exported_" + name
-		}
-		return name
-	}
 }
 
 // Close lets go of all connections.
@@ -165,11 +147,6 @@ func reasonOf(err error) string {
 	return failure.Malformed
 }
 
-// own are the names that the scheduler gives itself; without labels a page's
-// samples would be taken for its own.
-var own = map[string]bool{"up": true, "scrape_duration_seconds": true, "scrape_samples_scraped": true,
-	"scrape_samples_post_metric_relabeling": true, "scrape_series_added": true, failure.Metric: true}
-
 // Timestamps further away than this are an exporter's wrong clock or a value
 // that nobody measures any more.
 const (
@@ -195,7 +172,7 @@ func (tg *target) hand(at int64, sink input.Sink) error {
 	}
 	for i, s := range tg.samples {
 		ls, when := ready[i], at
-		if ls == nil || own[ls.Name()] {
+		if ls == nil || exposition.Own(ls.Name()) {
 			continue
 		}
 		if s.Time != 0 && tg.settings.honour {

@@ -1,0 +1,170 @@
+// Package textfile is the input that hands over what scripts leave in files:
+// *.prom in a directory, in Prometheus' text format, as node_exporter's textfile
+// collector does, with the same two series about the files themselves. A file
+// with a fault is left out and named, the others are read. It runs no script.
+package textfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/faultline/faultline/agent/input/exposition"
+	"github.com/faultline/faultline/agent/input/failure"
+	"github.com/faultline/faultline/agent/input/glob"
+	"github.com/faultline/faultline/agent/input/option"
+	"github.com/faultline/faultline/plugins/base"
+	"github.com/faultline/faultline/plugins/input"
+)
+
+// Bounds of one reading.
+const (
+	maxFile    = 4 << 20 // bytes
+	maxFiles   = 500
+	maxSamples = 20_000 // of all files
+)
+
+// Options are the settings of an Input.
+type Options struct {
+	Now func() time.Time // default time.Now
+}
+
+// Input reads directories.
+type Input struct {
+	opts     Options
+	failures failure.Memory
+
+	mu     sync.Mutex
+	caches map[string]*exposition.Cache // by target id
+}
+
+// New makes an Input.
+func New(o Options) *Input {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Input{opts: o, caches: map[string]*exposition.Cache{}}
+}
+
+// Name is "textfile".
+func (in *Input) Name() string { return "textfile" }
+
+// CheckTarget reports what is wrong with the target's options.
+func (in *Input) CheckTarget(t base.Target) error {
+	_, err := directory(t)
+	return err
+}
+
+func directory(t base.Target) (string, error) {
+	o := option.New("textfile", t.Options)
+	dir := o.Path("directory", true)
+	if strings.ContainsAny(dir, "*?[") {
+		o.Fault("directory %q: no wildcards here", dir)
+	}
+	return dir, o.Err()
+}
+
+// Gather reads the directory's files once.
+func (in *Input) Gather(ctx context.Context, t base.Target, sink input.Sink) error {
+	at := in.opts.Now().UnixMilli()
+	dir, err := directory(t)
+	if err == nil {
+		err = read(ctx, dir, in.cache(t), at, sink)
+	}
+	return in.failures.Put(sink, in.Name(), t, at, err)
+}
+
+func (in *Input) cache(t base.Target) *exposition.Cache {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	c := in.caches[t.ID]
+	if c == nil {
+		c = &exposition.Cache{Rename: exposition.Apart(t.Labels)}
+		in.caches[t.ID] = c
+	}
+	return c
+}
+
+func read(ctx context.Context, dir string, cache *exposition.Cache, at int64, sink input.Sink) error {
+	files, err := glob.Files(filepath.Join(dir, "*.prom"))
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(files, func(a, b glob.Found) int { return strings.Compare(a.Path, b.Path) })
+	put := func(name string, v float64, labels map[string]string) {
+		sink.Sample(base.Sample{Labels: base.LabelsFrom(name, labels), Time: at, Value: v})
+	}
+	var faults []error
+	if len(files) > maxFiles {
+		faults = append(faults, fmt.Errorf("%s: %d files, of which %d are read", dir, len(files), maxFiles))
+		files = files[:maxFiles]
+	}
+	cache.Next()
+	left := maxSamples
+	for _, f := range files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		samples, err := one(f.Path, cache, left)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", f.Path, err))
+			continue
+		}
+		left -= len(samples)
+		for _, s := range samples {
+			s.Time = at
+			sink.Sample(s)
+		}
+		put("node_textfile_mtime_seconds", float64(f.Info.ModTime().Unix()), map[string]string{"file": f.Path})
+	}
+	failed := 0.0
+	if len(faults) > 0 {
+		failed = 1
+	}
+	put("node_textfile_scrape_error", failed, nil)
+	if len(faults) > 0 {
+		return input.Partial{Err: errors.Join(faults...)}
+	}
+	return nil
+}
+
+// one reads a file whole, or gives nothing of it.
+func one(path string, cache *exposition.Cache, most int) ([]base.Sample, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	page, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(page) > maxFile {
+		return nil, fmt.Errorf("larger than %d bytes", maxFile)
+	}
+	lines, err := exposition.Samples(page, exposition.Text, most, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]base.Sample, 0, len(lines))
+	for _, l := range lines {
+		if l.Time != 0 {
+			return nil, fmt.Errorf("%.60q has a timestamp, which a file may not: it would outlive its truth", l.Series)
+		}
+		ls, err := cache.Labels(l)
+		if err != nil {
+			return nil, err
+		}
+		if !exposition.Own(ls.Name()) {
+			out = append(out, base.Sample{Labels: ls, Value: l.Value})
+		}
+	}
+	return out, nil
+}
