@@ -25,7 +25,7 @@ func Presence(p parser.Parser, expr string) (string, error) {
 }
 
 // spine checks the operators that decide whether a label set is in the result:
-// the comparison at the top, or comparisons joined by and/or.
+// the comparison at the top, comparisons joined by and/or, or one that is reckoned with.
 func spine(e parser.Expr) error {
 	switch n := e.(type) {
 	case *parser.ParenExpr:
@@ -46,6 +46,9 @@ func spine(e parser.Expr) error {
 			return errors.Join(spine(n.LHS), spine(n.RHS))
 		case n.Op == parser.LUNLESS:
 			return errors.New("unless matches what is missing")
+		}
+		if spine(n.LHS) == nil || spine(n.RHS) == nil {
+			return nil // (a > 1) * on (instance) group_left (name) info: what is reckoned with it only adds labels
 		}
 		return fmt.Errorf("operator %s filters nothing", n.Op)
 	case *parser.Call:

@@ -10,7 +10,7 @@ import (
 // replicaColumns are what mysqld_exporter reports of a replica, with the labels
 // of its channel.
 var replicaColumns = []string{"slave_io_running", "slave_sql_running", "seconds_behind_master", "sql_delay", "last_io_errno", "last_sql_errno",
-	"read_master_log_pos", "exec_master_log_pos", "relay_log_space"}
+	"read_master_log_pos", "exec_master_log_pos", "relay_log_space", "master_server_id"}
 
 // readReplication reads how a replica is. Newer servers call master and slave
 // source and replica; boards know the old names.

@@ -11,7 +11,8 @@ import (
 var mysqlVariables = []string{"max_connections", "max_user_connections", "read_only", "super_read_only", "innodb_buffer_pool_size", "innodb_log_file_size",
 	"key_buffer_size", "long_query_time", "open_files_limit", "performance_schema", "query_cache_size", "slow_query_log", "table_open_cache",
 	"thread_cache_size", "tmp_table_size", "sort_buffer_size", "join_buffer_size", "read_buffer_size", "read_rnd_buffer_size",
-	"innodb_additional_mem_pool_size", "innodb_log_buffer_size", "max_connect_errors", "max_allowed_packet"}
+	"innodb_additional_mem_pool_size", "innodb_log_buffer_size", "max_connect_errors", "max_allowed_packet",
+	"max_prepared_stmt_count", "innodb_force_recovery"}
 
 // readServer asks what server this is and how it is set.
 func (m *mysqlLogin) readServer(ctx context.Context, r *reading) error {
@@ -59,7 +60,8 @@ var mysqlStatus = []string{"Uptime", "Queries", "Questions", "Slow_queries", "Co
 	"Select_range_check", "Select_scan", "Sort_merge_passes", "Sort_range", "Sort_rows", "Sort_scan", "Table_locks_immediate", "Table_locks_waited",
 	"Table_open_cache_hits", "Table_open_cache_misses", "Table_open_cache_overflows", "Qcache_free_memory", "Qcache_hits", "Qcache_inserts",
 	"Qcache_lowmem_prunes", "Qcache_not_cached", "Qcache_queries_in_cache", "Connection_errors_max_connections", "Connection_errors_internal",
-	"Wsrep_cluster_size", "Wsrep_local_state", "Wsrep_ready", "Wsrep_connected"}
+	"Wsrep_cluster_size", "Wsrep_local_state", "Wsrep_ready", "Wsrep_connected",
+	"Prepared_stmt_count", "Innodb_num_open_files"}
 
 // mysqlFamilies turn status variables that share a prefix into one metric with a
 // label.
@@ -122,9 +124,16 @@ func (m *mysqlLogin) putDeadlocks(ctx context.Context, r *reading, status map[st
 	var err error
 	if !ok {
 		var t table
-		t, err = m.ask(ctx, "SELECT `COUNT` AS n FROM information_schema.INNODB_METRICS WHERE NAME = 'lock_deadlocks'")
+		t, err = m.ask(ctx, "SELECT MAX(IF(NAME = 'lock_deadlocks', `COUNT`, NULL)) AS n, MAX(IF(NAME = 'trx_rseg_history_len', `COUNT`, NULL)) AS history "+
+			"FROM information_schema.INNODB_METRICS WHERE NAME IN ('lock_deadlocks', 'trx_rseg_history_len')")
 		deadlocks, ok = t.number(0, "n")
+		if n, known := t.number(0, "history"); known {
+			status["innodb_history_list_length"] = n
+		}
 		err = m.permission(err, "PROCESS")
+	}
+	if n, known := status["innodb_history_list_length"]; known {
+		r.put("mysql_info_schema_innodb_metrics_transaction_trx_rseg_history_len", n) // as mysqld_exporter calls it
 	}
 	r.put("faultline_database_commits_total", status["handler_commit"])
 	r.put("faultline_database_rollbacks_total", status["handler_rollback"])

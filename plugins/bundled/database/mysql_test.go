@@ -15,17 +15,20 @@ func TestMariaDB(t *testing.T) {
 	w := m.watch()
 	first := w.good()
 	for _, name := range []string{"faultline_database_connect_duration_seconds", "faultline_database_login_duration_seconds", "faultline_database_query_duration_seconds",
-		"faultline_database_commits_total", "mysql_global_status_queries", "mysql_global_status_threads_running"} {
+		"faultline_database_commits_total", "mysql_global_status_queries", "mysql_global_status_threads_running",
+		"mysql_global_variables_max_prepared_stmt_count", "mysql_global_status_innodb_num_open_files"} {
 		w.wantAbove(first, 0, name)
 	}
 	for name, want := range map[string]float64{"mysql_up": 1, "mysql_exporter_last_scrape_error": 0, "mysql_global_variables_max_connections": 151,
-		"mysql_global_status_aborted_connects": 0, "faultline_database_connections_limit": 151, "faultline_database_is_replica": 0,
+		"mysql_global_status_aborted_connects": 0, "mysql_global_variables_innodb_force_recovery": 0, "mysql_global_status_prepared_stmt_count": 0, "faultline_database_connections_limit": 151, "faultline_database_is_replica": 0,
 		"faultline_database_blocked_sessions": 0, "faultline_database_longest_wait_seconds": 0, "faultline_database_long_transactions": 0,
 		"faultline_database_slow_statements": 0, "faultline_database_deadlocks_total": 0, "faultline_database_standbys": 0} {
 		w.want(first, want, name)
 	}
-	if _, ok := first.value("faultline_database_uptime_seconds"); !ok {
-		t.Error("no uptime")
+	for _, name := range []string{"faultline_database_uptime_seconds", "mysql_info_schema_innodb_metrics_transaction_trx_rseg_history_len"} {
+		if _, ok := first.value(name); !ok {
+			t.Errorf("no %s", name)
+		}
 	}
 	w.wantAbove(first, 50_000, "faultline_database_size_bytes", "datname", "shop")
 	w.wantAbove(first, 0, "mysql_global_status_commands_total", "command", "select")
@@ -292,6 +295,7 @@ func TestMariaDBReplica(t *testing.T) {
 		v, _ := gather().value("faultline_database_replication_running")
 		return v == 1
 	})
+	down.wantAbove(s, 0, "mysql_slave_status_master_server_id")
 	down.want(s, 1, "mysql_slave_status_slave_io_running", "master_host", "127.0.0.1")
 	down.want(s, 1, "mysql_slave_status_slave_sql_running")
 	down.want(s, 0, "mysql_slave_status_seconds_behind_master")

@@ -96,8 +96,9 @@ const tablesRead = 20
 // readTables reports the tables that need vacuuming most, of the database logged
 // in to.
 func (p *postgres) readTables(ctx context.Context, r *reading) error {
-	t, err := p.ask(ctx, `SELECT current_database() AS datname, schemaname, relname, n_live_tup, n_dead_tup,
-		extract(epoch FROM greatest(last_vacuum, last_autovacuum)) AS vacuumed
+	t, err := p.ask(ctx, `SELECT current_database() AS datname, schemaname, relname, n_live_tup, n_dead_tup, n_tup_upd, n_tup_del, n_tup_hot_upd,
+		extract(epoch FROM greatest(last_vacuum, last_autovacuum)) AS vacuumed, extract(epoch FROM last_autovacuum) AS autovacuumed,
+		extract(epoch FROM last_autoanalyze) AS autoanalyzed
 		FROM pg_stat_user_tables ORDER BY n_dead_tup DESC NULLS LAST LIMIT %d`, tablesRead)
 	if err != nil {
 		return err
@@ -105,7 +106,9 @@ func (p *postgres) readTables(ctx context.Context, r *reading) error {
 	for i := range t.rows {
 		t.puts(r, i, []string{"datname", t.text(i, "datname"), "schemaname", t.text(i, "schemaname"), "relname", t.text(i, "relname")},
 			map[string]string{"n_live_tup": "pg_stat_user_tables_n_live_tup", "n_dead_tup": "pg_stat_user_tables_n_dead_tup",
-				"vacuumed": "pg_stat_user_tables_last_vacuum"})
+				"n_tup_upd": "pg_stat_user_tables_n_tup_upd", "n_tup_del": "pg_stat_user_tables_n_tup_del", "n_tup_hot_upd": "pg_stat_user_tables_n_tup_hot_upd",
+				"vacuumed": "pg_stat_user_tables_last_vacuum", "autovacuumed": "pg_stat_user_tables_last_autovacuum",
+				"autoanalyzed": "pg_stat_user_tables_last_autoanalyze"})
 	}
 	return nil
 }

@@ -213,7 +213,9 @@ func (p *postgres) readServer(ctx context.Context, r *reading) error {
 	t, err := p.one(ctx, `SELECT version() AS version, current_setting('server_version') AS short, pg_is_in_recovery() AS replica,
 		extract(epoch FROM pg_postmaster_start_time()) AS started, extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()) AS uptime, %s AS monitor,
 		current_setting('max_connections')::int AS max, current_setting('superuser_reserved_connections')::int AS reserved,
-		coalesce(current_setting('reserved_connections', true), '0')::int AS reserved_role`, monitor)
+		coalesce(current_setting('reserved_connections', true), '0')::int AS reserved_role, current_setting('max_locks_per_transaction')::int AS locks,
+		current_setting('autovacuum_vacuum_threshold')::int AS vacuum_threshold, current_setting('autovacuum_analyze_threshold')::int AS analyze_threshold,
+		txid_snapshot_xmax(txid_current_snapshot()) AS txid`, monitor)
 	if err != nil {
 		return err
 	}
@@ -222,6 +224,8 @@ func (p *postgres) readServer(ctx context.Context, r *reading) error {
 	r.put("faultline_database_info", 1, "kind", "PostgreSQL", "version", t.text(0, "short"))
 	t.puts(r, 0, nil, map[string]string{"max": "pg_settings_max_connections", "reserved": "pg_settings_superuser_reserved_connections",
 		"reserved_role": "pg_settings_reserved_connections", "started": "pg_postmaster_start_time_seconds",
+		"locks": "pg_settings_max_locks_per_transaction", "vacuum_threshold": "pg_settings_autovacuum_vacuum_threshold",
+		"analyze_threshold": "pg_settings_autovacuum_analyze_threshold", "txid": "pg_txid_current", // taken from a snapshot: asking for one uses one up
 		"uptime": "faultline_database_uptime_seconds", "replica": "pg_replication_is_replica"})
 	r.tellRestart(t.orZero(0, "started"), 1)
 	r.tellRole(t.truth(0, "replica"))

@@ -15,10 +15,12 @@ func TestPostgres(t *testing.T) {
 	w := p.watch()
 	first := w.good()
 	for _, name := range []string{"faultline_database_connect_duration_seconds", "faultline_database_login_duration_seconds", "faultline_database_query_duration_seconds",
-		"faultline_database_uptime_seconds", "faultline_database_connections_used_ratio", "faultline_database_commits_total", "pg_postmaster_start_time_seconds"} {
+		"faultline_database_uptime_seconds", "faultline_database_connections_used_ratio", "faultline_database_commits_total", "pg_postmaster_start_time_seconds",
+		"pg_txid_current"} {
 		w.wantAbove(first, 0, name)
 	}
-	for name, want := range map[string]float64{"pg_up": 1, "pg_exporter_last_scrape_error": 0, "pg_settings_max_connections": 40, "pg_replication_is_replica": 0,
+	for name, want := range map[string]float64{"pg_up": 1, "pg_exporter_last_scrape_error": 0, "pg_settings_max_connections": 40, "pg_settings_max_locks_per_transaction": 64, "pg_settings_autovacuum_vacuum_threshold": 50,
+		"pg_settings_autovacuum_analyze_threshold": 50, "pg_replication_is_replica": 0,
 		"faultline_database_is_replica": 0, "faultline_database_connections_limit": 37, "faultline_database_blocked_sessions": 0,
 		"faultline_database_blocking_sessions": 0, "faultline_database_longest_wait_seconds": 0, "faultline_database_long_transactions": 0,
 		"faultline_database_slow_statements": 0, "faultline_database_deadlocks_total": 0, "faultline_database_standbys": 0, "pg_replication_lag_seconds": 0,
@@ -30,6 +32,7 @@ func TestPostgres(t *testing.T) {
 	w.wantAbove(first, 0, "pg_stat_database_xact_commit", "datname", "postgres")
 	w.want(first, 1, "pg_stat_activity_count", "usename", "monitor", "application_name", "faultline", "state", "active", "backend_type", "client backend")
 	w.want(first, 100, "pg_stat_user_tables_n_live_tup", "relname", "accounts")
+	w.want(first, 0, "pg_stat_user_tables_n_tup_hot_upd", "relname", "accounts")
 	for _, section := range []string{"server", "activity", "blocked", "databases", "locks", "replication", "slots", "prepared", "statements", "sizes", "tables"} {
 		w.want(first, 1, "faultline_database_section_success", "section", section)
 	}
