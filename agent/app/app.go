@@ -26,6 +26,7 @@ import (
 	"github.com/faultline/faultline/agent/input/scrape"
 	"github.com/faultline/faultline/agent/input/snmp"
 	"github.com/faultline/faultline/agent/input/textfile"
+	"github.com/faultline/faultline/agent/input/ups"
 	"github.com/faultline/faultline/agent/link"
 	"github.com/faultline/faultline/agent/schedule"
 	"github.com/faultline/faultline/agent/spool"
@@ -174,7 +175,7 @@ func builtin(cfg agentconfig.Config, versions string, author func(string, time.T
 	}
 	m := map[string]input.Input{}
 	for _, in := range []input.Input{host.New(host.Options{}), s, probe.New(probe.Options{}), database.New(database.Options{SecretDir: cfg.Secrets}), c,
-		scrape.New(scrape.Options{SecretDir: cfg.Secrets}), textfile.New(textfile.Options{}), file.New(file.Options{}), backup.New(backup.Options{})} {
+		scrape.New(scrape.Options{SecretDir: cfg.Secrets}), textfile.New(textfile.Options{}), file.New(file.Options{}), backup.New(backup.Options{}), ups.New(ups.Options{})} {
 		m[in.Name()] = in
 	}
 	return m, nil

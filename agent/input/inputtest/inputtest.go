@@ -131,10 +131,11 @@ func Write(t testing.TB, files map[string]string) string {
 	return root
 }
 
-// Program returns the path of a Debian program; in CI its absence is a failure.
+// Program returns the path of a Debian program, looked for in dirs before PATH;
+// in CI its absence is a failure.
 func Program(t testing.TB, name, pkg string, dirs ...string) string {
 	t.Helper()
-	for _, dir := range append([]string{"", "/usr/sbin", "/sbin"}, dirs...) {
+	for _, dir := range append(dirs, "", "/usr/sbin", "/sbin") {
 		if p, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
 			return p
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -135,7 +136,8 @@ func (r *Reader) HostPort(address string, port int) (host, hostPort string) {
 	if err != nil {
 		host, p = strings.Trim(address, "[]"), strconv.Itoa(port)
 	}
-	if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, "/ ") {
+	_, notIP := netip.ParseAddr(host)
+	if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, "/ ") || strings.Contains(host, ":") && notIP != nil {
 		r.Fault("address %q: want host or host:port", address)
 	}
 	return host, net.JoinHostPort(host, p)
