@@ -205,7 +205,7 @@ func (w *world) turn(s State, now time.Time) {
 // than the stage allows; what was taken back never comes again by itself; a
 // restart from what was stored goes on exactly as without one.
 func TestProperties(t *testing.T) {
-	for seed := range uint64(400) {
+	for seed := range uint64(30) {
 		w := &world{rand.New(rand.NewPCG(seed, 7)), map[string]string{}, map[string]bool{}, map[string]Report{}}
 		p := Plan{Patience: 40 * time.Second, Soak: time.Duration(w.IntN(20)) * time.Second}
 		for range w.IntN(4) {
@@ -214,8 +214,8 @@ func TestProperties(t *testing.T) {
 		var s State
 		taken := map[string]bool{} // agent and version
 		version := 2
-		for sec := 0; sec < 2000; sec += 5 {
-			if sec%400 == 0 {
+		for sec := 0; sec < 1000; sec += 5 {
+			if sec%200 == 0 {
 				if w.IntN(3) > 0 {
 					version++ // else the same again, under another release
 				}
@@ -224,18 +224,12 @@ func TestProperties(t *testing.T) {
 				s, _ = Begin(s, fmt.Sprintf("r%d", sec), p, changes(1+w.IntN(20), v), at(sec))
 			}
 			w.turn(s, at(sec))
-			stored, err := json.Marshal(s)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var restarted State
-			if err := json.Unmarshal(stored, &restarted); err != nil {
-				t.Fatal(err)
-			}
 			next, _ := Step(s, w.reports, at(sec))
-			again, _ := Step(restarted, w.reports, at(sec))
-			if a, b := text(t, next), text(t, again); a != b {
-				t.Fatalf("seed %d, %d s: restarted it goes on otherwise:\n%s", seed, sec, cmp.Diff(a, b))
+			if w.IntN(8) == 0 {
+				again, _ := Step(restart(t, s), w.reports, at(sec))
+				if a, b := text(t, next), text(t, again); a != b {
+					t.Fatalf("seed %d, %d s: restarted it goes on otherwise:\n%s", seed, sec, cmp.Diff(a, b))
+				}
 			}
 			s = next
 			checkBounds(t, seed, s)
@@ -276,6 +270,15 @@ func checkBounds(t *testing.T, seed uint64, s State) {
 			t.Fatalf("seed %d: stage %d began, nobody proved the earlier one", seed, s.Stage)
 		}
 	}
+}
+
+// restart is the state as a collector reads it back.
+func restart(t *testing.T, s State) (back State) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text(t, s)), &back); err != nil {
+		t.Fatal(err)
+	}
+	return back
 }
 
 func text(t *testing.T, s State) string {
