@@ -150,6 +150,9 @@ type Agent struct {
 	Interval  time.Duration `yaml:"interval"`
 	Host      bool          `yaml:"host"`         // measures its own host
 	TokenHash string        `yaml:"token_sha256"` // hex; the agent's bearer token
+
+	Roles  []string          `yaml:"roles"`  // by which settings are assigned to it
+	Labels map[string]string `yaml:"labels"` // the same
 }
 
 // Person is a member of staff with roles of processes.md.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/plugins/base"
+	"github.com/faultline/faultline/plugins/host/spec"
 )
 
 // Work is the collector's answer to an agent's long poll. Version grows with
@@ -13,7 +14,49 @@ type Work struct {
 	Interval time.Duration `json:"interval,omitempty"` // default of the targets, nanoseconds
 	Targets  []base.Target `json:"targets,omitempty"`
 	Checks   []Check       `json:"checks,omitempty"`
+
+	Settings *Settings `json:"settings,omitempty"` // of the agent itself; nil: its own file's
+	Secrets  string    `json:"secrets,omitempty"`  // the targets' secret options, sealed to the agent's key (package seal); "": they stand in the targets
+	Program  *Program  `json:"program,omitempty"`  // the release the agent is to run; nil: the one it runs. Not part of Version
 }
+
+// Settings are what head office says of the agent itself. What the agent's own
+// file names counts more.
+type Settings struct {
+	Concurrency int               `json:"concurrency,omitempty"`  // measurements at once
+	BacklogRate float64           `json:"backlog_rate,omitempty"` // samples a second sent from the backlog
+	Profiles    map[string]string `json:"profiles,omitempty"`     // device profiles: file name → YAML
+	Plugins     []spec.Plugin     `json:"plugins,omitempty"`      // inputs in programs of their own
+}
+
+// Program is a release of the agent: its signed manifest, as it was signed.
+type Program struct {
+	Version   string `json:"version"`
+	Manifest  []byte `json:"manifest"`  // JSON of package release
+	Signature []byte `json:"signature"` // Ed25519, of Manifest
+}
+
+// AgentState is what an agent says of itself, to PathAgentState.
+type AgentState struct {
+	Version   int64    `json:"version"`             // of the work in force; 0: none
+	Rejected  int64    `json:"rejected,omitempty"`  // version it would not take
+	Problem   string   `json:"problem,omitempty"`   // why not
+	Own       []string `json:"own,omitempty"`       // settings that its own file decides
+	Targets   int      `json:"targets"`             // it measures
+	Up        int      `json:"up"`                  // of these answered last time
+	Measured  int      `json:"measured"`            // of these were measured at least once since the version is in force
+	Acked     bool     `json:"acked"`               // the collector acknowledged something since the version is in force
+	Program   string   `json:"program"`             // version of the program that runs
+	Refused   string   `json:"refused,omitempty"`   // release it would not run or that failed its trial
+	Why       string   `json:"why,omitempty"`       // why it was refused
+	Updatable bool     `json:"updatable,omitempty"` // it can replace its own program
+}
+
+// PathAgentState is where agents put their AgentState.
+const PathAgentState = "/api/v1/agents/self/state"
+
+// PathAgentProgram is where agents fetch programs: PathAgentProgram + SHA-256.
+const PathAgentProgram = "/api/v1/agents/self/program/"
 
 // Check asks an agent to poll targets now. It is idempotent by ID and not
 // carried out after Expires. The answer is an event check_result with

@@ -108,3 +108,8 @@ type Target struct {
 	Labels   map[string]string `json:"labels,omitempty" yaml:"labels,omitempty"`   // put on every sample: job, instance, site, device, role, ...
 	Options  map[string]string `json:"options,omitempty" yaml:"options,omitempty"` // the input's own settings; values of keys that end in password, community or token are secrets
 }
+
+// SecretOption tells whether the value of a target's option is a secret.
+func SecretOption(key string) bool {
+	return strings.HasSuffix(key, "password") || strings.HasSuffix(key, "community") || strings.HasSuffix(key, "token")
+}
