@@ -48,7 +48,7 @@ func (inv *Inventory) Work(agentID string) (wire.Work, bool) {
 		w.line(&inv.Lines[i], inv.Lines)
 	}
 	work := wire.Work{Interval: agent.Interval, Targets: w.targets}
-	work.Version = version(work)
+	work.Version = Version(work)
 	return work, true
 }
 
@@ -209,9 +209,11 @@ func splitPort(address string) (host, port string) {
 	return address, ""
 }
 
-// version hashes what an agent would be told. 52 bits fit a JSON number exactly;
+// Version hashes what an agent would be told; a version that is set is left out of
+// it. 52 bits fit a JSON number exactly;
 // 0 is left to agents that have nothing yet.
-func version(w wire.Work) int64 {
+func Version(w wire.Work) int64 {
+	w.Version = 0
 	text, err := json.Marshal(w)
 	if err != nil {
 		panic("inventory: work does not marshal: " + err.Error()) // only strings, numbers and maps of strings
