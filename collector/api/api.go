@@ -90,7 +90,8 @@ type Engine interface {
 type Work interface {
 	// Poll returns at once when there is something newer than after, else when
 	// there is, or when ctx ends; then with the error of ctx.
-	Poll(ctx context.Context, agentID string, after int64) (wire.Work, error)
+	// known is the wanted release that the agent knows of already.
+	Poll(ctx context.Context, agentID string, after int64, known string) (wire.Work, error)
 }
 
 // Practice breaks and mends the simulated practice branch.
@@ -171,6 +172,8 @@ type Options struct {
 
 	// Clocks reads one incident's clocks as they stand now; nil: as at the last event.
 	Clocks func(i incident.Incident) []ClockDetail
+	// Fleet is what agents are to have and have; nil: nobody keeps it.
+	Fleet *FleetGate
 	// Auditor is what the auditor last found; nil: there is none.
 	Auditor func() AuditView
 }

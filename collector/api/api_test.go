@@ -77,7 +77,7 @@ func (e *estate) Report(_ context.Context, r api.Report) (api.Reported, error) {
 	return api.Reported{IncidentID: "i-sh"}, nil
 }
 
-func (e *estate) Poll(ctx context.Context, agent string, after int64) (wire.Work, error) {
+func (e *estate) Poll(ctx context.Context, agent string, after int64, _ string) (wire.Work, error) {
 	select {
 	case w := <-e.work:
 		return w, nil

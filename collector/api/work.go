@@ -14,7 +14,7 @@ import (
 // pollFor is the longest an agent's poll waits; proxies cut at 30 s.
 const pollFor = 25 * time.Second
 
-// work answers GET /api/v1/agents/self/work?after=N: at once when there is
+// work answers GET /api/v1/agents/self/work?after=N&program=VERSION: at once when there is
 // something new, else within pollFor with the version the agent has.
 func (s *server) work(w http.ResponseWriter, r *http.Request) error {
 	var after int64
@@ -33,7 +33,7 @@ func (s *server) work(w http.ResponseWriter, r *http.Request) error {
 	p, _ := account.From(r.Context())
 	ctx, cancel := context.WithTimeout(r.Context(), pollFor)
 	defer cancel()
-	work, err := s.Work.Poll(ctx, p.AgentID, after)
+	work, err := s.Work.Poll(ctx, p.AgentID, after, r.URL.Query().Get("program"))
 	if errors.Is(err, context.DeadlineExceeded) && r.Context().Err() == nil {
 		work, err = wire.Work{Version: after}, nil
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/faultline/faultline/collector/heartbeat"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/internal/pki"
+	"github.com/faultline/faultline/internal/seal"
 	"github.com/faultline/faultline/internal/wire"
 )
 
@@ -97,17 +98,20 @@ type work struct {
 }
 
 // Poll waits for work newer than after.
-func (w work) Poll(ctx context.Context, agent string, after int64) (wire.Work, error) {
+func (w work) Poll(ctx context.Context, agent string, after int64, known string) (wire.Work, error) {
 	w.alive.Connected(agent, true)
 	defer func() {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			w.alive.Connected(agent, false)
 		}
 	}()
-	got, err := w.Desk.Poll(ctx, agent, after)
+	got, err := w.Desk.PollFor(ctx, agent, after, known)
 	if errors.Is(err, inventory.ErrUnknownAgent) {
 		<-ctx.Done()
 		return wire.Work{}, ctx.Err()
+	}
+	if who, ok := enrol.From(ctx); ok && err == nil {
+		return seal.Work(who.Key, agent, got)
 	}
 	return got, err
 }

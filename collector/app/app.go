@@ -32,6 +32,7 @@ import (
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/enrol"
 	"github.com/faultline/faultline/collector/evidence"
+	"github.com/faultline/faultline/collector/fleet"
 	"github.com/faultline/faultline/collector/handbook"
 	"github.com/faultline/faultline/collector/heartbeat"
 	"github.com/faultline/faultline/collector/intake"
@@ -81,6 +82,7 @@ type App struct {
 	feedKey   []byte // of links to calendars
 	desk      *inventory.Desk
 	evidence  *evidence.Store
+	fleet     *fleet.Fleet
 	alive     *heartbeat.Monitor
 	ruler     *ruler.Ruler
 	topology  *selfwatch.Topology
@@ -124,7 +126,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 		do   func(context.Context) error
 	}{
 		{"data directory", a.lockData}, {"inventory and rules", a.loadBasis}, {"metric store", a.openMetrics}, {"database", a.openStore},
-		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"reporting", a.openReporting}, {"handbook", a.openHandbook}, {"register", a.buildRegister}, {"vendors", a.openVendors}, {"HTTP", a.buildHTTP},
+		{"accounts", a.openAccounts}, {"people", a.openDuty}, {"enrolment", a.openEnrolment}, {"fleet", a.openFleet}, {"intake", a.openIntake}, {"judging", a.buildJudging}, {"delivery", a.buildDelivery}, {"reporting", a.openReporting}, {"handbook", a.openHandbook}, {"register", a.buildRegister}, {"vendors", a.openVendors}, {"HTTP", a.buildHTTP},
 	} {
 		if err := step.do(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", step.what, err), a.close())
@@ -146,6 +148,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.beat(ctx) })
 	g.Go(func() error { return a.prune(ctx) })
 	g.Go(func() error { return a.keepDuty(ctx) })
+	g.Go(func() error { return a.fleet.Run(ctx) })
 	g.Go(func() error { return a.reloadWhenAsked(ctx) })
 	g.Go(func() error { return a.watchVersions(ctx) })
 	g.Go(func() error {

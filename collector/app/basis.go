@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/faultline/faultline/collector/assign"
 	"github.com/faultline/faultline/collector/config"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/people"
@@ -18,6 +19,7 @@ import (
 type basis struct {
 	graph  *inventory.Graph
 	rules  *ruleSet
+	assign *assign.Set       // settings of agents
 	people *people.Directory // as its files say; who lost access and who stands in is added by App.directory
 }
 
@@ -28,6 +30,10 @@ func readBasis(cfg config.Config) (*basis, error) {
 	if err := errors.Join(errInventory, errRules); err != nil {
 		return nil, err
 	}
+	settings, err := readSettings(cfg.Agents.Settings, inv)
+	if err != nil {
+		return nil, err
+	}
 	if err := checkCalendarsOf(inv, set.calendars); err != nil {
 		return nil, err
 	}
@@ -35,7 +41,7 @@ func readBasis(cfg config.Config) (*basis, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &basis{graph: inventory.NewGraph(inv), rules: &set, people: dir}, nil
+	return &basis{graph: inventory.NewGraph(inv), rules: &set, assign: settings, people: dir}, nil
 }
 
 func (a *App) graph() *inventory.Graph { return a.basis.Load().graph }
@@ -104,6 +110,7 @@ func (a *App) reload(ctx context.Context) error {
 	a.ruler.Set(next.rules.alerts)
 	a.evidence.SetElements(next.rules.elements)
 	a.desk.Set(next.graph.Inventory())
+	a.assignWork(next)
 	if err := a.duty.Refresh(ctx); err != nil {
 		return err
 	}

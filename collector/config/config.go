@@ -83,6 +83,8 @@ type Agents struct {
 	Files           string        `yaml:"files"`            // directory of the programs installers fetch; "" is DATA/agents
 	Names           []string      `yaml:"names"`            // host names and addresses in the listener's certificate
 	CertificateLife time.Duration `yaml:"certificate_life"` // of agents; 0 is a year
+	Settings        string        `yaml:"settings"`         // directory of settings by site, role and label; "" is none: the inventory alone
+	Releases        string        `yaml:"releases"`         // directory of signed programs; "" is DATA/releases
 }
 
 // Lease says which of several collectors on one database rules and delivers.

@@ -2,6 +2,7 @@ package enrol
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type Caller struct {
 	Agent  string
 	Site   string // the only site it may write for and read of
 	Serial string // of the certificate shown
+	Key    crypto.PublicKey
 }
 
 type callerKey struct{}
@@ -85,7 +87,7 @@ func (s *Service) know(r *http.Request, c *x509.Certificate) (Caller, error) {
 	if err != nil {
 		return Caller{}, refusalOf(err, id, c)
 	}
-	who := Caller{Agent: id.Agent, Site: id.Site, Serial: pki.SerialText(c.SerialNumber)}
+	who := Caller{Agent: id.Agent, Site: id.Site, Serial: pki.SerialText(c.SerialNumber), Key: c.PublicKey}
 	stored, agent, err := s.opt.Store.Certificate(r.Context(), who.Serial)
 	no := func(reason, detail string) (Caller, error) {
 		return Caller{}, &Refusal{Reason: reason, Detail: detail, Agent: id.Agent}

@@ -28,6 +28,31 @@ type Desk struct {
 	checks  map[string][]wire.Check // by agent id, oldest first, at most checksPerAgent
 	changed chan struct{}           // closed and replaced when any of the above changed
 	dropped int64
+	follow  Source // nil: the inventory alone says what agents are handed
+}
+
+// Source decides what an agent is handed at the moment. Its methods are called
+// with the desk locked and must not call it.
+type Source interface {
+	// Work is the agent's work; ok is false for agents that are not known.
+	Work(agent string) (w wire.Work, ok bool)
+	// Wanted is the release it is to run; nil: the one it runs.
+	Wanted(agent string) *wire.Program
+}
+
+// Follow makes a source decide in place of the inventory.
+func (d *Desk) Follow(s Source) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.follow = s
+	d.wakeLocked()
+}
+
+// Wake has all agents that wait looked at again.
+func (d *Desk) Wake() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wakeLocked()
 }
 
 // NewDesk makes a desk for an inventory; now nil is time.Now.
@@ -57,9 +82,18 @@ func (d *Desk) wakeLocked() {
 // waits for it, or ctx ends. Targets are left out when the agent has them. The
 // end of ctx is no error: there was nothing new. A check is handed out once.
 func (d *Desk) Poll(ctx context.Context, agentID string, after int64) (wire.Work, error) {
+	return d.PollFor(ctx, agentID, after, "")
+}
+
+// PollFor is Poll of an agent that knows of a wanted release already: only
+// another one is news to it.
+func (d *Desk) PollFor(ctx context.Context, agentID string, after int64, known string) (wire.Work, error) {
 	for {
 		w, changed, err := d.take(agentID, after)
-		if err != nil || w.Targets != nil || len(w.Checks) > 0 || w.Version != after {
+		if err == nil && w.Program != nil && w.Program.Version == known {
+			w.Program = nil
+		}
+		if err != nil || w.Targets != nil || len(w.Checks) > 0 || w.Version != after || w.Program != nil {
 			return w, err
 		}
 		select {
@@ -79,7 +113,10 @@ func (d *Desk) take(agentID string, after int64) (wire.Work, <-chan struct{}, er
 		return wire.Work{}, nil, ErrUnknownAgent
 	}
 	if w.Version == after {
-		w.Targets = nil
+		w.Targets, w.Settings = nil, nil
+	}
+	if d.follow != nil {
+		w.Program = d.follow.Wanted(agentID)
 	}
 	w.Checks = d.liveLocked(agentID)
 	delete(d.checks, agentID)
@@ -87,6 +124,9 @@ func (d *Desk) take(agentID string, after int64) (wire.Work, <-chan struct{}, er
 }
 
 func (d *Desk) workLocked(agentID string) (wire.Work, bool) {
+	if d.follow != nil {
+		return d.follow.Work(agentID)
+	}
 	if w, ok := d.work[agentID]; ok {
 		return w, true
 	}
@@ -144,7 +184,9 @@ func (d *Desk) AskAbout(id string, ttl time.Duration) map[string]string {
 	asked := map[string]string{}
 	for _, a := range inv.Agents {
 		var targets []string
-		w, _ := inv.Work(a.ID)
+		d.mu.Lock()
+		w, _ := d.workLocked(a.ID)
+		d.mu.Unlock()
 		for _, t := range w.Targets {
 			if t.Labels["device"] == id {
 				targets = append(targets, t.ID)

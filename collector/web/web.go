@@ -67,6 +67,7 @@ type Options struct {
 	Register    *Register        // nil: no register
 	Inspections *inspection.Desk // nil: no inspections
 	Scoreboard  *Scoreboard      // nil: no scoreboard
+	Fleet       *api.FleetGate   // nil: what agents have is not kept
 	Things      *Things          // nil: no pages of devices
 	Practice    api.Practice     // nil: no practice branch
 	Quiet       *api.QuietGate   // nil: no page of quiet times
@@ -157,7 +158,7 @@ func Handler(o Options) (http.Handler, error) {
 	for pattern, h := range c.sharedRoutes() {
 		mux.Handle(pattern, c.open(h))
 	}
-	for _, routes := range []map[string]handler{c.registerRoutes(), c.inspectionRoutes(), c.scoreboardRoutes(), c.thingRoutes(), c.vendorRoutes()} {
+	for _, routes := range []map[string]handler{c.registerRoutes(), c.inspectionRoutes(), c.scoreboardRoutes(), c.thingRoutes(), c.vendorRoutes(), c.fleetRoutes()} {
 		for pattern, h := range routes {
 			mux.Handle(pattern, c.signedIn(h, false))
 		}
