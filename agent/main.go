@@ -3,13 +3,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
 
 	"github.com/faultline/faultline/agent/app"
 	"github.com/faultline/faultline/agent/config"
@@ -29,41 +25,6 @@ type cli struct {
 	SNMP     snmpCmd     `cmd:"" name:"snmp" help:"Look at devices by SNMP."`
 	Discover discoverCmd `cmd:"" help:"Look over networks and propose an inventory."`
 	Service  serviceCmd  `cmd:"" help:"Make this a service of Windows."`
-}
-
-type runCmd struct {
-	Config string `help:"Configuration file." default:"/etc/faultline/agent.yaml" type:"path"`
-	Debug  bool   `help:"Log more."`
-}
-
-// Run starts the agent and returns when it was told to stop.
-func (c *runCmd) Run() error {
-	cfg, err := config.Load(c.Config)
-	if err != nil {
-		return err
-	}
-	level := slog.LevelInfo
-	if c.Debug {
-		level = slog.LevelDebug
-	}
-	log := serviceLog(c.Config, level)
-	if log == nil {
-		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	}
-	thrift()
-	run := func(ctx context.Context) error {
-		a, err := app.New(cfg, app.Options{Logger: log, Version: version})
-		if err != nil {
-			return err
-		}
-		return a.Run(ctx)
-	}
-	if handled, err := underService(log, run); handled || err != nil {
-		return err
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	return run(ctx)
 }
 
 // garbagePercent is by how much the heap may grow before it is cleaned. The agent

@@ -27,6 +27,7 @@ type cli struct {
 	User     userCmd          `cmd:"" help:"Add a person who may sign in, or give them a new first password."`
 	Token    tokenCmd         `cmd:"" help:"Issue an API token for a program, such as a Grafana."`
 	Agent    agentCmd         `cmd:"" help:"Let agents in, list them, take their certificates away."`
+	Release  releaseCmd       `cmd:"" help:"Sign and add releases of the agent."`
 	Boards   boardsCmd        `cmd:"" help:"Write the Grafana boards and provisioning files into a directory."`
 	Process  processCmd       `cmd:"" help:"Check, compare, draw, try out or export the documented processes."`
 	Calendar calendarCmd      `cmd:"" help:"Say which years are entered in the working calendars; import a new one."`

@@ -52,6 +52,7 @@ const flushPace = 100 * time.Millisecond
 type Options struct {
 	Logger  *slog.Logger
 	Version string
+	Replace Replacer // replaces the program when head office wants so; nil: never
 }
 
 // App is a built agent.
@@ -80,16 +81,36 @@ type App struct {
 	authors authors
 	traps   trapSeries
 
+	file     agentconfig.Config // as its file says
+	settings *wire.Settings     // of head office, laid below it
+	replace  Replacer           // nil: the program is not replaced from here
+	told     chan struct{}      // capacity 1: there is something new to say of this agent
+	cancel   context.CancelCauseFunc
+	updates  sync.WaitGroup
+
 	mu      sync.Mutex             // guards the fields below
 	handed  []base.Target          // what the collector handed out last
 	names   map[string]trap.Device // devices by name
 	inputOf map[string]string      // of targets, by id
 	checks  sync.WaitGroup
+
+	endUpdate context.CancelFunc // of the release being prepared; nil: none
+	since     time.Time          // when the work in force came in force
+	accepted  uint64             // requests accepted then
 }
 
 // New builds an agent; nothing is measured or sent before Run.
 func New(cfg agentconfig.Config, o Options) (*App, error) {
-	a := &App{cfg: cfg, log: o.Logger, reg: selfmetric.NewRegistry(), version: o.Version, began: time.Now()}
+	file := cfg
+	settings, err := handed(cfg.Data)
+	if err != nil {
+		o.Logger.Error("settings of head office are left out", "err", err)
+	}
+	if cfg, err = withHanded(cfg, settings); err != nil {
+		o.Logger.Error("settings of head office are left out", "err", err)
+		cfg, settings = file, nil
+	}
+	a := &App{cfg: cfg, file: file, settings: settings, replace: o.Replace, told: make(chan struct{}, 1), log: o.Logger, reg: selfmetric.NewRegistry(), version: o.Version, began: time.Now()}
 	a.lost = selfmetric.NewCounterVec(selfmetric.Opts{Name: "faultline_agent_unspooled_total", Help: "Samples and events that the spool would not take."}, []string{"lane"})
 	a.reg.MustRegister(a.lost)
 	a.encoders.New = func() any { return &wire.SampleEncoder{} }
@@ -120,7 +141,7 @@ func New(cfg agentconfig.Config, o Options) (*App, error) {
 	}
 	a.uplink, err = uplink.New(uplink.Options{Spool: a.spool, Link: client, BacklogRate: cfg.Spool.BacklogRate, Logger: o.Logger, Registerer: a.reg})
 	if err == nil {
-		a.control, err = control.New(control.Options{Link: client, Dir: cfg.Data, OnWork: a.apply, OnCheck: a.check, Logger: o.Logger, Registerer: a.reg})
+		a.control, err = control.New(control.Options{Link: client, Dir: cfg.Data, OnWork: a.apply, Open: a.open, OnKept: a.kept, OnProgram: a.offer, OnCheck: a.check, Logger: o.Logger, Registerer: a.reg})
 	}
 	if err == nil {
 		err = a.listen()
@@ -160,6 +181,11 @@ func builtin(cfg agentconfig.Config, versions string, author func(string, time.T
 	if err != nil {
 		return nil, err
 	}
+	if cfg.HandedProfiles != "" {
+		if profiles, err = profiles.With(os.DirFS(cfg.HandedProfiles)); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.Profiles != "" {
 		if profiles, err = profiles.With(os.DirFS(cfg.Profiles)); err != nil {
 			return nil, err
@@ -185,7 +211,11 @@ func builtin(cfg agentconfig.Config, versions string, author func(string, time.T
 // it returns.
 func (a *App) Run(ctx context.Context) error {
 	a.retarget()
+	ctx, a.cancel = context.WithCancelCause(ctx)
+	defer a.cancel(nil)
+	whole := ctx
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.tellState(ctx) })
 	g.Go(func() error { return a.schedule.Run(ctx) })
 	g.Go(func() error { return a.uplink.Run(ctx) })
 	g.Go(func() error { return a.control.Run(ctx) })
@@ -203,6 +233,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.log.Info("agent runs", "agent", a.cfg.Agent, "collector", a.cfg.Collector.URL)
 	err := g.Wait()
 	a.checks.Wait()
+	a.updates.Wait()
 	for name, in := range a.inputs {
 		if c, ok := in.(io.Closer); ok {
 			if cerr := c.Close(); cerr != nil {
@@ -213,7 +244,11 @@ func (a *App) Run(ctx context.Context) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	return errors.Join(err, a.spool.Close(), a.data.Close())
+	err = errors.Join(err, a.spool.Close(), a.data.Close())
+	if cause := context.Cause(whole); err == nil && isReason(cause) {
+		return cause
+	}
+	return err
 }
 
 // keep is the scheduler's sink: from here on it is on disk.
@@ -246,17 +281,27 @@ func (a *App) append(lane spool.Lane, b []byte, err error, n int) {
 	}
 }
 
-// apply takes over the targets that the collector handed out.
-func (a *App) apply(w wire.Work) {
+// apply takes over the targets that the collector handed out, unless they cannot
+// be measured here and others can.
+func (a *App) apply(w wire.Work) error {
+	err := a.checkWork(w)
 	a.mu.Lock()
+	if err != nil && a.handed != nil {
+		a.mu.Unlock()
+		return err
+	}
 	a.handed = w.Targets
 	for i := range a.handed {
 		if a.handed[i].Interval == 0 {
 			a.handed[i].Interval = w.Interval
 		}
 	}
+	if a.handed == nil {
+		a.handed = []base.Target{}
+	}
 	a.mu.Unlock()
 	a.retarget()
+	return nil
 }
 
 // retarget polls the local targets and those handed out; a local one wins over

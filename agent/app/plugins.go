@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	agentconfig "github.com/faultline/faultline/agent/config"
+	"github.com/faultline/faultline/agent/update"
 	"github.com/faultline/faultline/plugins/host/pipe"
 	"github.com/faultline/faultline/plugins/input"
 )
@@ -39,6 +40,11 @@ func pluginHostPath(cfg agentconfig.Config) string {
 	}
 	if self, err := os.Executable(); err == nil {
 		if beside := filepath.Join(filepath.Dir(self), pluginHost); fileExists(beside) {
+			return beside
+		}
+	}
+	if dir := os.Getenv(update.EnvBase); dir != "" { // this is a release that replaced the installed program
+		if beside := filepath.Join(dir, pluginHost); fileExists(beside) {
 			return beside
 		}
 	}

@@ -6,14 +6,17 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/faultline/faultline/internal/release"
 	"github.com/faultline/faultline/internal/secret"
 	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/plugins/host/spec"
@@ -37,6 +40,22 @@ type Config struct {
 	Targets     []base.Target `yaml:"targets"`
 	Plugins     []spec.Plugin `yaml:"plugins"`     // inputs in programs of their own
 	PluginHost  string        `yaml:"plugin_host"` // the program that runs them; "" is faultline-plugin-host beside the agent, or in PATH
+	Update      Update        `yaml:"update"`
+
+	// Own are the settings that the file names: what head office says of them does
+	// not count.
+	Own []string `yaml:"-"`
+	// HandedProfiles is the directory of device profiles that head office assigned;
+	// "": none.
+	HandedProfiles string `yaml:"-"`
+}
+
+// Update is how the agent's program is replaced by head office. Without a key it
+// is not.
+type Update struct {
+	Keys     []string      `yaml:"keys"`     // whose releases are taken (faultline-collector release keygen)
+	Patience time.Duration `yaml:"patience"` // in which a new program must have reached the collector; 0 is 90s
+	Rate     int           `yaml:"rate"`     // bytes a second of a download; 0 is 512 KiB
 }
 
 // Collector is where samples and events go.
@@ -114,6 +133,11 @@ func Parse(name string, b []byte) (Config, error) {
 	if err := yaml.UnmarshalWithOptions(b, &c, yaml.Strict()); err != nil {
 		return Config{}, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
 	}
+	var named map[string]any
+	if err := yaml.Unmarshal(b, &named); err != nil {
+		return Config{}, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
+	}
+	c.Own = slices.Sorted(maps.Keys(named))
 	if dir := os.Getenv("FAULTLINE_DATA"); dir != "" {
 		c.Data = filepath.Join(dir, "agent")
 	}
@@ -144,6 +168,14 @@ func (c Config) validate() error {
 	}
 	if err := spec.Validate(c.Plugins); err != nil {
 		errs = append(errs, err)
+	}
+	for _, k := range c.Update.Keys {
+		if _, err := release.ParsePublic(k); err != nil {
+			bad("update.keys: %v", err)
+		}
+	}
+	if c.Update.Patience < 0 || c.Update.Rate < 0 {
+		bad("update: patience and rate cannot be negative")
 	}
 	if c.Interval < time.Second {
 		bad("interval: %s is below 1s", c.Interval)

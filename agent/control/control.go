@@ -32,8 +32,16 @@ type Options struct {
 
 	// OnWork takes over a new configuration: the one remembered from before, once
 	// when Run starts, and each new version. Checks are not in it. It is called
-	// from Run's goroutine and returns soon.
-	OnWork func(wire.Work)
+	// from Run's goroutine and returns soon. An error refuses it: what was in force
+	// stays so, is remembered, and the collector is told why.
+	OnWork func(wire.Work) error
+	// Open gives work its secrets back, which are sealed on the way and on disk.
+	// Nil: they are not sealed.
+	Open func(wire.Work) (wire.Work, error)
+	// OnKept is told when new work is in force and remembered. Nil: nobody is.
+	OnKept func(wire.Work)
+	// OnProgram is told of each release offered, once. Nil: they are ignored.
+	OnProgram func(wire.Program)
 	// OnCheck carries out a check request, at most once for each ID and not after
 	// c.Expires, which is in the agent's own clock. ctx ends with Run. It is
 	// called from Run's goroutine and returns soon. Nil: checks are ignored.
@@ -58,6 +66,9 @@ func (o *Options) setDefaults() error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Open == nil {
+		o.Open = func(w wire.Work) (wire.Work, error) { return w, nil }
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -71,6 +82,9 @@ type Control struct {
 	last    wire.Work // the configuration in force; Version 0 before the first
 	seen    seen
 	backoff link.Backoff
+	offered string // the release that was offered last
+
+	standing standing
 }
 
 // New makes a control and reads the last work from disk. A file that cannot be
@@ -101,7 +115,7 @@ func (c *Control) Last() wire.Work { return c.last }
 // Run hands over the remembered work, then polls until ctx ends and returns nil.
 func (c *Control) Run(ctx context.Context) error {
 	if c.last.Version != 0 {
-		c.opt.OnWork(c.last)
+		c.remember()
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -129,7 +143,7 @@ func (c *Control) poll(ctx context.Context) time.Duration {
 	defer cancel()
 	a, err := c.opt.Link.Do(asking, link.Request{
 		Method: http.MethodGet,
-		Path:   fmt.Sprintf("/api/v1/agents/self/work?after=%d", c.last.Version),
+		Path:   c.path(),
 		// The collector answers before the request is given up (RFC 7240).
 		Header: http.Header{"Prefer": {fmt.Sprintf("wait=%d", int(c.opt.Timeout.Seconds()*5/6))}},
 		Limit:  answerLimit,
@@ -164,8 +178,19 @@ func (c *Control) answer(ctx context.Context, a link.Answer) time.Duration {
 	c.succeeded()
 	checks := w.Checks
 	w.Checks = nil
-	if isNew(c.last, w) {
+	if p := w.Program; p != nil && p.Offer != c.offered {
+		c.offered = p.Offer
+		if c.opt.OnProgram != nil {
+			c.opt.OnProgram(*p)
+		}
+	}
+	w.Program = nil
+	switch refused := c.standing.get().Refused; {
+	case refused != 0 && w.Version == refused: // known, and not wanted
+	case isNew(c.last, w):
 		c.take(w)
+	case refused != 0 && w.Version == c.last.Version: // the collector took it back
+		c.standing.set(Standing{Version: c.last.Version, Since: c.opt.Now()})
 	}
 	c.check(ctx, checks, c.skew(a.Header))
 	return 0
@@ -177,16 +202,25 @@ func isNew(last, w wire.Work) bool {
 	return w.Version != last.Version && (w.Version != 0 || w.Targets != nil)
 }
 
-// take puts a new configuration in force and remembers it.
+// take puts a new configuration in force and remembers it, unless it is refused.
 func (c *Control) take(w wire.Work) {
+	if err := c.try(w); err != nil {
+		c.standing.set(Standing{Version: c.last.Version, Refused: w.Version, Problem: err.Error(), Since: c.opt.Now()})
+		c.met.refused.Inc()
+		c.opt.Logger.Error("control: new work is refused, going on with the last", "version", w.Version, "last", c.last.Version, "error", err)
+		return
+	}
 	c.last = w
+	c.standing.set(Standing{Version: w.Version, Since: c.opt.Now()})
 	if err := c.save(w); err != nil {
 		c.met.saveErrors.Inc()
 		c.opt.Logger.Warn("control: new work is in force but not remembered", "version", w.Version, "error", err)
 	}
 	c.met.version.Set(float64(w.Version))
 	c.opt.Logger.Info("control: new work", "version", w.Version, "targets", len(w.Targets))
-	c.opt.OnWork(w)
+	if c.opt.OnKept != nil {
+		c.opt.OnKept(w)
+	}
 }
 
 // failed notes a failed poll; the first of an outage is logged.

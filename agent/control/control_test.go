@@ -71,7 +71,7 @@ func run(t *testing.T, dir string, c *collector, d time.Duration) (works []wire.
 	}
 	ctl, err := New(Options{
 		Link: client, Dir: dir, Registerer: selfmetric.NewRegistry(),
-		OnWork:  func(w wire.Work) { works = append(works, w) },
+		OnWork:  func(w wire.Work) error { works = append(works, w); return nil },
 		OnCheck: func(_ context.Context, ch wire.Check) { checks = append(checks, ch.ID) },
 	})
 	if err != nil {

@@ -105,7 +105,7 @@ func Enrol(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("enrol: %w", err)
 	}
-	text, err := encode(meta{URL: o.URL, Proxy: o.Proxy.Reveal(), Machine: *o.Machine}, keyText, leaf, first.authority.Load())
+	text, err := encode(meta{URL: o.URL, Proxy: o.Proxy.Reveal(), Machine: *o.Machine, ReleaseKey: reply.ReleaseKey}, keyText, leaf, first.authority.Load())
 	if err != nil {
 		return Result{}, fmt.Errorf("enrol: %w", err)
 	}

@@ -39,6 +39,8 @@ type meta struct {
 	URL     string `json:"url"`
 	Proxy   string `json:"proxy,omitempty"`
 	Machine string `json:"machine,omitempty"` // where it was enrolled
+
+	ReleaseKey string `json:"release_key,omitempty"` // whose releases are taken; told at the first contact alone
 }
 
 // MachineError says that the identity was made on another machine.

@@ -95,6 +95,9 @@ func (i *Identity) Renew(ctx context.Context, client *link.Client) error {
 	if err != nil {
 		return fmt.Errorf("renew certificate: %w", err)
 	}
+	if err := i.keepKey(h); err != nil {
+		return fmt.Errorf("renew certificate: keep the last key: %w", err)
+	}
 	if err := writePrivate(i.path, text); err != nil {
 		return fmt.Errorf("renew certificate: write identity: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/faultline/faultline/plugins/base"
 )
 
 // CheckNow polls the targets at once, each in a poll that starts after the
@@ -47,6 +49,20 @@ func (s *Scheduler) CheckNow(ctx context.Context, ids []string) error {
 		return fmt.Errorf("check now: no such target: %s", strings.Join(unknown, ", "))
 	}
 	return nil
+}
+
+// CheckTargets names the targets that could not be polled, and polls nothing.
+func (s *Scheduler) CheckTargets(ts []base.Target) error {
+	var faults []error
+	known := make(map[string]base.Target, len(ts))
+	for _, t := range ts {
+		if err := s.check(t, known); err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		known[t.ID] = t
+	}
+	return errors.Join(faults...)
 }
 
 // Status is how one target stands.

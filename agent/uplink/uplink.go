@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/faultline/faultline/agent/link"
@@ -70,7 +71,13 @@ type Uplink struct {
 	backlogAt       time.Time // when the rate allows the next of the backlog
 	backlogRefusals int       // refused records since backlog was last accepted
 	ackLogged       time.Time
+
+	accepted atomic.Uint64
 }
+
+// Accepted returns how many requests the collector accepted since the start. It
+// may be called from any goroutine.
+func (u *Uplink) Accepted() uint64 { return u.accepted.Load() }
 
 // New makes an uplink. Run starts it.
 func New(opt Options) (*Uplink, error) {

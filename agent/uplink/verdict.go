@@ -84,6 +84,7 @@ func (u *Uplink) pause(w *way, err error, least time.Duration) {
 
 // succeeded ends an outage, on the other way as well if it was the line's.
 func (u *Uplink) succeeded(w *way) {
+	u.accepted.Add(1)
 	w.refusals = 0
 	for _, x := range []*way{u.events, u.samples} {
 		if x == w || x.line {

@@ -32,7 +32,7 @@ func (a *App) openEnrolment(context.Context) error {
 	if err != nil {
 		return err
 	}
-	o := enrol.Options{Store: a.store, Authority: authority, Names: c.Names, Life: c.CertificateLife, Logger: a.log, Registerer: a.reg,
+	o := enrol.Options{Store: a.store, Authority: authority, Names: c.Names, Life: c.CertificateLife, ReleaseKey: c.ReleaseKey, Logger: a.log, Registerer: a.reg,
 		SiteOf: func(id string) (string, bool) { g, ok := a.graph().Agent(id); return g.Site, ok }}
 	if address := cmp.Or(c.URL, a.cfg.ExternalURL); address != "" {
 		o.Installer, err = enrol.NewInstaller(address, cmp.Or(c.Files, filepath.Join(a.cfg.Data, "agents")), pki.Fingerprint(authority.Certificate))

@@ -84,6 +84,7 @@ type Agents struct {
 	Names           []string      `yaml:"names"`            // host names and addresses in the listener's certificate
 	CertificateLife time.Duration `yaml:"certificate_life"` // of agents; 0 is a year
 	Settings        string        `yaml:"settings"`         // directory of settings by site, role and label; "" is none: the inventory alone
+	ReleaseKey      string        `yaml:"release_key"`      // public key of releases, told to agents when they enrol; "" is none
 	Releases        string        `yaml:"releases"`         // directory of signed programs; "" is DATA/releases
 }
 

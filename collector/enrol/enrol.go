@@ -122,6 +122,9 @@ type Options struct {
 	SiteOf func(agent string) (site string, ok bool)
 	Names  []string      // the listener's host names and addresses, for people's programs
 	Life   time.Duration // of agents' certificates; zero: a year
+	// ReleaseKey is whose programs agents take in their own place, told to them at
+	// first contact; "": nobody's.
+	ReleaseKey string
 	// Installer serves the installers; nil: none.
 	Installer  *Installer
 	Now        func() time.Time      // nil: time.Now

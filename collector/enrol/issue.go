@@ -247,7 +247,7 @@ func (s *Service) sign(key crypto.PublicKey, a Agent, now time.Time) (Certificat
 }
 
 func (s *Service) reply(c Certificate, skew time.Duration, now time.Time, w []pki.Warning) pki.Reply {
-	return pki.Reply{Agent: c.Agent, Site: c.Site, Certificate: c.DER, Authority: s.opt.Authority.Certificate.Raw, Now: now.UTC(), Skew: skew.Seconds(), Warnings: w}
+	return pki.Reply{Agent: c.Agent, Site: c.Site, Certificate: c.DER, Authority: s.opt.Authority.Certificate.Raw, Now: now.UTC(), Skew: skew.Seconds(), Warnings: w, ReleaseKey: s.opt.ReleaseKey}
 }
 
 // agentOf is what a request tells of its sender, bounded.

@@ -249,6 +249,7 @@ func (f *Fleet) Wanted(agent string) *wire.Program {
 		return nil
 	}
 	if p, ok := f.o.Find(h.Program); ok {
+		p.Offer = h.Program + "@" + strconv.FormatInt(s.Began.Unix(), 36)
 		return &p
 	}
 	return nil

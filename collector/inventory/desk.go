@@ -85,12 +85,12 @@ func (d *Desk) Poll(ctx context.Context, agentID string, after int64) (wire.Work
 	return d.PollFor(ctx, agentID, after, "")
 }
 
-// PollFor is Poll of an agent that knows of a wanted release already: only
-// another one is news to it.
+// PollFor is Poll of an agent that knows of an offered release already: only
+// another offer is news to it.
 func (d *Desk) PollFor(ctx context.Context, agentID string, after int64, known string) (wire.Work, error) {
 	for {
 		w, changed, err := d.take(agentID, after)
-		if err == nil && w.Program != nil && w.Program.Version == known {
+		if err == nil && w.Program != nil && w.Program.Offer == known {
 			w.Program = nil
 		}
 		if err != nil || w.Targets != nil || len(w.Checks) > 0 || w.Version != after || w.Program != nil {

@@ -61,6 +61,9 @@ type Reply struct {
 	Now         time.Time `json:"now"`         // the collector's clock
 	Skew        float64   `json:"skew_seconds"`
 	Warnings    []Warning `json:"warnings,omitempty"`
+
+	// ReleaseKey is whose programs the agent takes in its own place; "": nobody's.
+	ReleaseKey string `json:"release_key,omitempty"`
 }
 
 // Warning is something a person should look at, in both languages.

@@ -66,7 +66,7 @@ func TestWhatMayReplaceWhat(t *testing.T) {
 }
 
 func TestCompare(t *testing.T) {
-	order := []string{"dev", "0.1.9", "0.1.10", "0.1.10-1-gabc", "0.1.10.1", "0.2", "1"}
+	order := []string{"dev", "0.1.9", "0.1.10", "0.1.10.1", "0.1.10-1-gabc", "0.2", "1"}
 	for i, a := range order {
 		for j, b := range order {
 			if got, want := Compare(a, b), sign(i-j); got != want {

@@ -32,6 +32,7 @@ type Settings struct {
 // Program is a release of the agent: its signed manifest, as it was signed.
 type Program struct {
 	Version   string `json:"version"`
+	Offer     string `json:"offer"`     // another one for each time it is offered: an agent tries each once
 	Manifest  []byte `json:"manifest"`  // JSON of package release
 	Signature []byte `json:"signature"` // Ed25519, of Manifest
 }
