@@ -31,7 +31,8 @@ type State struct {
 	Base     string  `json:"base,omitempty"`  // version of the installed program that Active replaced
 	Active   Slot    `json:"active,omitzero"` // proven; started in place of the installed program
 	Trial    Slot    `json:"trial,omitzero"`  // being tried; found at a start it was interrupted
-	Tries    int     `json:"tries,omitempty"` // of Trial
+	Tried    string  `json:"tried,omitempty"` // SHA-256 of the release that was tried last
+	Tries    int     `json:"tries,omitempty"` // of Tried
 	Sequence int64   `json:"sequence"`        // of the latest release that was proven here
 	Failed   Failure `json:"failed,omitzero"`
 }

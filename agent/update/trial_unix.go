@@ -90,7 +90,12 @@ func (f *file) become(s Slot, baseVersion string) error {
 // starts it in this process's place. It returns only when it failed, with why; the
 // caller goes on with the old program.
 func (u *Updater) Try(ctx context.Context, t *Trial) error {
-	if err := u.state.change(func(s *State) { s.Trial, s.Tries = t.Slot, s.Tries+1 }); err != nil {
+	if err := u.state.change(func(s *State) {
+		if s.Tried != t.Slot.SHA256 {
+			s.Tried, s.Tries = t.Slot.SHA256, 0
+		}
+		s.Trial, s.Tries = t.Slot, s.Tries+1
+	}); err != nil {
 		return err
 	}
 	if err := u.watch(ctx, t); err != nil {

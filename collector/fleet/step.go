@@ -96,7 +96,7 @@ func (f *Fleet) reportsOf(kind string) map[string]rollout.Report {
 	out := make(map[string]rollout.Report, len(f.reports))
 	for id, h := range f.reports {
 		if kind == Program {
-			out[id] = rollout.Report{Version: h.AgentState.Program, Rejected: h.Refused, Problem: h.Why, Well: h.Acked, At: h.At}
+			out[id] = rollout.Report{Version: h.AgentState.Program, Rejected: h.Refused, Problem: h.Why, Well: h.Acked || h.Targets == 0, At: h.At}
 			continue
 		}
 		r := rollout.Report{Version: text(h.Version), Problem: h.Problem, Well: true, At: h.At}
@@ -104,7 +104,7 @@ func (f *Fleet) reportsOf(kind string) map[string]rollout.Report {
 			r.Rejected = text(h.Rejected)
 		}
 		switch {
-		case !h.Acked:
+		case !h.Acked && h.Targets > 0:
 			r.Well, r.Problem = false, "the collector has acknowledged nothing since"
 		case h.Measured < h.Targets/2:
 			r.Well, r.Problem = false, fmt.Sprintf("%d of %d targets were measured since", h.Measured, h.Targets)
