@@ -12,6 +12,7 @@ func collectors(o Options, sys system) []collector {
 		{"cpu", cpuTimes(sys)},
 		{"diskstats", l.diskstats},
 		{"dmi", l.dmi},
+		{"edac", l.edac},
 		{"entropy", l.entropy},
 		{"filefd", l.filefd},
 		{"filesystem", f.read},

@@ -82,8 +82,17 @@ func TestCollectors(t *testing.T) {
 		}, func(l *linux) func(context.Context, *emitter) error { return l.hwmon }, recorder{
 			"node_hwmon_chip_names{chip=coretemp,chip_name=coretemp}": 1, "node_hwmon_temp_celsius{chip=coretemp,sensor=temp1}": 48.5,
 			"node_hwmon_temp_crit_celsius{chip=coretemp,sensor=temp1}": 100, "node_hwmon_temp_crit_alarm{chip=coretemp,sensor=temp1}": 1,
+			"node_hwmon_temp_crit_alarm_celsius{chip=coretemp,sensor=temp1}":         1,
 			"node_hwmon_sensor_label{chip=coretemp,label=Package id 0,sensor=temp1}": 1, "node_hwmon_fan_rpm{chip=coretemp,sensor=fan2}": 1200,
 			"node_hwmon_in_volts{chip=coretemp,sensor=in0}": 12.1, "node_hwmon_power_average_watt{chip=coretemp,sensor=power1}": 35,
+		}},
+		{"edac", map[string]string{
+			"devices/system/edac/mc/mc0/ce_count": "3\n", "devices/system/edac/mc/mc0/ue_count": "1\n", "devices/system/edac/mc/mc0/ce_noinfo_count": "0\n",
+			"devices/system/edac/mc/mc0/csrow2/ce_count": "3\n", "devices/system/edac/mc/mc0/csrow2/ue_count": "1\n", "devices/system/edac/mc/power/control": "auto\n",
+		}, func(l *linux) func(context.Context, *emitter) error { return l.edac }, recorder{
+			"node_edac_correctable_errors_total{controller=0}": 3, "node_edac_uncorrectable_errors_total{controller=0}": 1,
+			"node_edac_csrow_correctable_errors_total{controller=0,csrow=unknown}": 0, "node_edac_csrow_correctable_errors_total{controller=0,csrow=2}": 3,
+			"node_edac_csrow_uncorrectable_errors_total{controller=0,csrow=2}": 1,
 		}},
 		{"a container's share of version 2", map[string]string{
 			"self/cgroup": "0::/lxc/web/init.scope\n", "fs/cgroup/lxc/web/init.scope/cpu.max": "max 100000\n", "fs/cgroup/lxc/web/cpu.max": "50000 100000\n",

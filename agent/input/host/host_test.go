@@ -189,7 +189,7 @@ func canonical(labels string) string {
 // depend on its version.
 var notOurs = []string{
 	"node_exporter_build_info", "node_scrape_collector", "node_textfile", "node_systemd", "node_selinux", "node_udp_queues", "node_time_clocksource",
-	"node_nf_conntrack_stat", "node_xfs", "node_btrfs", "node_edac", "node_power", "node_cpu_scaling", "node_cpu_frequency", "node_cooling_device", "node_disk_ata", "node_disk_device_mapper", "node_disk_filesystem_info",
+	"node_nf_conntrack_stat", "node_xfs", "node_btrfs", "node_power", "node_cpu_scaling", "node_cpu_frequency", "node_cooling_device", "node_disk_ata", "node_disk_device_mapper", "node_disk_filesystem_info",
 	"node_nfs", "node_rapl", "node_infiniband", "node_nvme", "node_zfs", "node_ipvs", "node_cpu_core", "node_cpu_package", "node_tape", "node_fibrechannel", "node_bcache",
 }
 

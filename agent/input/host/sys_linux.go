@@ -260,6 +260,9 @@ func putHwmon(e *emitter, dir, chip, file string) {
 	switch {
 	case strings.HasSuffix(property, "alarm") || property == "fault" || property == "beep":
 		e.put(name+"_"+property, v, "chip", chip, "sensor", sensor)
+		if kind == "temp" && property == "crit_alarm" { // what node_exporter calls it, and published rules ask for
+			e.put(name+"_crit_alarm_celsius", v, "chip", chip, "sensor", sensor)
+		}
 		return
 	case property != "input" && property != "average":
 		name += "_" + property
