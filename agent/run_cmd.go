@@ -89,6 +89,7 @@ func (c *runCmd) once(ctx context.Context, cfg config.Config, up *update.Updater
 		return err
 	}
 	running.Store(a)
+	defer stayThrifty(ctx, log)()
 	return a.Run(ctx)
 }
 
