@@ -129,6 +129,6 @@ func (a *App) incidentURL(id string) string {
 // vendor names the vendor of another kind than the diagnosis's.
 func (a *App) vendor(kind string, d incident.Diagnosis) (id, name string) {
 	d.VendorKind = kind
-	dec := a.rules().routes.Decide(d, a.graph().Inventory(), time.Now())
+	dec := a.rules().routes.Decide(d, a.graph(), time.Now())
 	return dec.VendorID, dec.VendorName
 }

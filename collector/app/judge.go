@@ -271,7 +271,7 @@ func (a *App) reconsider(i incident.Incident, now time.Time) (incident.Diagnosis
 }
 
 func (a *App) route(d incident.Diagnosis, now time.Time) route.Decision {
-	return a.rules().routes.Decide(d, a.graph().Inventory(), now)
+	return a.rules().routes.Decide(d, a.graph(), now)
 }
 
 // changed is told of every committed change.

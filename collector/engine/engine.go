@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,6 +73,7 @@ type Engine struct {
 	mu     sync.Mutex // guards the fields below
 	loaded int64      // lease generation the cache was loaded under; 0: not loaded
 	open   map[string]incident.Incident
+	order  []string                // ids of open, oldest first, as they were when asked last
 	past   map[string]pastIncident // by cause: the last verified or closed incident
 	apart  map[string]time.Time    // see round.apart
 	fates  func() map[string]Fate  // of the last round
@@ -353,16 +355,33 @@ func (e *Engine) commitLocked(ctx context.Context, c Commit) error {
 	return nil
 }
 
+// incidentsLocked returns the open incidents, oldest first. It is asked for
+// several times in a round, so their order is kept while they are the same ones.
 func (e *Engine) incidentsLocked() []incident.Incident {
 	out := make([]incident.Incident, 0, len(e.open))
-	for _, i := range e.open {
-		out = append(out, i)
-	}
-	slices.SortFunc(out, func(a, b incident.Incident) int {
-		if c := a.OpenedAt.Compare(b.OpenedAt); c != 0 {
-			return c
+	if len(e.order) == len(e.open) {
+		for _, id := range e.order {
+			if i, ok := e.open[id]; ok {
+				out = append(out, i)
+			}
 		}
-		return strings.Compare(a.ID, b.ID)
-	})
+		if len(out) == len(e.open) {
+			return out
+		}
+	}
+	type place struct {
+		at time.Time
+		id string
+	}
+	places := make([]place, 0, len(e.open))
+	for id, i := range e.open {
+		places = append(places, place{i.OpenedAt, id})
+	}
+	slices.SortFunc(places, func(a, b place) int { return cmp.Or(a.at.Compare(b.at), strings.Compare(a.id, b.id)) })
+	e.order, out = make([]string, len(places)), out[:0]
+	for n, p := range places {
+		e.order[n] = p.id
+		out = append(out, e.open[p.id])
+	}
 	return out
 }

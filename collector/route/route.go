@@ -167,8 +167,7 @@ func (m Match) fits(d incident.Diagnosis, kind string) bool {
 
 // Decide returns who deals with the diagnosis as of now. The inventory may be
 // one that does not know the root: then no vendor is named.
-func (t *Table) Decide(d incident.Diagnosis, inv *inventory.Inventory, now time.Time) Decision {
-	g := inventory.NewGraph(inv)
+func (t *Table) Decide(d incident.Diagnosis, g *inventory.Graph, now time.Time) Decision {
 	device, _ := g.Device(d.Device)
 	var r Route
 	for _, have := range t.routes {

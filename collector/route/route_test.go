@@ -69,7 +69,7 @@ func TestDecide(t *testing.T) {
 			Decision{Process: "network", VendorKind: "equipment supplier", OwnerRole: "branch_it", Severity: "minor", GroupKey: "network/east/nobody"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if d := cmp.Diff(tc.want, table.Decide(tc.d, inv, tc.now)); d != "" {
+			if d := cmp.Diff(tc.want, table.Decide(tc.d, inventory.NewGraph(inv), tc.now)); d != "" {
 				t.Error(d)
 			}
 		})

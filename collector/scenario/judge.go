@@ -149,7 +149,7 @@ func (j *judge) reconsider(i incident.Incident, now time.Time) (incident.Diagnos
 }
 
 func (j *judge) route(d incident.Diagnosis, now time.Time) route.Decision {
-	return j.rules.Routes.Decide(d, j.graph.Inventory(), now)
+	return j.rules.Routes.Decide(d, j.graph, now)
 }
 
 func (j *judge) site(id string) engine.SiteFacts {

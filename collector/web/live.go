@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	heartbeat  = 15 * time.Second // keeps proxies from cutting, and finds dead browsers
+	heartbeat  = 10 * time.Second // keeps proxies from cutting, finds dead browsers, and ends who lost access at another collector within 15 s
 	writeLimit = 10 * time.Second
 )
 
