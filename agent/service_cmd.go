@@ -1,8 +1,5 @@
 package main
 
-// serviceName is what the Windows service is called.
-const serviceName = "faultline-agent"
-
 // serviceCmd are the commands that make this program a service of Windows.
 type serviceCmd struct {
 	Install serviceInstallCmd `cmd:"" help:"Run at every start of this machine (Windows)."`

@@ -14,6 +14,9 @@ import (
 	"golang.org/x/sys/windows/svc/mgr"
 )
 
+// serviceName is what the service is called; the MSI and install.ps1 say the same.
+const serviceName = "faultline-agent"
+
 // underService runs run as a Windows service, if the service manager started this
 // program; handled tells whether it did. The manager's stop ends run's context.
 func underService(log *slog.Logger, run func(context.Context) error) (handled bool, err error) {
