@@ -10,18 +10,24 @@ ARGS     ?=
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
+PLUGINS  := ./plugins/bundled/jira/faultline-desk-jira ./plugins/bundled/itop/faultline-desk-itop ./plugins/bundled/servicedeskplus/faultline-desk-servicedeskplus
 
-.PHONY: help run test build bench lab lint setup package clean
+.PHONY: help run programs plugins test build bench lab lint setup package clean
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## bin/faultline-agent, bin/faultline-collector, bin/faultline-plugin-host
+build: programs plugins ## bin/: agent, collector, plugin host, and the bundled plugins below bin/plugins
+
+programs: # what make run needs
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/faultline-agent ./agent
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/faultline-collector ./collector
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/faultline-plugin-host ./plugins/host/faultline-plugin-host
 
-run: build ## collector, agent and a practice branch on this machine; Ctrl-C stops all
+plugins: # those we ship as programs of their own
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/plugins/ $(PLUGINS)
+
+run: programs ## collector, agent and a practice branch on this machine; Ctrl-C stops all
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/faultline-practice ./internal/lab/practice
 	@exec ./bin/faultline-practice --port $(PORT) --data $(DATA) --practice=$(PRACTICE)
 

@@ -8,15 +8,15 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/collector/config"
-	"github.com/faultline/faultline/collector/effect/ticket/desk"
-	"github.com/faultline/faultline/collector/effect/ticket/desk/itop"
-	"github.com/faultline/faultline/collector/effect/ticket/desk/jira"
 	"github.com/faultline/faultline/collector/effect/ticket/desk/pagerduty"
-	"github.com/faultline/faultline/collector/effect/ticket/desk/servicedeskplus"
 	"github.com/faultline/faultline/collector/effect/ticket/desk/webhook"
 	"github.com/faultline/faultline/collector/effect/ticket/follow"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/internal/secret"
+	"github.com/faultline/faultline/plugins/bundled/itop"
+	"github.com/faultline/faultline/plugins/bundled/jira"
+	"github.com/faultline/faultline/plugins/bundled/servicedeskplus"
+	"github.com/faultline/faultline/plugins/desk"
 	"github.com/faultline/faultline/plugins/host"
 	"github.com/faultline/faultline/plugins/host/spec"
 	"github.com/faultline/faultline/plugins/ticket"
@@ -72,28 +72,28 @@ func remoteOf(c config.Desk) (desk.Remote, follow.Receiver, error) {
 	case c.Jira != nil:
 		x := c.Jira
 		r, err := jira.New(jira.Options{URL: x.URL, User: x.User, Token: x.Token.Reveal(), Project: x.Project, IssueType: x.IssueType, Version: x.Version,
-			Priorities: x.Priorities, CloseTransition: x.CloseTransition, Statuses: x.Statuses})
+			Priorities: x.Priorities, CloseTransition: x.CloseTransition, Statuses: x.Statuses, HTTP: leasedClient()})
 		return r, nil, err
 	case c.ITop != nil:
 		x := c.ITop
 		r, err := itop.New(itop.Options{URL: x.URL, User: x.User, Password: x.Password.Reveal(), Organization: x.Organization, Caller: x.Caller, Class: x.Class,
-			Fields: x.Fields, Stimulus: x.Stimulus, Statuses: x.Statuses})
+			Fields: x.Fields, Stimulus: x.Stimulus, Statuses: x.Statuses, HTTP: leasedClient()})
 		return r, nil, err
 	case c.ServiceDeskPlus != nil:
 		x := c.ServiceDeskPlus
 		r, err := servicedeskplus.New(servicedeskplus.Options{URL: x.URL, Key: x.Key.Reveal(), Cloud: x.Cloud, Requester: x.Requester, KeyField: x.KeyField,
-			Priorities: x.Priorities, Closes: x.Closes, Statuses: x.Statuses})
+			Priorities: x.Priorities, Closes: x.Closes, Statuses: x.Statuses, HTTP: leasedClient()})
 		return r, nil, err
 	case c.PagerDuty != nil:
 		x := c.PagerDuty
-		r, err := pagerduty.New(pagerduty.Options{URL: x.URL, Path: x.Path, RoutingKey: x.RoutingKey.Reveal(), Secrets: revealed(x.Secrets)})
+		r, err := pagerduty.New(pagerduty.Options{URL: x.URL, Path: x.Path, RoutingKey: x.RoutingKey.Reveal(), Secrets: revealed(x.Secrets), HTTP: leasedClient()})
 		if err != nil || len(x.Secrets) == 0 {
 			return r, nil, err
 		}
 		return r, follow.FromPagerDuty(r), nil
 	case c.Webhook != nil:
 		x := c.Webhook
-		r, err := webhook.New(webhook.Options{URL: x.URL, Search: x.Search, Keys: revealed(x.Keys)})
+		r, err := webhook.New(webhook.Options{URL: x.URL, Search: x.Search, Keys: revealed(x.Keys), HTTP: leasedClient()})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -97,9 +97,3 @@ func (a *App) serveVendors(ctx context.Context, g *errgroup.Group) error {
 	a.log.Info("vendor pages served", "listen", a.cfg.VendorPages.Listen)
 	return nil
 }
-
-// onSite is whom a vendor calls at a site.
-func (a *App) onSite(site string, _ time.Time) (contact string, until time.Time) {
-	s, _ := a.graph().Site(site)
-	return s.Contact, time.Time{}
-}

@@ -38,6 +38,8 @@ var rules = []rule{
 		reason: "the agent must stay small and deployable alone; what both need lives in internal/ or plugins/"},
 	{name: "collector knows no agent", in: []string{"collector"}, deny: []string{module + "agent"},
 		reason: "a collector judges what any sender brings; what both need lives in internal/ or plugins/"},
+	{name: "plugins know neither", in: []string{"plugins"}, deny: []string{module + "agent", module + "collector"},
+		reason: "the core must not be able to tell built-in implementations from external ones"},
 	{name: "internal knows neither", in: []string{"internal"}, except: []string{"internal/lab", "internal/archtest"}, deny: []string{module + "agent", module + "collector"},
 		reason: "internal/ is below both programs"},
 	{name: "plugin contracts are standard library only", in: []string{"plugins/base", "plugins/input", "plugins/ticket", "plugins/notify"},

@@ -120,7 +120,13 @@ func (u *unit) saidOfCall(err error) error {
 	if err == nil || errors.Is(err, ticket.ErrCannotSearch) || !errors.As(err, &e) {
 		return err
 	}
-	return &ticket.Error{Op: u.words(cut(e.Op, 64)), Retryable: e.Retryable, Ambiguous: e.Ambiguous, Hint: u.words(cut(e.Hint, 300)), Err: errors.New(u.words(e.Err.Error()))}
+	said := &ticket.Error{Op: u.words(cut(e.Op, 64)), Retryable: e.Retryable, Ambiguous: e.Ambiguous, Hint: u.words(cut(e.Hint, 300))}
+	if later := (*ticket.Later)(nil); errors.As(e.Err, &later) {
+		said.Err = &ticket.Later{After: later.After, Err: errors.New(u.words(later.Err.Error()))}
+		return said
+	}
+	said.Err = errors.New(u.words(e.Err.Error()))
+	return said
 }
 
 // failure is a call that went wrong by the plugin's fault: it may be repeated,

@@ -36,8 +36,15 @@ func failure(err error) *pluginpb.Failure {
 	if e.Err != nil {
 		f.Cause = valid(e.Err.Error())
 	}
+	var later interface{ RetryAfter() time.Duration }
+	if errors.As(err, &later) {
+		f.RetryAfterMs = max(later.RetryAfter(), 0).Milliseconds()
+	}
 	return f
 }
+
+// maxRetryAfter bounds what a desk may ask for: more would not fit the clock.
+const maxRetryAfter = 24 * time.Hour
 
 // failed is a failure as Go callers know it.
 func failed(f *pluginpb.Failure) error {
@@ -48,7 +55,11 @@ func failed(f *pluginpb.Failure) error {
 	if cause == "" {
 		cause = "no reason given"
 	}
-	return &ticket.Error{Op: f.GetOp(), Retryable: f.GetRetryable(), Ambiguous: f.GetAmbiguous(), Hint: f.GetHint(), Err: errors.New(cause)}
+	e := &ticket.Error{Op: f.GetOp(), Retryable: f.GetRetryable(), Ambiguous: f.GetAmbiguous(), Hint: f.GetHint(), Err: errors.New(cause)}
+	if ms := f.GetRetryAfterMs(); ms > 0 {
+		e.Err = &ticket.Later{After: time.Duration(min(ms, maxRetryAfter.Milliseconds())) * time.Millisecond, Err: e.Err}
+	}
+	return e
 }
 
 // Send implements pluginpb.TicketServer.

@@ -248,6 +248,9 @@ func lineOf(g *inventory.Graph, d incident.Diagnosis, l string) *line {
 		return nil
 	}
 	out := &line{Name: x.Name.In(l), Circuit: x.Circuit, Role: lineRoles[x.Role].In(l), A: end(g, x.AEnd, l), B: end(g, x.BEnd, l)}
+	if strings.Contains(strings.ToLower(out.Name), strings.ToLower(out.Role)) {
+		out.Role = "" // its name says so already
+	}
 	if out.Circuit == "" {
 		out.Circuit = d.Circuit
 	}

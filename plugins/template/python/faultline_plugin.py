@@ -39,12 +39,13 @@ class Failed(Exception):
     """A desk or channel did not take what it was given.
 
     retryable: the same call may succeed later. ambiguous: it may have been
-    taken all the same. hint: what a person can do.
+    taken all the same. hint: what a person can do. retry_after: seconds that the
+    desk asks for before the next call.
     """
 
-    def __init__(self, op, cause, retryable=False, ambiguous=False, hint=""):
+    def __init__(self, op, cause, retryable=False, ambiguous=False, hint="", retry_after=0):
         super().__init__(f"{op}: {cause}")
-        self.wire = pb.Failure(op=op, cause=str(cause), retryable=retryable, ambiguous=ambiguous, hint=hint)
+        self.wire = pb.Failure(op=op, cause=str(cause), retryable=retryable, ambiguous=ambiguous, hint=hint, retry_after_ms=int(retry_after * 1000))
 
 
 class Input:

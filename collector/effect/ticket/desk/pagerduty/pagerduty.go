@@ -12,9 +12,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/faultline/faultline/collector/effect/ticket/desk"
-	"github.com/faultline/faultline/collector/effect/ticket/desk/rest"
 	"github.com/faultline/faultline/collector/effect/ticket/webhook"
+	"github.com/faultline/faultline/plugins/desk"
+	"github.com/faultline/faultline/plugins/desk/rest"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 

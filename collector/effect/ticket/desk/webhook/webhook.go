@@ -14,9 +14,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/faultline/faultline/collector/effect/ticket/desk"
-	"github.com/faultline/faultline/collector/effect/ticket/desk/rest"
 	signed "github.com/faultline/faultline/collector/effect/ticket/webhook"
+	"github.com/faultline/faultline/plugins/desk"
+	"github.com/faultline/faultline/plugins/desk/rest"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 

@@ -4,20 +4,20 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/faultline/faultline/collector/effect/ticket/desk"
-	"github.com/faultline/faultline/collector/effect/ticket/desk/itop"
-	"github.com/faultline/faultline/collector/effect/ticket/desk/jira"
 	"github.com/faultline/faultline/collector/effect/ticket/desk/pagerduty"
-	"github.com/faultline/faultline/collector/effect/ticket/desk/servicedeskplus"
 	"github.com/faultline/faultline/collector/effect/ticket/desk/webhook"
 	signed "github.com/faultline/faultline/collector/effect/ticket/webhook"
+	"github.com/faultline/faultline/internal/lab/desks"
+	"github.com/faultline/faultline/plugins/bundled/itop"
+	"github.com/faultline/faultline/plugins/bundled/jira"
+	"github.com/faultline/faultline/plugins/bundled/servicedeskplus"
+	"github.com/faultline/faultline/plugins/desk"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 
@@ -78,7 +78,7 @@ func TestUpdates(t *testing.T) {
 				t.Fatal(err)
 			}
 			clk.advance(start.Add(time.Minute))
-			worked(stand, clk)
+			stand.Work("光缆已熔接")
 			ups, next, err := d.Updates(t.Context(), "")
 			if err != nil || next == "" {
 				t.Fatal(err)
@@ -103,28 +103,6 @@ func TestUpdates(t *testing.T) {
 				t.Fatalf("the same cursor gave %+v, then %+v: %v", ups, again, err)
 			}
 		})
-	}
-}
-
-// worked is what a person does at the desk.
-func worked(s standIn, clk *clock) {
-	switch s := s.(type) {
-	case *jiraStand:
-		i := s.issues[0]
-		i.status, i.at = "Done", clk.now()
-		var body any = "光缆已熔接"
-		if s.version == "3" {
-			_ = json.Unmarshal([]byte(`{"type":"doc","content":[{"type":"paragraph","content":[{"type":"text","text":"光缆已熔接"}]}]}`), &body)
-		}
-		i.comments = append(i.comments, map[string]any{"id": "9", "body": body, "created": clk.now().Format(jiraTime), "author": map[string]any{"displayName": "张工"}})
-	case *sdpStand:
-		q := s.requests[0]
-		q.status, q.at = "Resolved", clk.now()
-		q.notes = append(q.notes, map[string]any{"id": "9", "description": "<div>光缆已熔接</div>", "created_time": map[string]any{"value": "1795248060000"}, "created_by": map[string]any{"name": "张工"}})
-	case *itopStand:
-		x := s.held[0]
-		x.status = "resolved"
-		x.log = append(x.log, map[string]any{"message": "<p>光缆已熔接</p>", "date": "2026-11-21 16:01:00", "user_login": "zhang"})
 	}
 }
 
@@ -153,7 +131,7 @@ func TestPagerDutyWebhook(t *testing.T) {
 }
 
 func TestWebhookStatus(t *testing.T) {
-	r, err := webhook.New(webhook.Options{URL: "https://x", Keys: []string{hookKey, "old-key-0123456789"}, Now: func() time.Time { return start }})
+	r, err := webhook.New(webhook.Options{URL: "https://x", Keys: []string{desks.HookKey, "old-key-0123456789"}, Now: func() time.Time { return start }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +144,7 @@ func TestWebhookStatus(t *testing.T) {
 		t.Errorf("a stranger's: %v", err)
 	}
 	for _, bad := range []string{"", "{", `{"id":"e","at":"2026-11-21T08:00:00Z"}`, strings.Replace(good, "fixed", "exploded", 1), strings.Replace(good, "2026-11-21", "2026-11-01", 1), strings.Replace(good, "2026-11-21", "2026-12-21", 1)} {
-		if _, err := r.Receive(signed.Sign([]byte(bad), hookKey), []byte(bad)); err == nil {
+		if _, err := r.Receive(signed.Sign([]byte(bad), desks.HookKey), []byte(bad)); err == nil {
 			t.Errorf("%s: taken", bad)
 		}
 	}

@@ -16,8 +16,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/faultline/faultline/collector/effect/ticket/desk"
-	"github.com/faultline/faultline/collector/effect/ticket/desk/rest"
+	"github.com/faultline/faultline/plugins/desk"
+	"github.com/faultline/faultline/plugins/desk/rest"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 

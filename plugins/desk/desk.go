@@ -13,7 +13,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -45,7 +44,7 @@ type Follower interface {
 // Reservation is what is kept of a call from before it is made.
 type Reservation struct {
 	Ticket string     `json:"ticket"`           // Ticket.Key
-	Parent string     `json:"parent,omitempty"` // id of the ticket the message is added to; "" opens one
+	Parent string     `json:"parent,omitempty"` // id of the ticket the message is added to, "" opens one; of a ticket, the message that opens it
 	At     time.Time  `json:"at"`               // of the last attempt
 	Ref    ticket.Ref `json:"ref,omitzero"`     // once known
 }
@@ -65,14 +64,15 @@ type Book interface {
 type Options struct {
 	Name   string // the word vendors choose the desk by
 	Remote Remote
-	Book   Book             // nil: in memory, forgotten at the end of the program
+	Book   Book             // nil: in memory, forgotten at the end of the program; the system is asked for what an earlier one may have left
 	Lag    time.Duration    // how long the system may take until a search finds what it took; 0 is 30 s, negative none
 	Now    func() time.Time // nil: the clock
 }
 
 // Desk is a service-desk system as the core knows it.
 type Desk struct {
-	o Options
+	o       Options
+	forgets bool // its book began with this program
 
 	mu    sync.Mutex          // guards the fields below
 	until time.Time           // the system asked not to be called before
@@ -89,7 +89,8 @@ func New(o Options) (*Desk, error) {
 	if o.Name == "" || o.Remote == nil {
 		return nil, errors.New("desk: name and remote are required")
 	}
-	if o.Book == nil {
+	forgets := o.Book == nil
+	if forgets {
 		o.Book = NewMemory()
 	}
 	if o.Lag == 0 {
@@ -98,7 +99,7 @@ func New(o Options) (*Desk, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Desk{o: o, busy: map[string]struct{}{}}, nil
+	return &Desk{o: o, forgets: forgets, busy: map[string]struct{}{}}, nil
 }
 
 // Name implements ticket.Desk.
@@ -113,17 +114,29 @@ func (d *Desk) Send(ctx context.Context, t ticket.Ticket) (ticket.Ref, error) {
 	}
 	defer release()
 	name := d.name(t.MessageKey)
-	r, fresh, err := d.o.Book.Reserve(ctx, name, Reservation{Ticket: t.Key, Parent: parent(t.Thread), At: d.o.Now()})
+	r := Reservation{Ticket: t.Key, Parent: parent(t.Thread)}
+	if found, err := d.recall(ctx, &r, t); err != nil || found {
+		return r.Ref, d.note(err)
+	}
+	r.At = d.o.Now()
+	r, fresh, err := d.o.Book.Reserve(ctx, name, r)
 	if err != nil {
 		return ticket.Ref{}, &ticket.Error{Op: d.o.Name + " reserve", Retryable: true, Err: err}
 	}
 	if r.Ref.ID != "" {
 		return r.Ref, nil
 	}
-	if !fresh {
-		if found, err := d.search(ctx, &r, t.MessageKey); err != nil || found {
+	switch {
+	case !fresh:
+		// Where nothing can be searched, repeats do no harm, or say what they are.
+		if found, err := d.search(ctx, &r, t.MessageKey); found || err != nil && !errors.Is(err, ticket.ErrCannotSearch) {
 			return r.Ref, d.note(err)
 		}
+	case t.Repeat && d.forgets && d.young(r.At): // when it was tried is not known: the latest is just now
+		if r.Parent == "" {
+			err = d.adopt(ctx, &r, t) // it is the one that opens, if any did
+		}
+		return ticket.Ref{}, d.note(cmp.Or(err, d.later(r.At)))
 	}
 	if r.Parent == "" {
 		// The ticket may be there though its first message's end was never known.
@@ -140,9 +153,7 @@ func (d *Desk) Send(ctx context.Context, t ticket.Ticket) (ticket.Ref, error) {
 		return ticket.Ref{}, d.note(d.unsent(ctx, name, r, err))
 	}
 	r.Ref = ref
-	// The system has it; if this is lost, the next attempt finds it there.
-	_ = d.o.Book.Note(context.WithoutCancel(ctx), name, r)
-	_ = d.o.Book.Note(context.WithoutCancel(ctx), d.ticketName(t.Key), Reservation{Ticket: t.Key, Ref: ticket.Ref{ID: parent([]string{ref.ID}), URL: ref.URL}, At: r.At})
+	d.known(context.WithoutCancel(ctx), r, t.MessageKey)
 	return ref, nil
 }
 
@@ -187,33 +198,17 @@ func (d *Desk) adopt(ctx context.Context, r *Reservation, t ticket.Ticket) error
 	return nil
 }
 
-// search looks for what an earlier attempt may have left. r.Ref is set when it
-// was found.
-func (d *Desk) search(ctx context.Context, r *Reservation, messageKey string) (bool, error) {
-	var err error
-	found, ref := false, ticket.Ref{ID: messageRef(r.Parent, messageKey)}
+// known keeps what was found of a message, and of the ticket where the message
+// opened it. If it is lost, the next attempt finds it again.
+func (d *Desk) known(ctx context.Context, r Reservation, messageKey string) {
+	_ = d.o.Book.Note(ctx, d.name(messageKey), r)
+	to := Reservation{Ticket: r.Ticket, At: r.At, Ref: ticket.Ref{ID: r.Parent}}
 	if r.Parent == "" {
-		ref, found, err = d.o.Remote.FindTicket(ctx, r.Ticket)
-	} else {
-		found, err = d.o.Remote.FindMessage(ctx, r.Parent, messageKey)
+		to.Parent, to.Ref = messageKey, r.Ref
+	} else if _, there, err := d.o.Book.Look(ctx, d.ticketName(r.Ticket)); err != nil || there {
+		return
 	}
-	switch {
-	case errors.Is(err, ticket.ErrCannotSearch):
-		return false, nil // its repeats do no harm, or say what they are
-	case err != nil:
-		return false, err
-	case found:
-		r.Ref = ref
-		// As in Send: a lost note costs one more search.
-		_ = d.o.Book.Note(ctx, d.name(messageKey), *r)
-		if r.Parent == "" {
-			_ = d.o.Book.Note(ctx, d.ticketName(r.Ticket), Reservation{Ticket: r.Ticket, Ref: r.Ref, At: r.At})
-		}
-		return true, nil
-	case d.young(r.At):
-		return false, d.later(r.At)
-	}
-	return false, nil
+	_ = d.o.Book.Note(ctx, d.ticketName(r.Ticket), to)
 }
 
 // unsent forgets when an attempt was made that surely came to nothing, so that
@@ -283,7 +278,7 @@ func (d *Desk) gate() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if wait := d.until.Sub(d.o.Now()); wait > 0 {
-		return &ticket.Error{Op: d.o.Name, Retryable: true, Err: &Later{After: wait, Err: errors.New("the system asked for time")}}
+		return &ticket.Error{Op: d.o.Name, Retryable: true, Err: again(wait, "the system asked for time")}
 	}
 	return nil
 }
@@ -308,29 +303,22 @@ func (d *Desk) young(at time.Time) bool {
 
 func (d *Desk) later(at time.Time) error {
 	return &ticket.Error{Op: d.o.Name + " search", Retryable: true, Ambiguous: true,
-		Err: &Later{After: d.o.Lag - d.o.Now().Sub(at), Err: errors.New("not found yet; the system may still be indexing it")}}
+		Err: again(d.o.Lag-d.o.Now().Sub(at), "not found yet; the system may still be indexing it")}
+}
+
+// again is a cause that asks for time for one call alone.
+func again(after time.Duration, why string) error {
+	return &Later{Later: ticket.Later{After: after, Err: errors.New(why)}}
 }
 
 func (d *Desk) name(messageKey string) string { return "desk/" + d.o.Name + "/m/" + messageKey }
 func (d *Desk) ticketName(key string) string  { return "desk/" + d.o.Name + "/t/" + key }
 
-// Later is a cause that says when to try again.
+// Later is a ticket.Later that may hold for every call to the system.
 type Later struct {
-	After time.Duration
-	Gate  bool // it holds for every call to the system
-	Err   error
+	ticket.Later
+	Gate bool
 }
-
-// Error says the cause and the time.
-func (l *Later) Error() string {
-	return fmt.Sprintf("%v: again in %s", l.Err, l.After.Round(time.Second))
-}
-
-// Unwrap returns the cause.
-func (l *Later) Unwrap() error { return l.Err }
-
-// RetryAfter is the time to wait.
-func (l *Later) RetryAfter() time.Duration { return l.After }
 
 // Mark is a word by which a system finds a key again: letters and digits only.
 func Mark(key string) string {

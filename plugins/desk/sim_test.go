@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"container/heap"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,13 +11,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/faultline/faultline/collector/effect/ticket/desk"
+	"github.com/faultline/faultline/internal/lab/desks"
+	"github.com/faultline/faultline/plugins/desk"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 
@@ -118,13 +117,6 @@ func made(r *http.Request, write func(http.ResponseWriter)) *http.Response {
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset by peer") }
-
-// standIn is a service-desk system in memory.
-type standIn interface {
-	http.Handler
-	// tickets is what the system holds: by ticket mark or key, its messages in order.
-	tickets() map[string][]string
-}
 
 // job is one message on its way, as the outbox keeps it.
 type job struct {
@@ -236,74 +228,69 @@ func (q *queue) Pop() any {
 
 // system is one kind of desk under test.
 type system struct {
-	name  string
-	wrong string // an error body that comes with 200
-	make  func(clk *clock) (standIn, func(*http.Client) (desk.Remote, error))
-	key   func(ticketKey string) string
+	name string
+	make func(clk *clock) (desks.System, func(*http.Client) (desk.Remote, error))
+	key  func(ticketKey string) string
 }
 
 // TestNoneDoubledNoneLost is the measure: 1,000 tickets at each desk.
 func TestNoneDoubledNoneLost(t *testing.T) {
-	const n = 1000
 	for _, sys := range systems() {
 		t.Run(sys.name, func(t *testing.T) {
 			t.Parallel()
-			clk, rnd := &clock{t: start}, rand.New(rand.NewPCG(1, 2))
-			stand, remote := sys.make(clk)
-			w := &wire{system: stand, rnd: rnd, rate: 15, counts: map[string]int{}, wrong: func(rw http.ResponseWriter) { _, _ = io.WriteString(rw, sys.wrong) }}
-			r, err := remote(&http.Client{Transport: w})
-			if err != nil {
-				t.Fatal(err)
-			}
-			book := desk.NewMemory()
-			out := simulate(t, n, clk, rnd, func() ticket.Desk {
-				d, err := desk.New(desk.Options{Name: sys.name, Remote: r, Book: book, Now: clk.now})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return d
-			})
-			holds := stand.tickets()
-			if len(holds) != n {
-				t.Errorf("the system holds %d tickets, want %d", len(holds), n)
-			}
-			wrong := 0
-			for i := range n {
-				want := []string{fmt.Sprintf("in%04d/0/ticket", i), fmt.Sprintf("in%04d/1/ticket", i), fmt.Sprintf("in%04d/2/ticket", i)}
-				for k := range want {
-					want[k] = sys.key(want[k])
-				}
-				if got := holds[sys.key(fmt.Sprintf("in%04d/vendor", i))]; !slices.Equal(got, want) {
-					if wrong++; wrong < 5 {
-						t.Errorf("ticket %d has the messages %q, want %q", i, got, want)
-					}
-				}
-			}
-			t.Logf("%d tickets, %d messages: %d attempts, %d collectors killed, faults %v; %s of simulated time", n, 3*n, out.attempts, out.crashes, w.counts, out.took.Round(time.Second))
+			noneDoubledNoneLost(t, sys, 1000, false)
 		})
 	}
 }
 
-func reply(w http.ResponseWriter, code int, v any) {
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(v)
-}
-
-func form(r *http.Request, name string) map[string]any {
-	raw, _ := io.ReadAll(r.Body)
-	q, _ := url.ParseQuery(string(raw))
-	var m map[string]any
-	_ = json.Unmarshal([]byte(q.Get(name)), &m)
-	return m
-}
-
-// dig walks into JSON.
-func dig(v any, path ...string) any {
-	for _, p := range path {
-		m, _ := v.(map[string]any)
-		v = m[p]
+// TestProgramsThatForget is the same for desks in programs of their own, which
+// begin with an empty book whenever they are ended.
+func TestProgramsThatForget(t *testing.T) {
+	for _, sys := range systems() {
+		t.Run(sys.name, func(t *testing.T) {
+			t.Parallel()
+			noneDoubledNoneLost(t, sys, 200, true)
+		})
 	}
-	return v
+}
+
+func noneDoubledNoneLost(t *testing.T, sys system, n int, forgets bool) {
+	t.Helper()
+	clk, rnd := &clock{t: start}, rand.New(rand.NewPCG(1, 2))
+	stand, remote := sys.make(clk)
+	w := &wire{system: stand, rnd: rnd, rate: 15, counts: map[string]int{}, wrong: stand.Wrong}
+	r, err := remote(&http.Client{Transport: w})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := desk.Book(desk.NewMemory())
+	if forgets {
+		kept = nil
+	}
+	out := simulate(t, n, clk, rnd, func() ticket.Desk {
+		d, err := desk.New(desk.Options{Name: sys.name, Remote: r, Book: kept, Now: clk.now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	})
+	holds := stand.Tickets()
+	if len(holds) != n {
+		t.Errorf("the system holds %d tickets, want %d", len(holds), n)
+	}
+	wrong := 0
+	for i := range n {
+		want := []string{fmt.Sprintf("in%04d/0/ticket", i), fmt.Sprintf("in%04d/1/ticket", i), fmt.Sprintf("in%04d/2/ticket", i)}
+		for k := range want {
+			want[k] = sys.key(want[k])
+		}
+		if got := holds[sys.key(fmt.Sprintf("in%04d/vendor", i))]; !slices.Equal(got, want) {
+			if wrong++; wrong < 5 {
+				t.Errorf("ticket %d has the messages %q, want %q", i, got, want)
+			}
+		}
+	}
+	t.Logf("%d tickets, %d messages: %d attempts, %d collectors killed, faults %v; %s of simulated time", n, 3*n, out.attempts, out.crashes, w.counts, out.took.Round(time.Second))
 }
 
 // unbroken is a source for wires that break nothing.

@@ -16,9 +16,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/faultline/faultline/collector/effect/ticket/desk"
-	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/internal/outgoing"
+	"github.com/faultline/faultline/plugins/desk"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 
@@ -121,7 +120,6 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	}
 	if call.Write {
 		outgoing.Once(req)
-		outgoing.Guard(req, func() error { return lease.Check(ctx) })
 	}
 	req.Header.Set("User-Agent", "Faultline")
 	req.Header.Set("Accept", "application/json")
@@ -162,7 +160,7 @@ func (c *Client) refusal(call Call, resp *http.Response, body []byte) error {
 	switch {
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
 		e.Retryable, e.Ambiguous = true, call.Write && code == http.StatusServiceUnavailable
-		e.Err = &desk.Later{After: c.retryAfter(resp), Gate: true, Err: e.Err}
+		e.Err = &desk.Later{Later: ticket.Later{After: c.retryAfter(resp), Err: e.Err}, Gate: true}
 	case code == http.StatusRequestTimeout, code >= 500:
 		e.Retryable, e.Ambiguous = true, call.Write
 	case code == http.StatusConflict, code == http.StatusLocked, code == 425:

@@ -1,0 +1,27 @@
+package app
+
+import (
+	"net/http"
+
+	"github.com/faultline/faultline/collector/lease"
+	"github.com/faultline/faultline/internal/outgoing"
+)
+
+// leasedClient is how built-in desks call their systems: nothing leaves in the
+// name of a collector that lost its lease while the connection was being made.
+func leasedClient() *http.Client {
+	c := outgoing.Client()
+	c.Transport = leased{c.Transport}
+	return c
+}
+
+// leased asks for the lease of a request's context before its body leaves.
+type leased struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (l leased) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx := r.Context()
+	r = r.Clone(ctx)
+	outgoing.Guard(r, func() error { return lease.Check(ctx) })
+	return l.next.RoundTrip(r)
+}
