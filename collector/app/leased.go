@@ -11,7 +11,7 @@ import (
 // name of a collector that lost its lease while the connection was being made.
 func leasedClient() *http.Client {
 	c := outgoing.Client()
-	c.Transport = leased{c.Transport}
+	c.Transport = leased{http.DefaultTransport}
 	return c
 }
 
