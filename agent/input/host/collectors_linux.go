@@ -26,6 +26,7 @@ func collectors(o Options, sys system) []collector {
 		{"os", l.osRelease},
 		{"pressure", l.pressure},
 		{"processes", (&processes{linux: l}).read},
+		{"reboot", l.reboot},
 		{"schedstat", l.schedstat},
 		{"sockstat", l.sockstat},
 		{"softirqs", l.softirqs},
