@@ -156,7 +156,7 @@ func TestFailures(t *testing.T) {
 		w.Header().Set("Content-Encoding", "gzip")
 		z := gzip.NewWriter(w)
 		line := strings.Repeat(" ", 1<<16) + "\n"
-		for range 100 {
+		for range 6 {
 			if _, err := z.Write([]byte(line)); err != nil {
 				return
 			}
