@@ -1,5 +1,5 @@
 // Package rules embeds the data that Faultline works by: alert rules, routes,
-// diagnosis, processes, device profiles, calendars and scenarios. It holds no logic; each
+// diagnosis, processes, device profiles, calendars, scenarios and drills. It holds no logic; each
 // loader checks its own directory.
 package rules
 
@@ -11,7 +11,7 @@ import (
 //go:generate go run ../internal/profile/mkindex profiles
 //go:generate go run ../internal/profile/mksupport profiles ../docs/support.md
 
-//go:embed alerts calendars diagnosis inspection processes profiles/*.yaml profiles/index.json routes scenarios syslog/*.yaml
+//go:embed alerts calendars diagnosis drills inspection processes profiles/*.yaml profiles/index.json routes scenarios syslog/*.yaml
 var files embed.FS
 
 // FS returns the embedded files, one directory for each kind. The agent takes

@@ -266,7 +266,7 @@ func (s *server) report(w http.ResponseWriter, r *http.Request) error {
 	}
 	rep := Report{ID: key, Site: in.Site, Device: in.Device, Category: in.Category, Symptoms: strings.TrimSpace(in.Symptoms), Name: in.Name, Contact: in.Contact, Language: s.language(r),
 		Join: in.Join, Photos: in.Photos, Remote: account.Remote(r), Actor: p.Actor(account.RoleBranchIT), At: s.Now().UTC()}
-	if err := s.checkReport(p, rep); err != nil {
+	if err := checkReport(s.KnownSite, p, rep); err != nil {
 		return err
 	}
 	if err := s.Accounts.Record(r.Context(), account.AuditEntry{Actor: p.Name, Action: "incident.report", Object: rep.Site + " " + rep.Device, Detail: rep.Symptoms, Remote: account.Remote(r)}); err != nil {
@@ -287,11 +287,13 @@ func (s *server) report(w http.ResponseWriter, r *http.Request) error {
 	return s.answerIncident(w, r, status, done.IncidentID)
 }
 
-func (s *server) checkReport(p account.Principal, r Report) error {
+// checkReport refuses what is not whole, or about a place that the principal may
+// not speak of; known nil takes any site.
+func checkReport(known func(site string) bool, p account.Principal, r Report) error {
 	switch {
 	case r.Site == "":
 		return invalid("请填写地点（site）", "site is missing")
-	case !p.Sees(r.Site), s.KnownSite != nil && !s.KnownSite(r.Site):
+	case !p.Sees(r.Site), known != nil && !known(r.Site):
 		return invalid("没有此地点，或不在您的范围内", "no such site, or not within your scope")
 	case r.Symptoms == "":
 		return invalid("请描述现象（symptoms）", "symptoms are missing")

@@ -153,6 +153,7 @@ type Options struct {
 	Noticed    Noticed                         // nil: nobody is shown other sites' incidents
 	Topology   func() topology.Found           // nil: neighbours are not compared
 	Practice   Practice                        // nil: no practice branch
+	Drills     *Drills                         // nil: no drills
 	JudgedBy   Judged                          // nil: judgements are not counted
 	Quiet      *QuietGate                      // nil: no quiet times are kept
 	Ready      func(ctx context.Context) error // nil: always ready
@@ -170,6 +171,8 @@ type Options struct {
 	// is answered as a problem. What is missing is not found.
 	Elsewhere map[string]func(w http.ResponseWriter, r *http.Request) error
 
+	// Priority is whom to serve first, 1 to 4; nil: not known.
+	Priority func(i incident.Incident) int
 	// Clocks reads one incident's clocks as they stand now; nil: as at the last event.
 	Clocks func(i incident.Incident) []ClockDetail
 	// Fleet is what agents are to have and have; nil: nobody keeps it.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -32,13 +33,13 @@ func (s *server) listIncidents(w http.ResponseWriter, r *http.Request) error {
 	if !some {
 		return answer(w, http.StatusOK, out)
 	}
-	found, next, err := s.Incidents.Incidents(r.Context(), q)
+	found, next, err := s.sorted(r, q)
 	if err != nil {
 		return err
 	}
 	language := s.language(r)
 	for _, i := range found {
-		out.Incidents = append(out.Incidents, ViewOf(i, language))
+		out.Incidents = append(out.Incidents, s.view(i, language))
 	}
 	out.Next = next
 	if q.Cursor == "" && s.Noticed != nil {
@@ -47,6 +48,45 @@ func (s *server) listIncidents(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return answer(w, http.StatusOK, out)
+}
+
+// SortPriority asks for a list by whom to serve first.
+const SortPriority = "priority"
+
+// sorted reads the incidents in the order that ?sort= asks for: newest first, or
+// by priority, those of one priority that have waited longest first. A list by
+// priority has one page.
+func (s *server) sorted(r *http.Request, q Query) ([]incident.Incident, string, error) {
+	switch by := r.URL.Query().Get("sort"); {
+	case by == "":
+		return s.Incidents.Incidents(r.Context(), q)
+	case by != SortPriority || s.Priority == nil:
+		return nil, "", invalid("sort 只能是 priority", "sort is priority, or left out")
+	case q.Cursor != "":
+		return nil, "", invalid("按优先级排序没有下一页", "a list by priority has no further pages")
+	}
+	limit := q.Limit
+	q.Limit = 0
+	found, _, err := s.Incidents.Incidents(r.Context(), q)
+	if err != nil {
+		return nil, "", err
+	}
+	ByPriority(found, s.Priority)
+	if limit > 0 && len(found) > limit {
+		found = found[:limit]
+	}
+	return found, "", nil
+}
+
+// ByPriority sorts incidents by whom to serve first.
+func ByPriority(list []incident.Incident, priority func(incident.Incident) int) {
+	rank := make(map[string]int, len(list))
+	for _, i := range list {
+		rank[i.ID] = priority(i)
+	}
+	slices.SortStableFunc(list, func(a, b incident.Incident) int {
+		return cmp.Or(cmp.Compare(rank[a.ID], rank[b.ID]), a.OpenedAt.Compare(b.OpenedAt), cmp.Compare(a.ID, b.ID))
+	})
 }
 
 // parseQuery reads state, site, class, limit and cursor; state and site may be

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/internal/lang"
 )
 
 // Request is something that a person asks for: a service, a resource, a change.
@@ -77,10 +80,7 @@ func (s *server) request(w http.ResponseWriter, r *http.Request, in Request) err
 	if err != nil {
 		return err
 	}
-	if key == "" {
-		key = "req-" + strings.ToLower(rand.Text())
-	}
-	in.ID, in.At, in.Text, in.Actor = key, s.Now().UTC(), strings.TrimSpace(in.Text), p.Actor(account.RoleUser)
+	in.ID = key
 	done, err := s.openRequest(r, p, in)
 	if err != nil {
 		return err
@@ -89,18 +89,40 @@ func (s *server) request(w http.ResponseWriter, r *http.Request, in Request) err
 	return s.answerIncident(w, r, http.StatusCreated, done.IncidentID)
 }
 
-// openRequest checks, audits and opens a request.
+// openRequest opens a request by the gate.
 func (s *server) openRequest(r *http.Request, p account.Principal, in Request) (Reported, error) {
 	if s.Requests == nil {
 		return Reported{}, invalid("此处不受理申请", "nothing can be asked for here")
 	}
-	if err := s.checkReport(p, Report{Site: in.Site, Device: in.Device, Symptoms: in.Text, Contact: in.Contact}); err != nil {
+	g := RequestGate{Accounts: s.Accounts, KnownSite: s.KnownSite, Requests: s.Requests, Now: s.Now}
+	return g.Open(r.Context(), p, in, account.Remote(r))
+}
+
+// RequestGate is the one way in which people and programs ask for something: it
+// checks what they may, writes the audit trail, then opens it.
+type RequestGate struct {
+	Accounts  *account.Service
+	KnownSite func(site string) bool // of the inventory; nil: any name is taken
+	Requests  func(ctx context.Context, r Request) (Reported, error)
+	Now       func() time.Time
+}
+
+// Open opens what the principal asks for, in its name. in.ID may be empty: the
+// request is another one then, however like the last.
+func (g RequestGate) Open(ctx context.Context, p account.Principal, in Request, remote string) (Reported, error) {
+	if !p.MayAct() {
+		return Reported{}, &Refusal{Why: Forbidden, Text: lang.Text{ZH: "只读账号不能进行操作", EN: "a viewer may not act"}}
+	}
+	in.Text = strings.TrimSpace(in.Text)
+	if err := checkReport(g.KnownSite, p, Report{Site: in.Site, Device: in.Device, Symptoms: in.Text, Contact: in.Contact}); err != nil {
 		return Reported{}, err
 	}
-	if err := s.Accounts.Record(r.Context(), account.AuditEntry{Actor: p.Name, Action: "request.open", Object: in.Process + " " + in.Site + " " + in.Device, Detail: in.Text, Remote: account.Remote(r)}); err != nil {
+	in.ID = cmp.Or(in.ID, "req-"+strings.ToLower(rand.Text()))
+	in.At, in.Actor = g.Now().UTC(), p.Actor(account.RoleUser)
+	if err := g.Accounts.Record(ctx, account.AuditEntry{Actor: p.Name, Action: "request.open", Object: in.Process + " " + in.Site + " " + in.Device, Detail: in.Text, Remote: remote}); err != nil {
 		return Reported{}, err
 	}
-	return s.Requests(r.Context(), in)
+	return g.Requests(ctx, in)
 }
 
 // Changed is a change that was made before an incident, on what it is about.

@@ -43,6 +43,8 @@ type Incident struct {
 	AckedBy     *string       `json:"acked_by"`
 	FirstClass  string        `json:"first_class"`
 	Practice    bool          `json:"practice"`
+	Drill       string        `json:"drill,omitempty"`    // the drill it belongs to; a real one has none
+	Priority    int           `json:"priority,omitempty"` // whom to serve first: 1 to 4; 0: not known
 	Version     int64         `json:"version"`
 	Attachments []Attachments `json:"attachments"`
 }
@@ -117,7 +119,7 @@ func (v *ClockView) detailed(d ClockDetail, language string) {
 
 // detail is the incident with its clocks as they stand now.
 func (s *server) detail(i incident.Incident, language string) Incident {
-	v := ViewOf(i, language)
+	v := s.view(i, language)
 	if s.Clocks == nil {
 		return v
 	}
@@ -127,6 +129,15 @@ func (s *server) detail(i incident.Incident, language string) Incident {
 				v.Clocks[n].detailed(d, language)
 			}
 		}
+	}
+	return v
+}
+
+// view is the incident with its priority.
+func (s *server) view(i incident.Incident, language string) Incident {
+	v := ViewOf(i, language)
+	if s.Priority != nil {
+		v.Priority = s.Priority(i)
 	}
 	return v
 }
@@ -161,7 +172,7 @@ func ViewOf(i incident.Incident, language string) Incident {
 		Title: d.Title.In(language), Proof: d.Proof.In(language), Texts: Texts{d.Title, d.Proof},
 		Alerts: alertViews(i.Alerts, language), Clocks: clockViews(i.Clocks, language), Tickets: ticketViews(i.Tickets),
 		VerifiedAt: moment(i.VerifiedAt), ClosedAt: moment(i.ClosedAt), FaultAt: moment(i.FaultAt), RecoveredAt: moment(i.RecoveredAt),
-		FirstClass: i.FirstClass, Practice: i.Practice, Version: i.Version, Attachments: append([]Attachments{}, i.Attachments...),
+		FirstClass: i.FirstClass, Practice: i.Practice, Drill: i.Drill, Version: i.Version, Attachments: append([]Attachments{}, i.Attachments...),
 	}
 	if i.Acked {
 		v.AckedBy = &i.AckedBy.Name

@@ -66,12 +66,12 @@ func walks(t *testing.T, id string) []scenario.Story {
 	return out
 }
 
-// TestEveryEdgeByTheAPI walks every edge, rung and clock of the fault processes
-// through the API, as the stories that are made of the definitions say, and
+// TestEveryEdgeByTheAPI walks every edge, rung and clock of every process, of
+// faults and of what people ask for, through the API, as the stories that are made of the definitions say, and
 // holds the log that the API then tells to what the pure process says. An edge
 // without a walk is a failure.
 func TestEveryEdgeByTheAPI(t *testing.T) {
-	processes := []string{"network", "database", "infrastructure", "security"}
+	processes := []string{"network", "database", "infrastructure", "security", "database_maintenance", "service", "resource", "change"}
 	shown := map[string]map[string]bool{} // by process; an incident may pass from one to another
 	for _, id := range processes {
 		shown[id] = map[string]bool{}

@@ -102,7 +102,7 @@ func newWalker(t *testing.T) *walker {
 		}
 		return w.tokens[name]
 	}
-	h, err := api.Handler(api.Options{Accounts: accounts, Incidents: walkReader{w.store}, Engine: w, Work: &estate{}, Offers: w.offers, Documents: w.store, Now: clock, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	h, err := api.Handler(api.Options{Accounts: accounts, Incidents: walkReader{w.store}, Engine: w, Work: &estate{}, Offers: w.offers, Documents: w.store, Requests: w.request, Now: clock, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	must(err)
 	w.srv = httptest.NewServer(h)
 	t.Cleanup(w.srv.Close)
@@ -168,6 +168,9 @@ func (w *walker) walk(s scenario.Story) ([]incident.Event, error) {
 		return nil, err
 	}
 	w.now, w.vendors, w.vendor = at, s.Vendors, s.Opened.Vendor
+	if d, ok := w.set.Latest(s.Process); ok && d.Request() {
+		return w.walkRequest(s)
+	}
 	a := alert.Alert{Fingerprint: "a", State: alert.Firing, Labels: map[string]string{"alertname": "x", "device": "x", "site": "branch-2"}, Truth: truth.Bad, ActiveAt: at.Add(-30 * time.Second), FiredAt: at, EvaluatedAt: at}
 	w.cause = []incident.Diagnosis{{Cause: s.Opened.Class + "/x", Class: s.Opened.Class, Site: "branch-2", Device: "x", Process: s.Process, VendorKind: s.Opened.VendorKind,
 		Severity: incident.SeverityMajor, Recovery: "up == 1", Affected: []string{}, Alerts: []string{"a"}}}
@@ -178,7 +181,32 @@ func (w *walker) walk(s scenario.Story) ([]incident.Event, error) {
 	if err := w.call(w.issue("admin", account.RoleAdmin), "GET", "/api/v1/incidents?state=open", nil, &list); err != nil || len(list.Incidents) != 1 {
 		return nil, fmt.Errorf("%d incidents are open: %w", len(list.Incidents), err)
 	}
-	id := list.Incidents[0].ID
+	return w.goOn(list.Incidents[0].ID, s)
+}
+
+// walkRequest opens what people ask for, by the API, and plays the story.
+func (w *walker) walkRequest(s scenario.Story) ([]incident.Event, error) {
+	var opened api.Incident
+	in := map[string]string{"process": s.Process, "site": "branch-2", "symptoms": "asked for in a walk"}
+	if err := w.call(w.issue("admin", account.RoleAdmin), "POST", "/api/v1/incidents", in, &opened); err != nil {
+		return nil, err
+	}
+	if opened.Class != incident.ClassRequest || opened.Process != s.Process {
+		return nil, fmt.Errorf("opened as %s on %s", opened.Class, opened.Process)
+	}
+	return w.goOn(opened.ID, s)
+}
+
+// request opens a request as the collector does; the change's form is a fact of
+// its story.
+func (w *walker) request(ctx context.Context, r api.Request) (api.Reported, error) {
+	d := incident.Diagnosis{Cause: "request/" + r.ID, Class: incident.ClassRequest, Site: r.Site, Process: r.Process, VendorKind: incident.VendorNone, Severity: incident.SeverityMinor, Rule: "request", Affected: []string{}}
+	id, err := w.engine.Open(ctx, engine.Opening{FactID: r.ID, Diagnosis: d, Actor: r.Actor, Comment: r.Text, At: r.At})
+	return api.Reported{IncidentID: id}, err
+}
+
+// goOn brings the story's facts.
+func (w *walker) goOn(id string, s scenario.Story) ([]incident.Event, error) {
 	for n, f := range s.Facts {
 		if err := w.fact(id, f); err != nil {
 			return nil, fmt.Errorf("fact %d: %w", n+1, err)

@@ -24,6 +24,7 @@ import (
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/alertmanager"
 	"github.com/faultline/faultline/collector/config"
+	"github.com/faultline/faultline/collector/drill"
 	"github.com/faultline/faultline/collector/duty"
 	notifyer "github.com/faultline/faultline/collector/effect/notify"
 	"github.com/faultline/faultline/collector/effect/notify/chat"
@@ -50,6 +51,7 @@ import (
 	"github.com/faultline/faultline/collector/web"
 	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/plugins/notify"
+	desk "github.com/faultline/faultline/plugins/ticket"
 )
 
 // Options are what the program brings besides its configuration.
@@ -99,6 +101,8 @@ type App struct {
 	lease     *lease.Holder
 	engine    *engine.Engine
 	quiets    *engine.Quiets
+	drills    *drill.Desk
+	drillMail desk.Desk              // sends what drills hold back to their mailbox; nil: nothing does
 	judged    *prometheus.CounterVec // see newJudgements
 	auditor   *auditor
 	handbook  *handbook.Handbook

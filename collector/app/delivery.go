@@ -26,6 +26,9 @@ func (a *App) buildDelivery(ctx context.Context) error {
 	if a.hub, err = web.NewHub(500, a.reg); err != nil {
 		return err
 	}
+	if err := a.openDrills(); err != nil {
+		return err
+	}
 	executors := map[string]outbox.Executor{}
 	if err := a.buildChat(ctx); err != nil {
 		return err
@@ -46,6 +49,9 @@ func (a *App) buildDelivery(ctx context.Context) error {
 		return err
 	}
 	if executors[process.EffectDocument], err = a.drafting(); err != nil {
+		return err
+	}
+	if executors, err = a.drillWays(executors); err != nil {
 		return err
 	}
 	a.outbox, err = outbox.New(outbox.Options{Store: a.store, Executors: executors, Report: a.engine.Handle, Now: time.Now, Logger: a.log, Registerer: a.reg})
@@ -75,7 +81,7 @@ func (a *App) addMessengers(ctx context.Context, executors map[string]outbox.Exe
 		if err != nil {
 			return err
 		}
-		desks = append(desks, m.Desk())
+		desks, a.drillMail = append(desks, m.Desk()), m.Desk()
 		a.mails, a.vendors.mailer = m.Channel(), m
 	}
 	if name := a.channelPlugin(); name != "" {

@@ -24,6 +24,7 @@ import (
 	"github.com/faultline/faultline/collector/process"
 	"github.com/faultline/faultline/collector/route"
 	"github.com/faultline/faultline/collector/ruler"
+	"github.com/faultline/faultline/collector/scenario"
 	"github.com/faultline/faultline/collector/selfwatch"
 	"github.com/faultline/faultline/collector/sla"
 	"github.com/faultline/faultline/collector/web"
@@ -37,6 +38,7 @@ type ruleSet struct {
 	routes    *route.Table
 	processes *process.Set
 	calendars *sla.Calendars
+	stories   []*scenario.Story // for drills
 
 	inspections []inspection.List
 }
@@ -60,6 +62,7 @@ func loadRuleSet(fsys fs.FS) (ruleSet, error) {
 	load("routes", func(f fs.FS) (err error) { s.routes, err = route.Load(f); return })
 	load("inspection", func(f fs.FS) (err error) { s.inspections, err = inspection.Load(f); return })
 	load("calendars", func(f fs.FS) (err error) { s.calendars, err = sla.Load(f); return })
+	load("drills", func(f fs.FS) (err error) { s.stories, err = scenario.LoadStories(f); return })
 	load("processes", func(f fs.FS) (err error) { s.processes, err = process.Load(f); return })
 	if err := errors.Join(errs...); err != nil {
 		return s, err
@@ -197,6 +200,8 @@ func (a *App) rule(ctx context.Context, generation int64) error {
 	go func() { defer close(read); a.readQuiets(ctx) }()
 	windows := make(chan error, 1)
 	go func() { windows <- a.keepWindows(ctx) }()
+	drilled := make(chan error, 1)
+	go func() { drilled <- a.drills.Run(ctx) }()
 	audited, sealed := make(chan struct{}), make(chan struct{})
 	go func() { defer close(audited); a.auditor.run(ctx, a) }()
 	go func() { defer close(sealed); a.sealDays(ctx) }()
@@ -204,7 +209,7 @@ func (a *App) rule(ctx context.Context, generation int64) error {
 	<-read
 	<-audited
 	<-sealed
-	return errors.Join(<-done, <-spoken, <-told, <-reported, <-reminded, <-windows)
+	return errors.Join(<-done, <-spoken, <-told, <-reported, <-reminded, <-windows, <-drilled)
 }
 
 // judgeUntil evaluates a round at every interval, and early when evidence turned

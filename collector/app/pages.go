@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/faultline/faultline/collector/effect/ticket/follow"
-	"github.com/faultline/faultline/collector/effect/ticket/measure"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/vendorpage"
@@ -60,9 +59,8 @@ func (a *App) vendorDoors() (map[string]http.Handler, error) {
 	if a.cfg.VendorPages.Off {
 		return doors, nil
 	}
-	source := measure.Source{Store: a.metrics, Graph: a.graph, Now: time.Now}
 	h, err := vendorpage.New(vendorpage.Options{Links: a.vendors.links, Incident: a.store.Incident, Events: a.store.Events, Graph: a.graph, Handle: a.engine.Handle,
-		Papers: papersOf{a.store}, Charts: source.Charts, OnSite: a.onSite, Secure: a.cfg.TLS.CertFile != "" || strings.HasPrefix(a.vendors.links.Base, "https:"), Now: time.Now, Logger: a.log, Registerer: a.reg})
+		Papers: papersOf{a.store}, Charts: a.ticketCharts, OnSite: a.onSite, Secure: a.cfg.TLS.CertFile != "" || strings.HasPrefix(a.vendors.links.Base, "https:"), Now: time.Now, Logger: a.log, Registerer: a.reg})
 	doors[vendorpage.Prefix] = h
 	return doors, err
 }

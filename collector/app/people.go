@@ -118,8 +118,16 @@ func (a *App) siteMap(i incident.Incident, language string) ([]byte, error) {
 	d := i.Diagnosis
 	known := func(id string) truth.Truth { return observed(d.Evidence, id) }
 	if i.State != incident.StateClosed {
-		now := a.evidence.Snapshot(time.Now())
-		known = func(id string) truth.Truth { return web.TruthOf(id, now) }
+		now, here := a.evidence.Snapshot(time.Now()), true
+		if i.Drill != "" {
+			now, here = a.drills.Of(i.Drill).Snapshot(time.Now())
+		}
+		known = func(id string) truth.Truth {
+			if !here {
+				return truth.Unknown
+			}
+			return web.TruthOf(id, now)
+		}
 	}
 	fault := &sitemap.Fault{Device: d.Device, Component: d.Component, Circuit: d.Circuit, Affected: d.Affected}
 	return sitemap.Of(a.graph(), d.Site, known, fault).SVG(language), nil

@@ -34,6 +34,7 @@ sites:
   - {id: sh, name: {zh-CN: 上海分公司, en: Shanghai}, kind: branch}
 devices:
   - {id: sh-sw-1, name: {zh-CN: 接入交换机, en: Access switch}, site: sh, kind: switch, vendor: Huawei, model: S5720-28P, addresses: [127.0.0.1]}
+  - {id: hq-rtr-1, name: {zh-CN: 总部路由器, en: Head office router}, site: hq, kind: router, addresses: [127.0.0.1]}
 `
 
 // runCollector serves a collector over a small company until the test ends.

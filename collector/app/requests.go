@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/sqlstore"
+	"github.com/faultline/faultline/collector/web"
 	"github.com/faultline/faultline/internal/lang"
 )
 
@@ -50,10 +52,35 @@ func (a *App) request(ctx context.Context, r api.Request) (api.Reported, error) 
 		Choice: choiceOf(*r.Change), Comment: r.Change.Scope}))
 }
 
-// openFaults are the open incidents that are no requests: a report joins none of
-// those.
+// requestForm is what the console's form needs.
+func (a *App) requestForm() *web.Requests {
+	return &web.Requests{Gate: &api.RequestGate{Accounts: a.accounts, KnownSite: func(id string) bool { _, ok := a.graph().Site(id); return ok }, Requests: a.request, Now: time.Now},
+		Kinds: func() []web.RequestKind {
+			var out []web.RequestKind
+			set := a.rules().processes
+			for _, id := range set.IDs() {
+				if def, ok := set.Latest(id); ok && def.Request() {
+					out = append(out, web.RequestKind{ID: id, Title: def.Title})
+				}
+			}
+			slices.SortStableFunc(out, func(x, y web.RequestKind) int { return cmp.Compare(order(x.ID), order(y.ID)) })
+			return out
+		}}
+}
+
+// order puts what is asked for most often first.
+func order(process string) int {
+	at := slices.Index([]string{"service", "resource", processChange, "database_maintenance"}, process)
+	if at < 0 {
+		return len(process) + 100
+	}
+	return at
+}
+
+// openFaults are the open incidents that are real faults: a report joins no
+// request and no drill.
 func (a *App) openFaults(ctx context.Context) []incident.Incident {
-	return slices.DeleteFunc(a.openIncidents(ctx), func(i incident.Incident) bool { return i.Diagnosis.Class == incident.ClassRequest })
+	return slices.DeleteFunc(a.openIncidents(ctx), func(i incident.Incident) bool { return i.Diagnosis.Class == incident.ClassRequest || i.Drill != "" })
 }
 
 // choiceOf is the answer that a change's form gives to the question of its

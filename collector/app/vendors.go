@@ -17,7 +17,6 @@ import (
 	"github.com/faultline/faultline/collector/effect/ticket"
 	"github.com/faultline/faultline/collector/effect/ticket/follow"
 	smtp "github.com/faultline/faultline/collector/effect/ticket/mail"
-	"github.com/faultline/faultline/collector/effect/ticket/measure"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/mailin"
 	"github.com/faultline/faultline/collector/mailin/imap"
@@ -124,8 +123,7 @@ func (a *App) senders(id string) []string {
 
 // ticketOptions are what tickets are written from and where they go.
 func (a *App) ticketOptions(desks []desk.Desk) ticket.Options {
-	source := measure.Source{Store: a.metrics, Graph: a.graph, Now: time.Now}
-	return ticket.Options{Desks: desks, Graph: a.graph, Now: time.Now, Logger: a.log, Charts: source.Charts, OnSite: a.onSite, Page: a.pageURL}
+	return ticket.Options{Desks: desks, Graph: a.graph, Now: time.Now, Logger: a.log, Charts: a.ticketCharts, OnSite: a.onSite, Page: a.pageURL}
 }
 
 // hear takes what vendors say, on the holder of the lease, until ctx ends.

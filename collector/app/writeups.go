@@ -73,7 +73,7 @@ func (a *App) written(kind string) document.Writer {
 // entry of the knowledge base. Done again it changes nothing.
 func (a *App) learning(drafts outbox.Executor) outbox.Executor {
 	return outbox.Func(func(ctx context.Context, j outbox.Job) (outbox.Outcome, error) {
-		if j.Effect.Params["document"] == process.DocKnowledge {
+		if j.Effect.Params["document"] == process.DocKnowledge && j.Incident.Drill == "" { // nothing was solved
 			if err := a.learn(ctx, j.Incident); err != nil {
 				return outbox.Outcome{}, err
 			}

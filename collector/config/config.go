@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -42,6 +43,7 @@ type Config struct {
 	Webhook      Webhook            `yaml:"webhook"`
 	Influx       Influx             `yaml:"influx"`
 	Practice     Practice           `yaml:"practice"`
+	Drills       Drills             `yaml:"drills"`
 	Chat         Chat               `yaml:"chat"`
 	Daily        Daily              `yaml:"daily"`
 	Webhooks     []hooks.Subscriber `yaml:"webhooks"` // programs that are told of incidents
@@ -57,6 +59,11 @@ type Daily struct {
 	Zone     string   `yaml:"zone"`     // IANA; Asia/Shanghai if not said
 	Roles    []string `yaml:"roles"`    // who reads it; hq_it_manager if not said
 	Practice bool     `yaml:"practice"` // lines of practice sites are listed as well
+}
+
+// Drills is what drills need besides the rules.
+type Drills struct {
+	Mailbox string `yaml:"mailbox"` // address that receives the tickets held back from vendors; "": they are only kept
 }
 
 // Chat is how groups are told, and how people answer there.
@@ -263,6 +270,14 @@ func (c Config) validate() error {
 	}
 	if c.Mail.Host != "" && c.Mail.From == "" {
 		bad("mail.from: the sender's address is missing")
+	}
+	if c.Drills.Mailbox != "" {
+		if _, err := mail.ParseAddress(c.Drills.Mailbox); err != nil {
+			bad("drills.mailbox: %q is no mail address", c.Drills.Mailbox)
+		}
+		if c.Mail.Host == "" {
+			bad("drills.mailbox: mail.host is needed to send there")
+		}
 	}
 	switch c.Mail.TLS {
 	case "mandatory", "opportunistic", "none":

@@ -71,7 +71,7 @@ func TestPlain(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := string(d.Body)
-	for _, want := range []string{"Incident report", "PRACTICE", "2026-11-20 10:00:00", "step triage", "circuit", "fibre &lt;cut&gt;", "li (branch_it)", "x&lt;script&gt;", "exceeded", "1h0m0s"} {
+	for _, want := range []string{"Incident report", "DRILL", "2026-11-20 10:00:00", "step triage", "circuit", "fibre &lt;cut&gt;", "li (branch_it)", "x&lt;script&gt;", "exceeded", "1h0m0s"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not in the paper", want)
 		}

@@ -34,6 +34,7 @@ type opening struct {
 	previous  string
 	by        incident.Actor // zero: the measurements
 	comment   string
+	drill     string // the drill it is opened for; "": it is real
 }
 
 // round is the input of correlate: everything as it stands at now.

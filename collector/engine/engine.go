@@ -82,6 +82,7 @@ type Engine struct {
 	at     time.Time               // of the last round
 	hushed map[string]time.Time    // see round.hushed
 	asked  map[string]time.Time    // by incident: when late evidence was last looked at
+	drills map[string]drillMemory  // by drill
 }
 
 // New makes an Engine.

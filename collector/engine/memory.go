@@ -49,7 +49,7 @@ func (m memory) with(changes []Change) memory {
 	cloned := false
 	for _, ch := range changes {
 		i := ch.After
-		if i.VerifiedAt.IsZero() {
+		if i.VerifiedAt.IsZero() || i.Drill != "" { // nothing real follows a drill
 			continue
 		}
 		if !cloned {

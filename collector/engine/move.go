@@ -49,11 +49,12 @@ func (c *Commit) add(before incident.Incident, res process.Result) error {
 }
 
 // faults are the incidents that measurements speak about: requests and changes
-// are people's, and no alert joins or closes them.
+// are people's, and no alert joins or closes them; a drill's have evidence of
+// their own (HandleDrill).
 func faults(all []incident.Incident) []incident.Incident {
 	out := make([]incident.Incident, 0, len(all))
 	for _, i := range all {
-		if i.Diagnosis.Class != incident.ClassRequest {
+		if i.Diagnosis.Class != incident.ClassRequest && i.Drill == "" {
 			out = append(out, i)
 		}
 	}

@@ -56,7 +56,7 @@ func (e *Engine) addOpeningLocked(ctx context.Context, c *Commit, o opening, now
 	}
 	id := cmp.Or(o.id, newID())
 	first := incident.Event{IncidentID: id, At: now, Kind: incident.Opened, Actor: by, Diagnosis: &o.diagnosis, Comment: o.comment,
-		Number: fmt.Sprintf("%s-%04d", day, n), Practice: site.Practice, FaultAt: earliest(o.alerts, now), PreviousID: o.previous,
+		Number: fmt.Sprintf("%s-%04d", day, n), Practice: site.Practice || o.drill != "", Drill: o.drill, FaultAt: earliest(o.alerts, now), PreviousID: o.previous,
 		ParentID: o.from, Reason: o.reason}
 	first.PreviousID = cmp.Or(first.PreviousID, e.previousOf(o.diagnosis))
 	e.routeLocked(&first, now)
@@ -103,7 +103,8 @@ func (e *Engine) stepLocked(c *Commit, before incident.Incident, facts []inciden
 	if err != nil {
 		return fmt.Errorf("incident %s: step %s: %w", facts[0].IncidentID, before.Step, err)
 	}
-	if !def.Request() { // maintenance does not silence the change that announced it
+	real := before.Drill == "" && facts[0].Drill == "" // a drill is played whatever is announced
+	if real && !def.Request() {                        // maintenance does not silence the change that announced it
 		e.hush(before, facts, &res)
 	}
 	return c.add(before, res)

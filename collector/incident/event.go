@@ -74,6 +74,7 @@ type Event struct {
 	Process        string        `json:"process,omitempty"`
 	ProcessVersion string        `json:"process_version,omitempty"`
 	Practice       bool          `json:"practice,omitempty"`
+	Drill          string        `json:"drill,omitempty"` // id of the drill it belongs to, in Opened
 	FaultAt        time.Time     `json:"fault_at,omitzero"`
 	PreviousID     string        `json:"previous_id,omitempty"`
 	ParentID       string        `json:"parent_id,omitempty"`

@@ -189,7 +189,7 @@ func (i *Incident) open(e Event) {
 		Diagnosis: d, FirstClass: d.Class, Severity: d.Severity,
 		Process: e.Process, ProcessVersion: e.ProcessVersion,
 		VendorID: e.VendorID, VendorName: e.VendorName,
-		PreviousID: e.PreviousID, Practice: e.Practice, Effects: Tally{Kept: true},
+		PreviousID: e.PreviousID, Practice: e.Practice, Drill: e.Drill, Effects: Tally{Kept: true},
 	}
 	if i.FaultAt.IsZero() || i.FaultAt.After(e.At) {
 		i.FaultAt = e.At

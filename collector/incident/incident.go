@@ -247,6 +247,7 @@ type Incident struct {
 	PreviousID     string       `json:"previous_id,omitempty"`
 	Children       []string     `json:"children,omitempty"`
 	Practice       bool         `json:"practice,omitempty"` // 演练: shown as a watermark, judged like any other
+	Drill          string       `json:"drill,omitempty"`    // the drill whose synthetic evidence opened it; "": it is none
 	Reopened       int          `json:"reopened,omitempty"`
 	LastHash       string       `json:"last_hash"` // hash of the last event: the chain's head
 }

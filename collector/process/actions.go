@@ -329,3 +329,13 @@ func (d *Definition) allowReopen(i incident.Incident, f incident.Event) error {
 	}
 	return nil
 }
+
+// Suggestion is what the definition suggests in the step for such an incident;
+// "" when it suggests nothing there.
+func Suggestion(d *Definition, i incident.Incident, step string) (string, error) {
+	s, ok := d.Step(step)
+	if !ok {
+		return "", nil
+	}
+	return suggestion(s, i)
+}

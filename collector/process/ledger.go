@@ -101,7 +101,7 @@ func ReadClocks(d *Definition, i incident.Incident, env Env) []Reading {
 		now, s := ReadClock(d, i, c, env)
 		r := Reading{Clock: now, State: s}
 		if err == nil && s.Limit.ID != "" && s.Phase != "" {
-			r.Why = d.clocks(env).Explain(ledger, s)
+			r.Why = d.sourced(c, d.clocks(env).Explain(ledger, s))
 		}
 		out = append(out, r)
 	}

@@ -55,7 +55,7 @@ type judge struct {
 func newJudge(s *Scenario, rules *Rules, dir string, now func() time.Time) (*judge, error) {
 	j := &judge{now: now, rules: rules, graph: inventory.NewGraph(s.inv), lost: 3*s.Poll.Duration + 5*time.Second, book: newBook()}
 	for i := range s.Timeline {
-		j.quiet = append(j.quiet, s.Timeline[i].quiets(epoch, fmt.Sprintf("step-%d", i))...)
+		j.quiet = append(j.quiet, s.Timeline[i].quiets(s.begins(), fmt.Sprintf("step-%d", i))...)
 	}
 	tsdb, err := embedded.Open(embedded.Options{Dir: dir, Now: now, MinFree: 1, SyncInterval: time.Hour, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -71,6 +71,9 @@ func newJudge(s *Scenario, rules *Rules, dir string, now func() time.Time) (*jud
 	j.alive = heartbeat.New(heartbeat.Options{Now: now, Interval: s.Poll.Duration, Agents: func() []heartbeat.Agent {
 		var out []heartbeat.Agent
 		for _, a := range s.inv.Agents {
+			if s.sites != nil && !s.sites[a.Site] {
+				continue
+			}
 			out = append(out, heartbeat.Agent{ID: a.ID, Site: a.Site, Device: a.Device, Interval: s.Poll.Duration})
 		}
 		return out

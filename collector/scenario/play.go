@@ -36,7 +36,7 @@ type Report struct {
 func Play(ctx context.Context, s *Scenario, rules *Rules, dir string) Report {
 	p := &Player{s: s, seen: map[string]int{}}
 	rep := Report{Scenario: s, First: -1}
-	w, err := newWorld(s, rules, dir)
+	w, err := newWorld(s, rules, dir, nil)
 	if err != nil {
 		rep.Err = fmt.Errorf("%s:1: %w", s.Name(), err)
 		return rep

@@ -39,8 +39,12 @@ type Scenario struct {
 	Within    duration       `yaml:"within"` // the first incident is opened by then; default 15s after the first fault
 	Notices   map[string]int `yaml:"notices"`
 
-	file *yamlfile.File
-	inv  *inventory.Inventory
+	Drill *Telling `yaml:"drill"` // what a drill says of itself; see Story
+
+	file  *yamlfile.File
+	inv   *inventory.Inventory
+	start time.Time       // when the story begins; zero: epoch
+	sites map[string]bool // whose things are measured; nil: all
 }
 
 // Name is the file the scenario stands in.

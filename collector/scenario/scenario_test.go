@@ -85,7 +85,7 @@ func TestShortcutsChangeNothing(t *testing.T) {
 			var told [2]string
 			for n := range told {
 				p := &Player{s: s, seen: map[string]int{}}
-				w, err := newWorld(s, set, t.TempDir())
+				w, err := newWorld(s, set, t.TempDir(), nil)
 				if err != nil {
 					t.Fatal(err)
 				}

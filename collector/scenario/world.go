@@ -59,17 +59,25 @@ func (s *Scenario) quietStart() time.Duration {
 	return 30 * time.Second
 }
 
-func newWorld(s *Scenario, rules *Rules, dir string) (*world, error) {
-	w := &world{s: s, start: epoch, kept: map[string][]metricstore.Series{}, done: map[int]bool{}}
+// newWorld makes a world that has not begun. clock tells its present to what may
+// ask from another goroutine; nil: nobody does.
+func newWorld(s *Scenario, rules *Rules, dir string, clock func() time.Time) (*world, error) {
+	w := &world{s: s, start: s.begins(), kept: map[string][]metricstore.Series{}, done: map[int]bool{}}
 	w.now = w.start.Add(-s.quietStart())
 	w.net = newNetwork(s.inv, s.Timeline, w.start, s.Run.Duration)
+	if clock == nil {
+		clock = func() time.Time { return w.now }
+	}
 	var err error
-	if w.judge, err = newJudge(s, rules, dir, func() time.Time { return w.now }); err != nil {
+	if w.judge, err = newJudge(s, rules, dir, clock); err != nil {
 		return nil, err
 	}
 	for _, a := range s.inv.Agents {
 		work, _ := s.inv.Work(a.ID)
 		for _, target := range work.Targets {
+			if !s.measures(a, target) {
+				continue
+			}
 			every := s.Poll.Duration
 			h := fnv.New32a()
 			_, _ = h.Write([]byte(a.ID + " " + target.ID))
@@ -93,14 +101,7 @@ func (w *world) play(ctx context.Context, look func(at time.Duration) error) err
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if w.net.advance(w.now) {
-			w.active = w.now.Add(watch)
-		}
-		for _, p := range w.polls {
-			w.poll(p)
-		}
-		w.tell()
-		if err := w.deliver(); err != nil {
+		if err := w.second(); err != nil {
 			return err
 		}
 		at := w.now.Sub(w.start)
@@ -115,6 +116,18 @@ func (w *world) play(ctx context.Context, look func(at time.Duration) error) err
 		}
 	}
 	return nil
+}
+
+// second lets everything happen that happens in the company in this second.
+func (w *world) second() error {
+	if w.net.advance(w.now) {
+		w.active = w.now.Add(watch)
+	}
+	for _, p := range w.polls {
+		w.poll(p)
+	}
+	w.tell()
+	return w.deliver()
 }
 
 // resting tells whether this second may be left out.

@@ -22,7 +22,7 @@ func mustZone(name string) *time.Location {
 
 func shipped(t testing.TB) *Calendars {
 	t.Helper()
-	c, err := Load(os.DirFS("../../rules/calendars"))
+	c, err := Load(shippedFiles(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,6 +252,11 @@ func shippedFiles(t testing.TB) fstest.MapFS {
 		}
 		out[n] = &fstest.MapFile{Data: data}
 	}
+	data, err := os.ReadFile("testdata/limits.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out["limits.yaml"] = &fstest.MapFile{Data: data}
 	return out
 }
 

@@ -5,7 +5,7 @@ import "github.com/faultline/faultline/internal/lang"
 // words are the page's, by language.
 var words = map[string]map[string]string{
 	lang.ZH: {
-		"other": "English", "drill": "演练（DRILL）：模拟站点的演练工单，请勿派工。",
+		"other": "English", "drill": "演练（DRILL）：这是演练工单，不是真实故障，请勿派工。",
 		"state.open": "处理中", "state.verified": "监测证实已恢复", "state.closed": "已关闭", "state.withdrawn": "工单已撤回",
 		"withdrawn": "经核实，此故障不属于贵方处理范围，工单已撤回，请停止派工。给您带来不便，敬请谅解。",
 		"verified":  "监测数据证实故障已恢复。请补充故障原因和检查报告。", "closed": "此故障已关闭，感谢配合。仍可补交报告。",
@@ -22,7 +22,7 @@ var words = map[string]map[string]string{
 		"foot": "此页面仅用于本工单，链接有效至 %s。请勿转发给无关人员。", "back": "返回", "title": "工单",
 	},
 	lang.EN: {
-		"other": "中文", "drill": "DRILL (演练): a practice ticket about a simulated site. Do not dispatch anybody.",
+		"other": "中文", "drill": "DRILL (演练): this ticket belongs to a drill, nothing real has failed. Do not dispatch anybody.",
 		"state.open": "In progress", "state.verified": "Recovered, by measurement", "state.closed": "Closed", "state.withdrawn": "Taken back",
 		"withdrawn": "This fault turned out not to be yours: the ticket is taken back, please stop any dispatch. We apologise for the trouble.",
 		"verified":  "Measurements prove that the fault is gone. Please add its cause and the inspection report.", "closed": "This fault is closed, thank you. A report may still be handed in.",

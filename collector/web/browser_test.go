@@ -82,7 +82,7 @@ func TestPagesInChromium(t *testing.T) {
 		{"signin-zh", "/sign-in", "zh-CN", "light", 1440, 900, []string{"登录", `name="password"`, `name="name"`}},
 		{"signin-en-phone", "/sign-in", "en", "dark", 500, 844, []string{"Sign in", `name="password"`}},
 		{"list-zh", "/incidents", "zh-CN", "light", 1440, 900, []string{"20261121-0042", "专线故障", "演练"}},
-		{"list-en-phone", "/incidents", "en", "dark", 500, 1600, []string{"20261121-0042", "carrier line", "PRACTICE"}},
+		{"list-en-phone", "/incidents", "en", "dark", 500, 1600, []string{"20261121-0042", "carrier line", "DRILL"}},
 		{"detail-zh-phone", "/incidents/01line", "zh-CN", "light", 500, 5200, []string{"两端端口正常", "故障原因分析判断", "u-legend", "前</span>"}},
 		{"detail-en", "/incidents/01line", "en", "dark", 1440, 2000, []string{"100 % loss across it", "Carrier repairs", "u-legend", " ago</span>", " overdue</span>"}},
 	} {

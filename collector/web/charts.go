@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/faultline/faultline/collector/drill"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/metricstore"
 )
@@ -120,7 +122,10 @@ func (c *console) chart(w http.ResponseWriter, r *http.Request, p *page) error {
 	start = start.Truncate(step)
 	ctx, cancel := context.WithTimeout(r.Context(), chartWait)
 	defer cancel()
-	found, err := c.Charts.Range(ctx, specs[n].expr, start, end, step, chartLook)
+	found, err := c.measurements(i).Range(ctx, specs[n].expr, start, end, step, chartLook)
+	if errors.Is(err, drill.ErrAway) {
+		found, err = nil, nil // what a drill measured goes with it
+	}
 	if err != nil {
 		return fmt.Errorf("chart %s of incident %s: %w", specs[n].ID, i.Number, err)
 	}

@@ -310,10 +310,14 @@ var technical = map[incident.Kind]bool{
 	incident.TimerSet: true, incident.TimerFired: true, incident.EffectQueued: true, incident.ClockStarted: true, incident.ClockStopped: true,
 }
 
+// lateShown is how late a timer fired when everybody is to see it: the collector
+// was down, and what was due then was made up for.
+const lateShown = time.Minute
+
 // timeline returns the log, newest first, and how many entries it left out.
 func (c *console) timeline(p *page, i incident.Incident, events []incident.Event, all bool) (rows []timelineRow, hidden int) {
 	for _, e := range slices.Backward(events) {
-		if technical[e.Kind] && !all {
+		if technical[e.Kind] && !all && e.LateBy < lateShown {
 			hidden++
 			continue
 		}
@@ -352,7 +356,11 @@ func (c *console) sentence(p *page, i incident.Incident, e incident.Event) strin
 	case e.Clock != nil:
 		return cmp.Or(p.Text(e.Clock.Title), c.clockTitle(p, i, e.Clock.Name), e.Clock.Name)
 	case e.Timer != nil:
-		return strings.TrimSpace(e.Timer.Kind + " " + e.Timer.Name)
+		s := strings.TrimSpace(e.Timer.Kind + " " + cmp.Or(c.clockTitle(p, i, e.Timer.Name), e.Timer.Name))
+		if e.LateBy >= lateShown {
+			s += p.T("timeline.late_by", p.Duration(e.LateBy))
+		}
+		return s
 	case e.Effect != nil:
 		return strings.TrimSpace(p.W("effect", e.Effect.Kind) + " " + p.W("outcome", e.Effect.Outcome) + " " + e.Effect.Problem)
 	case e.Ticket != nil:

@@ -20,6 +20,8 @@ type listData struct {
 	Site    string
 	State   string // current, closed or all
 	Class   string
+	Sort    string // "" newest first, or priority
+	Ranked  bool   // priorities are known
 	Query   string // the filters, to ask for the same again
 	Next    string // address of the next page
 	Paged   bool
@@ -31,6 +33,7 @@ type listRow struct {
 	incident.Incident
 	SiteName string
 	StepName string
+	Priority int // 1 to 4; 0: not known
 }
 
 func (c *console) list(w http.ResponseWriter, r *http.Request, p *page) error {
@@ -38,6 +41,9 @@ func (c *console) list(w http.ResponseWriter, r *http.Request, p *page) error {
 	d := listData{Site: v.Get("site"), State: v.Get("state"), Class: v.Get("class"), Query: r.URL.RawQuery, Paged: v.Get("cursor") != ""}
 	if !slices.Contains([]string{"closed", "all"}, d.State) {
 		d.State = "current"
+	}
+	if d.Ranked = c.Priority != nil; d.Ranked && d.State == "current" && v.Get("sort") == api.SortPriority { // what is open is few enough to be sorted
+		d.Sort = api.SortPriority
 	}
 	who := account.PrincipalOf(p.User)
 	for _, s := range c.Inventory().Sites {
@@ -56,12 +62,22 @@ func (c *console) list(w http.ResponseWriter, r *http.Request, p *page) error {
 		q.States = []string{incident.StateClosed}
 	}
 	if q, some := api.Scoped(q, who); some {
+		if d.Sort == api.SortPriority {
+			q.Limit, q.Cursor = 0, ""
+		}
 		found, next, err := c.Incidents.Incidents(r.Context(), q)
 		if err != nil {
 			return err
 		}
+		if d.Sort == api.SortPriority {
+			api.ByPriority(found, c.Priority)
+		}
 		for _, i := range found {
-			d.Rows = append(d.Rows, listRow{i, c.siteName(p, i.Diagnosis.Site), p.Text(c.StepTitle(i, i.Step))})
+			row := listRow{Incident: i, SiteName: c.siteName(p, i.Diagnosis.Site), StepName: p.Text(c.StepTitle(i, i.Step))}
+			if d.Ranked {
+				row.Priority = c.Priority(i)
+			}
+			d.Rows = append(d.Rows, row)
 		}
 		if next != "" {
 			more := url.Values{"state": {d.State}, "site": {d.Site}, "class": {d.Class}, "cursor": {next}}

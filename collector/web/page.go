@@ -31,6 +31,8 @@ type page struct {
 	Error, Hint                string
 	Done                       string // what was just done
 	HasPractice                bool
+	HasDrills                  bool
+	HasRequests                bool
 	HasProcesses               bool
 	HasTopology                bool
 	HasRegister                bool
@@ -54,7 +56,7 @@ const (
 )
 
 func (c *console) newPage(r *http.Request, u account.User) *page {
-	p := &page{User: u, Path: r.URL.Path, Here: here(r), HasPractice: c.Practice != nil, HasProcesses: c.Handbook != nil, HasTopology: c.Topology != nil, HasRegister: c.Register != nil, HasQuiets: c.Quiet != nil, HasFleet: c.Fleet != nil, HasReporting: c.Reporter != nil, HasKnowledge: c.Knowledge != nil, Lang: languageOf(r, u), Theme: "auto", now: c.Now(), assets: c.assets}
+	p := &page{User: u, Path: r.URL.Path, Here: here(r), HasPractice: c.Practice != nil, HasDrills: c.Drills != nil, HasRequests: c.Requests != nil && account.PrincipalOf(u).MayAct(), HasProcesses: c.Handbook != nil, HasTopology: c.Topology != nil, HasRegister: c.Register != nil, HasQuiets: c.Quiet != nil, HasFleet: c.Fleet != nil, HasReporting: c.Reporter != nil, HasKnowledge: c.Knowledge != nil, Lang: languageOf(r, u), Theme: "auto", now: c.Now(), assets: c.assets}
 	p.peopleNav = c.peopleNav(u)
 	p.words = c.words[p.Lang]
 	if t := cookie(r, cookieTheme); t == "light" || t == "dark" {

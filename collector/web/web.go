@@ -70,12 +70,15 @@ type Options struct {
 	Fleet       *api.FleetGate   // nil: what agents have is not kept
 	Things      *Things          // nil: no pages of devices
 	Practice    api.Practice     // nil: no practice branch
+	Drills      *api.Drills      // nil: no drills
 	Quiet       *api.QuietGate   // nil: no page of quiet times
 	Vendors     Vendors          // nil: no mails of vendors, no links to revoke
 	Secure      bool             // pages are served over TLS
 	Now         func() time.Time // nil: time.Now
 	Logger      *slog.Logger     // nil: slog.Default
 
+	// Requests is the form for requests and changes; nil: none.
+	Requests *Requests
 	// Handbook is how processes change; nil: no page of them.
 	Handbook *handbook.Handbook
 	// Changes are those made before an incident; nil: not shown.
@@ -158,7 +161,7 @@ func Handler(o Options) (http.Handler, error) {
 	for pattern, h := range c.sharedRoutes() {
 		mux.Handle(pattern, c.open(h))
 	}
-	for _, routes := range []map[string]handler{c.registerRoutes(), c.inspectionRoutes(), c.scoreboardRoutes(), c.thingRoutes(), c.vendorRoutes(), c.fleetRoutes()} {
+	for _, routes := range []map[string]handler{c.registerRoutes(), c.inspectionRoutes(), c.scoreboardRoutes(), c.thingRoutes(), c.vendorRoutes(), c.drillRoutes(), c.requestRoutes(), c.fleetRoutes()} {
 		for pattern, h := range routes {
 			mux.Handle(pattern, c.signedIn(h, false))
 		}

@@ -161,7 +161,7 @@ func TestFirstSignInSetsAPassword(t *testing.T) {
 func TestPagesShowTheirThings(t *testing.T) {
 	f := newFixture(t)
 	for path, want := range map[string][]string{
-		"/":                     {"Shanghai branch", "Chengdu branch", "open incidents", "agent-chengdu", "PRACTICE"},
+		"/":                     {"Shanghai branch", "Chengdu branch", "open incidents", "agent-chengdu", "DRILL"},
 		"/incidents":            {"20261121-0042", "20261121-0041", "Find the cause", "provisional"},
 		"/incidents?state=all":  {"20260930-0007", "&lt;b&gt;Router&lt;/b&gt; failed", "2026-"},
 		"/incidents/01line":     {"SH-0231", "100 % loss across it", "last known before", "overdue", "waits for", "no calendar for 2027", "smtp: connection refused", "Show technical entries (2)", "seen from agent-hq", "What would decide", "branch IT acts at this step"},

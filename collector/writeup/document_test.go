@@ -186,7 +186,7 @@ func TestWhatIsOpenSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := d.Markdown(Signed{})
-	for _, want := range []string{"Has lasted**: 1 h 35 min", "Users**: not known", "PRACTICE", "(to be written)"} {
+	for _, want := range []string{"Has lasted**: 1 h 35 min", "Users**: not known", "DRILL", "(to be written)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}

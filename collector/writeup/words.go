@@ -7,7 +7,7 @@ var words = map[string]lang.Text{
 	"title." + Emergency:      {ZH: "紧急情况报告", EN: "Emergency report"},
 	"title." + IncidentReport: {ZH: "事故总结报告", EN: "Incident report"},
 	"title." + ConfigRecord:   {ZH: "设备配置变更记录", EN: "Record of a configuration change"},
-	"practice":                {ZH: "演练", EN: "PRACTICE"},
+	"practice":                {ZH: "演练", EN: "DRILL"},
 	"made":                    {ZH: "%s 由系统根据故障单第 %d 版生成（记录链 %.12s）", EN: "Made %s from version %d of the incident (chain %.12s)"},
 	"none":                    {ZH: "无", EN: "none"}, "unknown": {ZH: "未知", EN: "not known"}, "separator": {ZH: "、", EN: ", "},
 	"length": {ZH: "%d 小时 %d 分钟", EN: "%d h %d min"}, "more": {ZH: "另有 %d 条，见故障单", EN: "%d more, see the incident"},

@@ -40,10 +40,10 @@ type picture struct{ CID, Title, Unit string }
 
 // pageWords are the words of the HTML mail, by language.
 var pageWords = map[string]map[string]string{
-	lang.ZH: {"drill": "演练（DRILL）：模拟站点的演练工单，请勿派工。", "how": "判断依据", "first": "目前为初步判断。", "measured": "监测证据", "from": "%s侧", "affected": "受影响", "more": "等另外 %d 项",
+	lang.ZH: {"drill": "演练（DRILL）：这是演练工单，不是真实故障，请勿派工。", "how": "判断依据", "first": "目前为初步判断。", "measured": "监测证据", "from": "%s侧", "affected": "受影响", "more": "等另外 %d 项",
 		"call": "现场联系人", "until": "可联系至", "answer": "请在回复中说明", "button": "打开工单：受理 / 反馈 / 上传报告", "note": "说明", "told": "原工单",
 		"foot": "请直接回复本邮件，并保留主题中的单号。本邮件由 Faultline 监测系统根据测量数据自动发出。", "shaded": "底色部分为故障时段"},
-	lang.EN: {"drill": "DRILL (演练): a practice ticket about a simulated site. Do not dispatch anybody.", "how": "How we know", "first": "This is a first judgement.", "measured": "Measurements", "from": "Seen from %s", "affected": "Affected", "more": "and %d more",
+	lang.EN: {"drill": "DRILL (演练): this ticket belongs to a drill, nothing real has failed. Do not dispatch anybody.", "how": "How we know", "first": "This is a first judgement.", "measured": "Measurements", "from": "Seen from %s", "affected": "Affected", "more": "and %d more",
 		"call": "Contact on site", "until": "until", "answer": "Please answer with", "button": "Open the ticket: accept, answer, upload", "note": "Note", "told": "Ticket taken back",
 		"foot": "Please reply to this message and keep the number in the subject. Sent by Faultline from its measurements.", "shaded": "shaded: while the fault lasted"},
 }

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/faultline/faultline/collector/alert"
+	"github.com/faultline/faultline/collector/incident"
+)
+
+// drillPrefix begins the causes of a drill's incidents, so that none of them is
+// ever the cause of a real one, nor of another drill.
+const drillPrefix = "drill/"
+
+// DrillRound is one evaluation of the alert rules over a drill's synthetic
+// evidence.
+type DrillRound struct {
+	ID       string
+	Now      time.Time
+	Firing   []alert.Alert // all that fire, with fingerprints no real alert has
+	Changed  []alert.Alert // those that changed in this round
+	Diagnose func(firing []alert.Alert, now time.Time) Diagnosis
+	Checked  func(a alert.Alert) time.Time // see Options.Checked; nil: as evaluated
+	Quiet    []Quiet                       // what the drill's story announces; real ones do not hold
+}
+
+// drillMemory is what correlate carries from one round of a drill to the next. A
+// restart forgets it: two causes are then watched for as long again before they
+// part.
+type drillMemory struct {
+	apart, hushed map[string]time.Time
+	moved         map[string]string
+}
+
+// HandleDrill does for a drill what HandleAlerts does for what is measured: the
+// same correlation and the same processes over the drill's own incidents. Neither
+// sees the other's. Alert states of a drill are not stored. An error changes
+// nothing; the round is repeated.
+func (e *Engine) HandleDrill(ctx context.Context, r DrillRound) error {
+	if r.ID == "" || r.Diagnose == nil {
+		return errors.New("drill round: ID and Diagnose are required")
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	gen, err := e.loadLocked(ctx)
+	if err != nil {
+		return err
+	}
+	found := r.Diagnose(r.Firing, r.Now)
+	for n := range found.Causes {
+		found.Causes[n].Cause = drillPrefix + r.ID + "/" + found.Causes[n].Cause
+	}
+	m := e.drills[r.ID]
+	p := correlate(drillOf(e.incidentsLocked(), r.ID), round{now: r.Now, causes: found.Causes, held: found.Held, settle: e.o.Settle,
+		firing: byFingerprint(r.Firing), known: byFingerprint(r.Changed), topology: e.topology(), quiet: r.Quiet, checked: r.Checked,
+		apart: m.apart, hushed: m.hushed, moved: m.moved, split: e.o.Split, newID: newID})
+	c := Commit{Generation: gen}
+	for _, id := range sortedKeys(p.facts) {
+		if err := e.addLocked(&c, id, e.routed(shorten(bundle(p.facts[id]), len(e.open[id].Alerts)), r.Now)); err != nil {
+			e.o.Logger.Error("judge incident of a drill", "drill", r.ID, "err", err)
+		}
+	}
+	for _, o := range p.open {
+		o.drill = r.ID
+		if _, err := e.addOpeningLocked(ctx, &c, o, r.Now); err != nil {
+			e.o.Logger.Error("open incident of a drill", "drill", r.ID, "cause", o.diagnosis.Cause, "err", err)
+		}
+	}
+	if err := e.commitLocked(ctx, c); err != nil {
+		return err
+	}
+	if e.drills == nil {
+		e.drills = map[string]drillMemory{}
+	}
+	e.drills[r.ID] = drillMemory{p.apart, p.hushed, p.moved}
+	return nil
+}
+
+// EndDrill ends what is left of a drill: its alerts count as gone and each of its
+// incidents that is still open is closed for the reason, in the name of by. It
+// returns how many it closed. Doing it again closes what came in between.
+func (e *Engine) EndDrill(ctx context.Context, id string, by incident.Actor, reason string) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	gen, err := e.loadLocked(ctx)
+	if err != nil {
+		return 0, err
+	}
+	now := e.o.Now()
+	ended := 0
+	for _, i := range drillOf(e.incidentsLocked(), id) {
+		c := Commit{Generation: gen}
+		var facts []incident.Event
+		for n := range i.Alerts {
+			if a := i.Alerts[n]; a.Firing {
+				a.Firing, a.Unknown, a.ResolvedAt = false, false, now
+				facts = append(facts, incident.Event{Kind: incident.AlertResolved, At: now, Actor: incident.System, Alert: &a})
+			}
+		}
+		facts = append(facts, incident.Event{Kind: incident.Closed, At: now, Actor: by, Comment: reason, Reason: reason})
+		if err := e.addLocked(&c, i.ID, facts); err != nil {
+			return ended, fmt.Errorf("end drill %s: %w", id, err)
+		}
+		if err := e.commitLocked(ctx, c); err != nil {
+			return ended, fmt.Errorf("end drill %s: %w", id, err)
+		}
+		ended++
+	}
+	delete(e.drills, id)
+	return ended, nil
+}
+
+// drillOf are a drill's incidents among all.
+func drillOf(all []incident.Incident, id string) []incident.Incident {
+	return slices.DeleteFunc(slices.Clone(all), func(i incident.Incident) bool { return i.Drill != id })
+}
