@@ -3,6 +3,7 @@ package scenario
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,8 +15,7 @@ import (
 	"github.com/faultline/faultline/rules"
 )
 
-// storyCompanies are the companies in which every story that is possible there is
-// played: that of the shipped scenarios, at a branch with everything.
+// storyCompany is that of the shipped scenarios; its branch north has everything.
 func storyCompany(t *testing.T) *inventory.Inventory {
 	t.Helper()
 	b, err := fs.ReadFile(rules.FS(), "scenarios/inventories/company.yaml")
@@ -69,6 +69,43 @@ func TestShippedStoriesLeadToTheirTruth(t *testing.T) {
 				t.Errorf("%v\n%s", rep.Err, strings.Join(rep.Story, "\n"))
 			}
 		})
+	}
+}
+
+// TestStoriesWithOneAgent plays those that are possible at a branch like the
+// practice company's, whose only agent stands behind what fails: they open an
+// incident of the true class, at the true device.
+func TestStoriesWithOneAgent(t *testing.T) {
+	b, err := os.ReadFile("testdata/one-agent.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv, err := inventory.Parse("one-agent.yaml", b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, possible := shipped(t), []string{}
+	for _, story := range shippedStories(t) {
+		text, err := story.At(inv, "branch")
+		var missing *MissingError
+		if errors.As(err, &missing) {
+			continue
+		}
+		possible = append(possible, story.ID)
+		t.Run(story.ID, func(t *testing.T) {
+			t.Parallel()
+			s, err := ParseAt(story.ID, text, inv, "branch")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Within.Duration = 90 * time.Second
+			if rep := Play(t.Context(), s, set, t.TempDir()); rep.Err != nil {
+				t.Errorf("%v\n%s", rep.Err, strings.Join(rep.Story, "\n"))
+			}
+		})
+	}
+	if want := "gateway-dead line-cut mains-fail port-shut room-hot switch-dead"; strings.Join(possible, " ") != want {
+		t.Errorf("possible: %v, want %s", possible, want)
 	}
 }
 
