@@ -56,7 +56,7 @@ func TestDrillsOnTheConsole(t *testing.T) {
 		}}
 	})
 	kept.fixture = f
-	over := drill.Record{ID: "over", State: drill.Ended, Story: "line-cut", Title: lang.Text{ZH: "专线中断", EN: "A leased line is cut"}, Brief: lang.Text{ZH: "中断", EN: "cut"}, Site: "shanghai", Leader: "chen", StartedAt: testNow.Add(-time.Hour), EndedAt: testNow, Reason: drill.ReasonStopped, Words: "<b>enough</b>",
+	over := drill.Record{ID: "over", State: drill.Ended, Story: "line-cut", Title: lang.Text{ZH: "专线中断", EN: "A leased line is cut"}, Brief: lang.Text{ZH: "中断", EN: "cut"}, Site: "shanghai", Leader: "chen", StartedAt: testNow.Add(-time.Hour), EndedAt: testNow, Reason: drill.ReasonStopped, Words: "<b>enough</b>", Truth: scenario.Truth{Class: incident.ClassCarrierLine, Vendor: incident.VendorCarrier},
 		Score: &drill.Score{Points: 73, Parts: []drill.Part{{ID: drill.PartAnswer, Points: 25, Most: 25}, {ID: drill.PartDecisions}}, Decisions: []drill.Decision{{Number: "1", By: "li", Choice: "device", Truth: "circuit", Worth: drill.Wrong, Overruled: true}}}}
 	on := drill.Record{ID: "on", State: drill.Running, Title: lang.Text{ZH: "机房高温", EN: "The room is hot"}, Brief: lang.Text{ZH: "热", EN: "hot"}, Site: "shanghai", Leader: "chen", StartedAt: testNow, Limit: testNow.Add(time.Hour)}
 	for _, r := range []drill.Record{over, on} {

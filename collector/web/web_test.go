@@ -165,7 +165,7 @@ func TestPagesShowTheirThings(t *testing.T) {
 		"/incidents":            {"20261121-0042", "20261121-0041", "Find the cause", "provisional"},
 		"/incidents?state=all":  {"20260930-0007", "&lt;b&gt;Router&lt;/b&gt; failed", "2026-"},
 		"/incidents/01line":     {"SH-0231", "100 % loss across it", "last known before", "overdue", "waits for", "no calendar for 2027", "smtp: connection refused", "Show technical entries (2)", "seen from agent-hq", "What would decide", "branch IT acts at this step"},
-		"/incidents/03practice": {"This is a practice incident", `class="practice"`},
+		"/incidents/03practice": {"This is a drill: what is measured", `class="practice"`},
 		"/practice":             {"UPS loses mains", "The practice branch is whole"},
 		"/account":              {"HQ network team", "Asia/Shanghai"},
 	} {
