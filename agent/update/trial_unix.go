@@ -131,7 +131,7 @@ func (u *Updater) watch(ctx context.Context, t *Trial) error {
 		return errors.Join(err, alive.Close())
 	}
 	defer func() { _ = hear.Close() }()
-	c := exec.Command(u.state.program(t.Slot), os.Args[1:]...)
+	c := exec.CommandContext(context.WithoutCancel(ctx), u.state.program(t.Slot), os.Args[1:]...)
 	c.Env = append(os.Environ(), EnvTrial+"=1", EnvSlot+"="+t.Slot.SHA256)
 	if os.Getenv(EnvBase) == "" {
 		if self, err := os.Executable(); err == nil {
@@ -162,7 +162,7 @@ func (u *Updater) watch(ctx context.Context, t *Trial) error {
 			}
 			well = nil // it closed the pipe: it ends, which Wait tells
 		case err := <-ended:
-			return fmt.Errorf("ended by itself: %v", err)
+			return errors.Join(errors.New("ended by itself"), err)
 		case <-patience.C:
 			return errors.Join(fmt.Errorf("has not reached the collector within %s", t.Patience), u.end(c, hold, ended))
 		case <-ctx.Done():
@@ -180,12 +180,12 @@ func (u *Updater) end(c *exec.Cmd, hold io.Closer, ended <-chan error) error {
 	t := time.NewTimer(stopPatience)
 	defer t.Stop()
 	select {
-	case <-ended:
+	case err := <-ended:
+		u.o.Logger.Debug("update: trial ended when told to", "err", err)
 		return nil
 	case <-t.C:
 		_ = c.Process.Kill()
-		<-ended
-		return errors.New("did not end when told to")
+		return errors.Join(errors.New("did not end when told to"), <-ended)
 	}
 }
 

@@ -152,7 +152,6 @@ type loader struct {
 	inv   *inventory.Inventory
 	set   *Set
 	names map[string]string // of assignments → where
-	plans int
 }
 
 func (l *loader) file(f *yamlfile.File) error {

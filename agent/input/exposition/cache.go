@@ -27,8 +27,8 @@ type cached struct {
 // keepPages is for how many pages a series that is no longer met is kept.
 const keepPages = 10
 
-// Duplicate says that a page has a series twice at the same moment.
-var Duplicate = errors.New("series is there twice")
+// ErrDuplicate says that a page has a series twice at the same moment.
+var ErrDuplicate = errors.New("series is there twice")
 
 // Next begins a page.
 func (c *Cache) Next() {
@@ -46,7 +46,7 @@ func (c *Cache) Next() {
 	}
 }
 
-// Labels returns the labels of a sample of the page under way, or Duplicate.
+// Labels returns the labels of a sample of the page under way, or ErrDuplicate.
 func (c *Cache) Labels(s Sample) (base.Labels, error) {
 	k := c.series[string(s.Series)]
 	if k == nil {
@@ -57,7 +57,7 @@ func (c *Cache) Labels(s Sample) (base.Labels, error) {
 		k = &cached{labels: c.renamed(ls)}
 		c.series[string(s.Series)] = k
 	} else if k.page == c.page && k.at == s.Time {
-		return nil, fmt.Errorf("%.100q: %w", s.Series, Duplicate)
+		return nil, fmt.Errorf("%.100q: %w", s.Series, ErrDuplicate)
 	}
 	k.page, k.at = c.page, s.Time
 	return k.labels, nil

@@ -139,7 +139,7 @@ func TestCache(t *testing.T) {
 	if d := cmp.Diff(base.LabelsFrom("a", map[string]string{"a": "1", "exported_job": "x"}), first); d != "" {
 		t.Error(d)
 	}
-	if _, err := c.Labels(s[1]); !errors.Is(err, Duplicate) {
+	if _, err := c.Labels(s[1]); !errors.Is(err, ErrDuplicate) {
 		t.Errorf("twice in a page: got %v", err)
 	}
 	if _, err := c.Labels(s[2]); err != nil {

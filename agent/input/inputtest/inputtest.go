@@ -147,7 +147,7 @@ func Program(t testing.TB, name, pkg string, dirs ...string) string {
 // FreePort returns a TCP port of the loopback that nobody listened on just now.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func FreePort(t testing.TB) string {
 // Mute listens, takes connections and never answers.
 func Mute(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

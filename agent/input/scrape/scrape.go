@@ -162,7 +162,7 @@ func (tg *target) hand(at int64, sink input.Sink) error {
 	for i, s := range tg.samples {
 		ls, err := tg.cache.Labels(s)
 		switch {
-		case errors.Is(err, exposition.Duplicate):
+		case errors.Is(err, exposition.ErrDuplicate):
 			twice++
 		case err != nil:
 			return failure.As(failure.Malformed, fmt.Errorf("page of %s: %w", tg.settings.shown(), err))

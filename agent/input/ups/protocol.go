@@ -108,10 +108,10 @@ func split(line string) ([]string, error) {
 	line = strings.TrimRight(line, "\r\n")
 	var words []string
 	for i := 0; i < len(line); {
-		switch c := line[i]; {
-		case c == ' ' || c == '\t':
+		switch line[i] {
+		case ' ', '\t':
 			i++
-		case c == '"':
+		case '"':
 			var w strings.Builder
 			for i++; ; i++ {
 				if i >= len(line) {

@@ -94,14 +94,14 @@ func (s *Jira) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		search = "/rest/api/3/search/jql"
 	}
 	if r.Header.Get("Authorization") == "" {
-		w.WriteHeader(401)
+		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	if r.Method == "POST" && r.URL.Path == "/rest/api/"+s.version+"/issue" {
+	if r.Method == http.MethodPost && r.URL.Path == "/rest/api/"+s.version+"/issue" {
 		s.create(w, body)
 		return
 	}
-	if r.Method == "GET" && r.URL.Path == search {
+	if r.Method == http.MethodGet && r.URL.Path == search {
 		s.search(w, r.URL.Query().Get("jql"))
 		return
 	}
@@ -113,7 +113,7 @@ func (s *Jira) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	i := s.issues[at]
 	switch {
-	case m[3] != "" && r.Method == "GET":
+	case m[3] != "" && r.Method == http.MethodGet:
 		all := []any{}
 		if i.status != "Done" {
 			all = append(all, map[string]any{"id": "31", "name": "Done"})
@@ -121,8 +121,8 @@ func (s *Jira) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, 200, map[string]any{"transitions": all})
 	case m[3] != "":
 		i.status, i.at = "Done", s.now()
-		w.WriteHeader(204)
-	case r.Method == "PUT":
+		w.WriteHeader(http.StatusNoContent)
+	case r.Method == http.MethodPut:
 		for _, c := range list(dig(body, "update", "comment")) {
 			i.comments = append(i.comments, map[string]any{"id": fmt.Sprint(len(i.comments) + 1), "body": dig(c, "add", "body"), "created": s.now().Format(jiraTime)})
 			s.takeOne(written(dig(c, "add", "body")))
@@ -133,7 +133,7 @@ func (s *Jira) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		i.at = s.now()
-		w.WriteHeader(204)
+		w.WriteHeader(http.StatusNoContent)
 	default:
 		reply(w, 200, map[string]any{"key": i.key, "fields": map[string]any{"labels": i.labels}})
 	}

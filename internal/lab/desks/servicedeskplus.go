@@ -95,7 +95,7 @@ func (s *ServiceDeskPlus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	switch {
-	case r.Method == "POST" && m[1] == "":
+	case r.Method == http.MethodPost && m[1] == "":
 		input := form(r, "input_data")
 		subject, _ := dig(input, "request", "subject").(string)
 		if subject == "" || len([]rune(subject)) > 250 {
@@ -106,11 +106,11 @@ func (s *ServiceDeskPlus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.requests = append(s.requests, q)
 		s.take(subject, fmt.Sprint(dig(input, "request", "description")))
 		reply(w, 201, map[string]any{"request": map[string]any{"id": q.id}, "response_status": ok})
-	case r.Method == "GET" && m[1] == "":
+	case r.Method == http.MethodGet && m[1] == "":
 		reply(w, 200, map[string]any{"requests": s.search(r.URL.Query().Get("input_data")), "response_status": []any{ok}})
 	case q == nil:
 		reply(w, 404, map[string]any{"response_status": map[string]any{"status_code": 4000, "status": "failed", "messages": []any{map[string]any{"status_code": 4007}}}})
-	case m[2] == "/notes" && r.Method == "POST":
+	case m[2] == "/notes" && r.Method == http.MethodPost:
 		text := dig(form(r, "input_data"), "request_note", "description")
 		s.takeOne(fmt.Sprint(text))
 		q.notes = append(q.notes, map[string]any{"id": fmt.Sprint(len(q.notes) + 1), "description": text, "created_time": map[string]any{"value": fmt.Sprint(s.now().UnixMilli())}, "created_by": map[string]any{"name": "x"}})

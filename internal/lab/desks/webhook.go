@@ -54,9 +54,9 @@ func (s *Webhook) Tickets() map[string][]string { return maps.Clone(s.all) }
 
 // ServeHTTP answers as the vendor documents.
 func (s *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == "GET" {
+	if r.Method == http.MethodGet {
 		if !signed.Verify(r.Header.Get(signed.SignatureHeader), []byte(r.URL.RawQuery), HookKey) {
-			w.WriteHeader(403)
+			w.WriteHeader(http.StatusForbidden)
 			return
 		}
 		q := r.URL.Query()
@@ -69,7 +69,7 @@ func (s *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var b signed.Body
 	_ = json.Unmarshal(raw, &b)
 	if !signed.Verify(r.Header.Get(signed.SignatureHeader), raw, HookKey) {
-		w.WriteHeader(403)
+		w.WriteHeader(http.StatusForbidden)
 		return
 	}
 	if id := r.Header.Get("Idempotency-Key"); !s.idempotent || !s.seen[id] {
