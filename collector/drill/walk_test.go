@@ -115,7 +115,7 @@ func (h *house) start() {
 			if d.Rule == "" { // the test's own
 				return route.Decision{Process: d.Process, VendorKind: d.VendorKind, VendorID: "telecom", VendorName: "Telecom", Severity: d.Severity}
 			}
-			return h.rules.Routes.Decide(d, h.inv, now)
+			return h.rules.Routes.Decide(d, graph, now)
 		},
 		Site: func(string) engine.SiteFacts { return engine.SiteFacts{} }, Graph: func() *inventory.Graph { return graph }}))
 	h.desk = must[*drill.Desk](t)(drill.New(drill.Options{Store: h.store, Engine: h.engine, Leads: func() bool { return true }, Stories: func() []*scenario.Story { return h.stories }, Rules: func() *scenario.Rules { return h.rules },
