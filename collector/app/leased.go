@@ -22,6 +22,7 @@ type leased struct{ next http.RoundTripper }
 func (l leased) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	r = r.Clone(ctx)
+	outgoing.Once(r) // another copy of the body would ask nothing
 	outgoing.Guard(r, func() error { return lease.Check(ctx) })
 	return l.next.RoundTrip(r)
 }
