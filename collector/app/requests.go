@@ -231,9 +231,11 @@ func (a *App) changesBefore(ctx context.Context, i incident.Incident) ([]api.Cha
 	if i.Diagnosis.Class == incident.ClassRequest {
 		return nil, nil
 	}
-	at := i.FaultAt
+	// A fault that began in the window opens when the window is over: what was
+	// changed in between counts.
+	at := i.OpenedAt
 	if at.IsZero() {
-		at = i.OpenedAt
+		at = i.FaultAt
 	}
 	list, _, err := a.store.Incidents(ctx, sqlstore.Query{Class: incident.ClassRequest, Since: at.Add(-changeAge), Limit: mostChanges})
 	if err != nil {
