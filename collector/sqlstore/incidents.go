@@ -47,9 +47,10 @@ func (s *Store) Incidents(ctx context.Context, q Query) (page []incident.Inciden
 	if err != nil {
 		return nil, "", fmt.Errorf("read incidents: %w", err)
 	}
-	stmt := `SELECT version, body FROM incidents` + where + ` ORDER BY opened_at DESC, id DESC`
-	if q.Limit > 0 {
-		stmt += ` LIMIT ?`
+	const order = ` ORDER BY opened_at DESC, id DESC`
+	stmt := `SELECT version, body FROM incidents` + where + order
+	if q.Limit > 0 { // chosen by an index alone; sorted with their bodies, a page would cost what all of them cost
+		stmt = `SELECT version, body FROM incidents WHERE id IN (SELECT id FROM incidents` + where + order + ` LIMIT ?)` + order
 		args = append(args, int64(q.Limit)+1)
 	}
 	page, err = s.incidents(ctx, stmt, args...)
