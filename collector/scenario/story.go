@@ -41,7 +41,7 @@ var plainName = regexp.MustCompile(`^[\pL\pN ._:/()#+@-]+$`)
 // things are what stories may speak of, and what people call it.
 var things = map[string]lang.Text{
 	"site": {ZH: "站点", EN: "the site"}, "line": {ZH: "专线", EN: "a line"}, "line2": {ZH: "第二条专线", EN: "a second line"}, "carrier": {ZH: "运营商", EN: "a carrier"},
-	"gateway": {ZH: "网关", EN: "a gateway"}, "wan_port": {ZH: "网关的专线端口", EN: "a gateway's port to a line"}, "switch": {ZH: "交换机", EN: "a switch"}, "server": {ZH: "服务器", EN: "a server"},
+	"gateway": {ZH: "网关", EN: "a gateway"}, "wan_port": {ZH: "网关的专线端口", EN: "a gateway's port to a line"}, "switch": {ZH: "交换机（唯一的代理不在其后）", EN: "a switch (that the only agent is not behind)"}, "server": {ZH: "服务器", EN: "a server"},
 	"ups": {ZH: "UPS", EN: "a UPS"}, "environment": {ZH: "温湿度监测设备", EN: "an environment unit"}, "database": {ZH: "数据库", EN: "a database"}, "database_host": {ZH: "数据库主机", EN: "a database's host"}, "database_part": {ZH: "数据库实例", EN: "a database's name"},
 }
 
@@ -158,6 +158,7 @@ func namesAt(inv *inventory.Inventory, site string) map[string]string {
 			set("server", d.ID)
 		case d.Kind == "server" && len(inv.Agents) > 1: // somebody else still sees it
 			lastResort = d.ID
+		case d.Kind == "switch" && len(inv.Agents) == 1 && behind(g, inv.Agents[0].Device, d.ID): // all the agent sees falls silent with it
 		case slices.Contains([]string{"switch", "ups", "environment"}, d.Kind):
 			set(d.Kind, d.ID)
 		}
@@ -171,6 +172,12 @@ func namesAt(inv *inventory.Inventory, site string) map[string]string {
 	}
 	set("server", lastResort)
 	return have
+}
+
+// behind tells whether a device hangs on another for all that it reaches.
+func behind(g *inventory.Graph, device, on string) bool {
+	d, ok := g.Device(device)
+	return ok && slices.ContainsFunc(d.DependsOn, func(x inventory.Dependency) bool { return x.For == "" && len(x.AnyOf) == 1 && x.AnyOf[0] == on })
 }
 
 // ParseAt reads a story that was written out for a site, to be played in the

@@ -104,7 +104,7 @@ func TestStoriesWithOneAgent(t *testing.T) {
 			}
 		})
 	}
-	if want := "gateway-dead line-cut mains-fail port-shut room-hot switch-dead"; strings.Join(possible, " ") != want {
+	if want := "gateway-dead line-cut mains-fail port-shut room-hot"; strings.Join(possible, " ") != want {
 		t.Errorf("possible: %v, want %s", possible, want)
 	}
 }
