@@ -28,7 +28,7 @@ import (
 // many is how many incidents are open in BenchmarkManyOpen; times how often each
 // thing is measured.
 const (
-	many  = 3_000
+	many  = 10_000
 	times = 200
 )
 

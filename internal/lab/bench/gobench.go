@@ -21,7 +21,7 @@ type benchmark struct {
 // goBench runs Go benchmarks of this tree and returns their results by name,
 // without the prefix Benchmark and the suffix that says how many cores there were.
 func goBench(ctx context.Context, o options, b benchmark) (map[string]result, error) {
-	cmd := exec.CommandContext(ctx, o.goTool, "test", "-run", "^$", "-bench", b.pattern, "-benchtime", b.time, "-timeout", "10m", b.pkg)
+	cmd := exec.CommandContext(ctx, o.goTool, "test", "-run", "^$", "-bench", b.pattern, "-benchtime", b.time, "-timeout", "30m", b.pkg)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {

@@ -37,7 +37,7 @@ type section struct {
 }
 
 func sections() []section {
-	return []section{{"agent", measureAgent}, {"incident", measureIncidents}, {"ingest", measureIngest}, {"storage", measureStorage}, {"snmp", measureSNMP},
+	return []section{{"agent", measureAgent}, {"incident", measureIncidents}, {"incidents", measureManyOpen}, {"ingest", measureIngest}, {"storage", measureStorage}, {"snmp", measureSNMP},
 		{"snmp-many", measureSNMPMany}, {"snmp-dead", measureSNMPDead}, {"snmp-branch", measureSNMPBranch}, {"cut", measureCut}}
 }
 
@@ -50,7 +50,7 @@ func main() {
 
 func run() error {
 	var o options
-	only := flag.String("only", "", "sections to run, with commas: agent, incident, ingest, storage, snmp, snmp-many, snmp-dead, snmp-branch, cut; none: all")
+	only := flag.String("only", "", "sections to run, with commas: agent, incident, incidents, ingest, storage, snmp, snmp-many, snmp-dead, snmp-branch, cut; none: all")
 	out := flag.String("out", "", "also write the figures to this file, as JSON")
 	flag.StringVar(&o.bin, "bin", "bin", "directory of faultline-agent and faultline-collector")
 	flag.StringVar(&o.goTool, "go", "go", "the go command")
