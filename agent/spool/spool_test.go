@@ -221,13 +221,14 @@ func TestPositionsAreNotReused(t *testing.T) {
 
 func TestConcurrentAppendsShareFlushes(t *testing.T) {
 	fs := newMemFS()
-	gate := make(chan struct{})
+	began, gate := make(chan struct{}), make(chan struct{})
 	syncs := 0
 	fs.fault = func(op, _ string) error {
 		if op == "sync" {
 			syncs++
 			if syncs == 1 {
 				fs.mu.Unlock()
+				close(began)
 				<-gate
 				fs.mu.Lock()
 			}
@@ -236,20 +237,29 @@ func TestConcurrentAppendsShareFlushes(t *testing.T) {
 	}
 	s := open(t, Options{FS: fs})
 	var wg sync.WaitGroup
-	for i := range 50 {
+	add := func(i int) {
 		wg.Go(func() {
 			if err := s.Append(Samples, fmt.Appendf(nil, "%02d", i)); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	for { // until all but the first wait behind its flush
+	add(0)
+	<-began // the first is alone in its flush
+	for i := 1; i < 50; i++ {
+		add(i)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // until all others wait behind it
 		ln := s.lanes[Samples]
 		ln.queueMu.Lock()
 		n := len(ln.queue)
 		ln.queueMu.Unlock()
 		if n == 49 {
 			break
+		}
+		if time.Now().After(deadline) {
+			close(gate)
+			t.Fatalf("%d appends wait behind the first, want 49", n)
 		}
 	}
 	close(gate)

@@ -51,7 +51,7 @@ func TestDrillIsKeptApart(t *testing.T) {
 	}
 	b.causes = []incident.Diagnosis{lineCause("a")}
 	b.must(b.round("a"))
-	real, drills = b.split()
+	real, _ = b.split()
 	if len(real) != 1 || real[0].Practice || real[0].Diagnosis.Cause != "line/l1" || real[0].PreviousID != "" {
 		t.Fatalf("the real fault: %+v", real)
 	}
