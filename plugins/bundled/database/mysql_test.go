@@ -291,9 +291,10 @@ func TestMariaDBReplica(t *testing.T) {
 		}
 		return s
 	}
-	until(t, "it replicates", func() bool {
-		v, _ := gather().value("faultline_database_replication_running")
-		return v == 1
+	until(t, "it replicates and has caught up", func() bool {
+		running, _ := gather().value("faultline_database_replication_running")
+		behind, known := s.value("mysql_slave_status_seconds_behind_master")
+		return running == 1 && known && behind == 0
 	})
 	down.wantAbove(s, 0, "mysql_slave_status_master_server_id")
 	down.want(s, 1, "mysql_slave_status_slave_io_running", "master_host", "127.0.0.1")
@@ -301,7 +302,7 @@ func TestMariaDBReplica(t *testing.T) {
 	down.want(s, 0, "mysql_slave_status_seconds_behind_master")
 	down.want(s, 0, "faultline_database_replication_lag_seconds")
 	down.want(s, 1, "faultline_database_is_replica")
-	up.want(up.good(), 1, "faultline_database_standbys")
+	until(t, "the master sees it", func() bool { v, _ := up.good().value("faultline_database_standbys"); return v == 1 })
 	if events[0] != "change replica" {
 		t.Errorf("events %v", events)
 	}
