@@ -48,9 +48,6 @@ type drillView struct {
 }
 
 func (s *server) listDrills(w http.ResponseWriter, r *http.Request) error {
-	if s.Drills == nil {
-		return errNoDrills
-	}
 	p, _ := account.From(r.Context())
 	list, err := s.Drills.Desk.List(r.Context(), p)
 	if err != nil {
@@ -63,11 +60,18 @@ func (s *server) listDrills(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, map[string]any{"drills": out})
 }
 
+// drilled answers errNoDrills where there are no drills.
+func (s *server) drilled(handle func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if s.Drills == nil {
+			return errNoDrills
+		}
+		return handle(w, r)
+	}
+}
+
 // listStories answers with the stories that may be played at ?site=.
 func (s *server) listStories(w http.ResponseWriter, r *http.Request) error {
-	if s.Drills == nil {
-		return errNoDrills
-	}
 	p, _ := account.From(r.Context())
 	site := r.URL.Query().Get("site")
 	if !p.Sees(site) || s.KnownSite != nil && !s.KnownSite(site) {
@@ -77,9 +81,6 @@ func (s *server) listStories(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) startDrill(w http.ResponseWriter, r *http.Request) error {
-	if s.Drills == nil {
-		return errNoDrills
-	}
 	var in struct {
 		Site        string  `json:"site"`
 		Story       string  `json:"story"`
@@ -107,9 +108,6 @@ func (s *server) startDrill(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) getDrill(w http.ResponseWriter, r *http.Request) error {
-	if s.Drills == nil {
-		return errNoDrills
-	}
 	p, _ := account.From(r.Context())
 	rec, err := s.Drills.Desk.Get(r.Context(), p, r.PathValue("id"))
 	if err != nil {
@@ -124,9 +122,6 @@ func (s *server) getDrill(w http.ResponseWriter, r *http.Request) error {
 
 // actOnDrill answers POST /api/v1/drills/{id}/actions: repair, stop, sign.
 func (s *server) actOnDrill(w http.ResponseWriter, r *http.Request) error {
-	if s.Drills == nil {
-		return errNoDrills
-	}
 	var in struct {
 		Action string `json:"action"`
 		Reason string `json:"reason"`
@@ -171,9 +166,6 @@ func LeadDrill(ctx context.Context, d *drill.Desk, p account.Principal, a DrillA
 
 // drillReport answers with the report, as a page or as DOCX.
 func (s *server) drillReport(w http.ResponseWriter, r *http.Request) error {
-	if s.Drills == nil {
-		return errNoDrills
-	}
 	p, _ := account.From(r.Context())
 	rec, err := s.Drills.Desk.Get(r.Context(), p, r.PathValue("id"))
 	if err != nil {

@@ -12,23 +12,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/shirou/gopsutil/v3/disk"
 
+	"github.com/faultline/faultline/agent/input/inputtest"
 	"github.com/faultline/faultline/plugins/base"
 )
 
 // fixture is a tree of files below a root that stands for /proc, /sys and /.
 func fixture(t *testing.T, files map[string]string) string {
 	t.Helper()
-	root := t.TempDir()
-	for name, text := range files {
-		path := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return root
+	return inputtest.Write(t, files)
 }
 
 // recorder keeps values by series, written as name{label=value,...}.
