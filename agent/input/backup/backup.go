@@ -45,7 +45,7 @@ type settings struct {
 	status     string
 	settle     time.Duration // younger files are still being written
 	maxAge     time.Duration
-	minBytes   int
+	minBytes   int64
 	restoreAge time.Duration // of the last good restore test; 0: none is asked for
 }
 
@@ -53,7 +53,7 @@ func parseSettings(t base.Target) (settings, error) {
 	const forever = 10000 * 24 * time.Hour
 	o := option.New("backup", t.Options)
 	s := settings{pattern: o.Path("path", false), status: o.Path("status_file", false), settle: o.Duration("settle", time.Minute, 0, 24*time.Hour),
-		maxAge: o.Duration("max_age", 26*time.Hour, time.Minute, forever), minBytes: o.Number("min_bytes", 1, 0, 1<<60),
+		maxAge: o.Duration("max_age", 26*time.Hour, time.Minute, forever), minBytes: o.Bytes("min_bytes", 1, 0, 1<<60),
 		restoreAge: o.Duration("restore_max_age", 0, time.Hour, forever)}
 	if s.pattern == "" && s.status == "" {
 		o.Fault("one of path and status_file is needed")

@@ -43,14 +43,14 @@ type settings struct {
 	pattern  string
 	maxFiles int           // told one by one
 	maxAge   time.Duration // of the youngest; 0: any
-	maxBytes int           // of the largest; 0: any
+	maxBytes int64         // of the largest; 0: any
 	minFiles int
 }
 
 func parseSettings(t base.Target) (settings, error) {
 	o := option.New("file", t.Options)
 	s := settings{pattern: o.Path("path", true), maxFiles: o.Number("max_files", 100, 0, 2000), maxAge: o.Duration("max_age", 0, time.Second, 10000*24*time.Hour),
-		maxBytes: o.Number("max_bytes", 0, 1, 1<<60), minFiles: o.Number("min_files", 0, 0, 1_000_000)}
+		maxBytes: o.Bytes("max_bytes", 0, 1, 1<<60), minFiles: o.Number("min_files", 0, 0, 1_000_000)}
 	if err := glob.Check(s.pattern); s.pattern != "" && err != nil {
 		o.Fault("path: %w", err)
 	}

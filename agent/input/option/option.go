@@ -80,6 +80,20 @@ func (r *Reader) Number(name string, otherwise, least, most int) int {
 	return n
 }
 
+// Bytes returns a size in bytes within bounds, of 64 bits on every architecture.
+func (r *Reader) Bytes(name string, otherwise, least, most int64) int64 {
+	s := r.Text(name, "")
+	if s == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < least || n > most {
+		r.Fault("%s %q: want a number from %d to %d", name, s, least, most)
+		return otherwise
+	}
+	return n
+}
+
 // Duration returns a duration within bounds. It also takes days: 2d.
 func (r *Reader) Duration(name string, otherwise, least, most time.Duration) time.Duration {
 	s := r.Text(name, "")
