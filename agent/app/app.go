@@ -22,6 +22,7 @@ import (
 	"github.com/faultline/faultline/agent/input/backup"
 	"github.com/faultline/faultline/agent/input/file"
 	"github.com/faultline/faultline/agent/input/host"
+	"github.com/faultline/faultline/agent/input/modbus"
 	"github.com/faultline/faultline/agent/input/probe"
 	"github.com/faultline/faultline/agent/input/scrape"
 	"github.com/faultline/faultline/agent/input/snmp"
@@ -201,7 +202,7 @@ func builtin(cfg agentconfig.Config, versions string, author func(string, time.T
 	}
 	m := map[string]input.Input{}
 	for _, in := range []input.Input{host.New(host.Options{}), s, probe.New(probe.Options{}), database.New(database.Options{SecretDir: cfg.Secrets}), c,
-		scrape.New(scrape.Options{SecretDir: cfg.Secrets}), textfile.New(textfile.Options{}), file.New(file.Options{}), backup.New(backup.Options{}), ups.New(ups.Options{})} {
+		scrape.New(scrape.Options{SecretDir: cfg.Secrets}), textfile.New(textfile.Options{}), file.New(file.Options{}), backup.New(backup.Options{}), ups.New(ups.Options{}), modbus.New(modbus.Options{})} {
 		m[in.Name()] = in
 	}
 	return m, nil
