@@ -205,6 +205,9 @@ func builtin(cfg agentconfig.Config, versions string, author func(string, time.T
 		scrape.New(scrape.Options{SecretDir: cfg.Secrets}), textfile.New(textfile.Options{}), file.New(file.Options{}), backup.New(backup.Options{}), ups.New(ups.Options{}), modbus.New(modbus.Options{})} {
 		m[in.Name()] = in
 	}
+	for _, in := range local(cfg) {
+		m[in.Name()] = in
+	}
 	return m, nil
 }
 

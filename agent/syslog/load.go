@@ -37,6 +37,16 @@ func Load(systems ...fs.FS) (*Set, error) {
 			}
 		}
 	}
+	return load(byName)
+}
+
+// LoadText reads patterns from a text, as Load does from files; name is used in
+// messages.
+func LoadText(name, text string) (*Set, error) {
+	return load(map[string][]byte{name: []byte(text)})
+}
+
+func load(byName map[string][]byte) (*Set, error) {
 	l := loader{set: &Set{byName: map[string]*Pattern{}, repeats: map[string][]*Pattern{}}, places: map[*Pattern]place{}}
 	for _, name := range sorted(byName) {
 		l.file(name, byName[name])

@@ -30,9 +30,10 @@ type Target struct {
 }
 
 // Options are the settings of a Receiver. Patterns, Lookup and Sink are
-// required, and one of UDP and TCP.
+// required, and one of UDP, TCP and Local.
 type Options struct {
 	UDP, TCP string // addresses to listen at; "" is none
+	Local    bool   // without an address: only what Hear is given
 	Patterns *Set
 
 	// Lookup finds a device by the address a line came from or, with the zero
@@ -78,7 +79,7 @@ func (o *Options) setDefaults() error {
 	if o.Patterns == nil || o.Lookup == nil || o.Sink == nil {
 		return errors.New("syslog: patterns, lookup and sink are required")
 	}
-	if o.UDP == "" && o.TCP == "" {
+	if o.UDP == "" && o.TCP == "" && !o.Local {
 		return errors.New("syslog: no address to listen at")
 	}
 	setDefault(&o.MaxLine, 8192)
@@ -115,7 +116,7 @@ func randomID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// Receiver hears logs. Last, Addrs and SetPatterns may be called from any goroutine.
+// Receiver hears logs. Hear, Last, Addrs and SetPatterns may be called from any goroutine.
 type Receiver struct {
 	opts   Options
 	meters *meters
@@ -174,6 +175,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 	rest.Go(func() { r.deliver(done) })
 	rest.Go(func() { r.measure(ctx) })
 	hear.Wait()
+	<-ctx.Done() // without sockets nothing else ends it
 	close(done)
 	rest.Wait()
 	return ctx.Err()

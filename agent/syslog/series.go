@@ -7,7 +7,10 @@ import (
 )
 
 // seriesKey names the series of one meaning about one device.
-type seriesKey struct{ device, pattern string }
+type seriesKey struct {
+	device, pattern string
+	own             bool
+}
 
 // tally is how often and when last.
 type tally struct {
@@ -19,8 +22,9 @@ type tally struct {
 }
 
 // tallyLocked counts a match for the samples.
-func (r *Receiver) tallyLocked(p *Pattern, d Device, now time.Time) {
-	key := seriesKey{d.Name, p.Name}
+func (r *Receiver) tallyLocked(p *Pattern, h *heard) {
+	d := h.device
+	key := seriesKey{d.Name, p.Name, h.own}
 	t := r.series[key]
 	if t == nil {
 		if len(r.series) >= mostSeries {
@@ -28,11 +32,14 @@ func (r *Receiver) tallyLocked(p *Pattern, d Device, now time.Time) {
 			return
 		}
 		ls := map[string]string{"job": "syslog", "device": d.Name, "instance": d.Name, "site": d.Site, "pattern": p.Name, "severity": p.Severity}
+		if h.own {
+			ls["origin"] = "target"
+		}
 		t = &tally{total: base.LabelsFrom("faultline_syslog_matched_total", ls), last: base.LabelsFrom("faultline_syslog_last_match_timestamp_seconds", ls)}
 		r.series[key] = t
 	}
 	t.n++
-	t.at, t.changed = now, true
+	t.at, t.changed = h.at, true
 }
 
 // samples returns the series of matches, all or those that changed. A new one

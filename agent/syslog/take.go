@@ -48,7 +48,7 @@ func (r *Receiver) take(line []byte, from netip.Addr, stream bool) {
 		return
 	}
 	r.meters.lines.WithLabelValues("matched").Inc()
-	h := heard{message: m, match: match, device: d, by: by, from: from, at: now, stream: stream}
+	h := heard{message: m, match: match, set: set, device: d, by: by, from: from.String(), at: now, held: stream || r.relay(from)}
 	r.tell(&h)
 }
 
@@ -56,11 +56,13 @@ func (r *Receiver) take(line []byte, from netip.Addr, stream bool) {
 type heard struct {
 	message Message
 	match   *Match
+	set     *Set // of which match is
+	own     bool // the set is a target's own
 	device  Device
-	by      string // how the device was found: address or name
-	from    netip.Addr
+	by      string    // how the device was found: address, name or target
+	from    string    // address, or the log that it was read from
 	at      time.Time // when it came
-	stream  bool      // it may have waited at the sender
+	held    bool      // it may have waited on its way
 }
 
 // who finds the device: a relay's lines are about whom they name, all others

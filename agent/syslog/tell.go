@@ -46,8 +46,9 @@ type countKey struct{ device, pattern, by string }
 
 // count holds the last moments, as many as the pattern needs, and when it was told.
 type count struct {
-	times []time.Time
-	told  time.Time
+	times  []time.Time
+	told   time.Time
+	within time.Duration // of each other
 }
 
 // tell makes events of a line and has the device measured.
@@ -56,15 +57,15 @@ func (r *Receiver) tell(h *heard) {
 	late := e.Attrs["late"] != ""
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tallyLocked(h.match.Pattern, h.device, h.at)
+	r.tallyLocked(h.match.Pattern, h)
 	r.foldLocked(e, h.match.Pattern, h.match.Groups, h.at)
-	for _, p := range r.set.repeats[h.match.Pattern.Name] {
+	for _, p := range h.set.repeats[h.match.Pattern.Name] {
 		if n := r.countLocked(h, p); n > 0 {
 			groups := map[string]string{"count": strconv.Itoa(n)}
 			for _, g := range p.Repeats.By {
 				groups[g] = h.match.Groups[g]
 			}
-			r.tallyLocked(p, h.device, h.at)
+			r.tallyLocked(p, h)
 			again := r.event(h, p, groups)
 			again.Attrs["repeated"] = strconv.Itoa(n)
 			r.sendLocked(again)
@@ -78,7 +79,7 @@ func (r *Receiver) tell(h *heard) {
 // event says what the line means.
 func (r *Receiver) event(h *heard, p *Pattern, groups map[string]string) base.Event {
 	m := &h.message
-	a := map[string]string{"pattern": p.Name, "severity": p.Severity, "source": h.from.String(), "by": h.by}
+	a := map[string]string{"pattern": p.Name, "severity": p.Severity, "source": h.from, "by": h.by}
 	put := func(k, v string) {
 		if v != "" {
 			a[k] = v
@@ -112,9 +113,9 @@ func (r *Receiver) event(h *heard, p *Pattern, groups map[string]string) base.Ev
 	if !m.Sent.IsZero() {
 		a["sent_at"] = m.Sent.UTC().Format(time.RFC3339Nano)
 	}
-	// Only a stream can have held the line back, and only a time with a zone says
-	// for how long.
-	if (h.stream || r.relay(h.from)) && m.Zoned && h.at.Sub(m.Sent) > lateAfter {
+	// Only a stream or a file can have held the line back, and only a time with a
+	// zone says for how long.
+	if h.held && m.Zoned && h.at.Sub(m.Sent) > lateAfter {
 		e.At, a["late"] = m.Sent, "true"
 	}
 	return e
@@ -185,7 +186,7 @@ func (r *Receiver) unfold(now time.Time) {
 		}
 	}
 	for key, c := range r.counted {
-		if p := r.set.byName[key.pattern]; p == nil || p.Repeats == nil || now.Sub(c.times[len(c.times)-1]) > p.Repeats.Within {
+		if now.Sub(c.times[len(c.times)-1]) > c.within {
 			delete(r.counted, key)
 		}
 	}
@@ -205,7 +206,7 @@ func (r *Receiver) countLocked(h *heard, p *Pattern) int {
 			r.meters.dropped.WithLabelValues("too_many_counts").Inc()
 			return 0
 		}
-		c = &count{}
+		c = &count{within: p.Repeats.Within}
 		r.counted[key] = c
 	}
 	since := h.at.Add(-p.Repeats.Within)

@@ -32,6 +32,7 @@ func collectors(o Options, sys system) []collector {
 		{"softirqs", l.softirqs},
 		{"softnet", l.softnet},
 		{"stat", l.stat},
+		{"systemd", newUnits(o.Root).read},
 		{"thermal_zone", l.thermal},
 		{"time", clock},
 		{"timex", l.timex},
