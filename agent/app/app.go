@@ -22,6 +22,7 @@ import (
 	"github.com/faultline/faultline/agent/input/backup"
 	"github.com/faultline/faultline/agent/input/file"
 	"github.com/faultline/faultline/agent/input/host"
+	"github.com/faultline/faultline/agent/input/ipmi"
 	"github.com/faultline/faultline/agent/input/modbus"
 	"github.com/faultline/faultline/agent/input/probe"
 	"github.com/faultline/faultline/agent/input/scrape"
@@ -202,7 +203,7 @@ func builtin(cfg agentconfig.Config, versions string, author func(string, time.T
 	}
 	m := map[string]input.Input{}
 	for _, in := range []input.Input{host.New(host.Options{}), s, probe.New(probe.Options{}), database.New(database.Options{SecretDir: cfg.Secrets}), c,
-		scrape.New(scrape.Options{SecretDir: cfg.Secrets}), textfile.New(textfile.Options{}), file.New(file.Options{}), backup.New(backup.Options{}), ups.New(ups.Options{}), modbus.New(modbus.Options{})} {
+		scrape.New(scrape.Options{SecretDir: cfg.Secrets}), textfile.New(textfile.Options{}), file.New(file.Options{}), backup.New(backup.Options{}), ups.New(ups.Options{}), modbus.New(modbus.Options{}), ipmi.New(ipmi.Options{SecretDir: cfg.Secrets})} {
 		m[in.Name()] = in
 	}
 	for _, in := range local(cfg) {
