@@ -89,6 +89,8 @@ func hintFor(name string) lang.Text {
 		return text("检查地址与端口 502、单元号，以及寄存器是否按设备手册填写（docs/inputs.md）；用 mbpoll 试一次", "look at the address and port 502, the unit, and the registers against the maker's list (docs/inputs.md); try mbpoll")
 	case "ipmi":
 		return text("检查 BMC 地址与 UDP 623、是否开启 IPMI over LAN、用户及其权限（docs/inputs.md）；用 ipmitool -I lanplus -L USER 试一次", "look at the BMC's address and UDP 623, whether IPMI over LAN is on, the user and its rights (docs/inputs.md); try ipmitool -I lanplus -L USER")
+	case "redfish":
+		return text("检查 BMC 地址与 443 端口、用户（只读角色）以及证书：自签证书用 pin_sha256 或 ca_file（docs/inputs.md）；用 curl -k https://BMC/redfish/v1/ 试一次", "look at the BMC's address and port 443, the user (role ReadOnly) and the certificate: for one the BMC signed itself pin_sha256 or ca_file (docs/inputs.md); try curl -k https://BMC/redfish/v1/")
 	case "textfile", "file", "backup", "certificate":
 		return text("检查路径，以及代理用户能否读取（docs/inputs.md）", "look at the path, and whether the agent's user may read it (docs/inputs.md)")
 	default:
