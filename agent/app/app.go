@@ -81,6 +81,7 @@ type App struct {
 	watch   watchers // of what is measured
 
 	hear    receivers
+	lines   *lines // what the input log reads
 	authors authors
 	traps   trapSeries
 
@@ -123,6 +124,10 @@ func New(cfg agentconfig.Config, o Options) (*App, error) {
 	}
 	if a.plugins, err = addPlugins(cfg, inputs, o.Logger); err != nil {
 		return nil, err
+	}
+	a.lines = newLines(a)
+	for _, in := range local(cfg, a.lines.hear) {
+		inputs[in.Name()] = in
 	}
 	a.reg.MustRegister(meter.New(a.plugins.Status))
 	a.inputs = inputs
@@ -207,7 +212,7 @@ func builtin(cfg agentconfig.Config, versions string, author func(string, time.T
 		scrape.New(scrape.Options{SecretDir: cfg.Secrets}), textfile.New(textfile.Options{}), file.New(file.Options{}), backup.New(backup.Options{}), ups.New(ups.Options{}), modbus.New(modbus.Options{}), ipmi.New(ipmi.Options{SecretDir: cfg.Secrets}), redfish.New(redfish.Options{SecretDir: cfg.Secrets})} {
 		m[in.Name()] = in
 	}
-	for _, in := range local(cfg) {
+	for _, in := range local(cfg, nil) {
 		m[in.Name()] = in
 	}
 	return m, nil
@@ -230,6 +235,7 @@ func (a *App) Run(ctx context.Context) error {
 		g.Go(func() error { return a.identity.Run(ctx, a.link, a.log) })
 	}
 	a.hear.run(ctx, g)
+	g.Go(func() error { return a.lines.run(ctx) })
 	if a.hear.traps != nil {
 		g.Go(func() error { return a.renewTraps(ctx) })
 	}

@@ -43,7 +43,7 @@ func (a *App) listen() (err error) {
 		}
 	}
 	if a.cfg.Syslog.UDP != "" || a.cfg.Syslog.TCP != "" {
-		if a.hear.syslog, err = a.newSyslog(); err != nil {
+		if a.hear.syslog, err = a.newSyslog(false); err != nil {
 			return errors.Join(err, a.silence())
 		}
 	}
@@ -107,7 +107,9 @@ func (a *App) newTraps() (*trap.Receiver, error) {
 	return trap.New(o)
 }
 
-func (a *App) newSyslog() (*syslog.Receiver, error) {
+// newSyslog makes a receiver of log lines, which listens where the configuration
+// says, or with local nowhere.
+func (a *App) newSyslog(local bool) (*syslog.Receiver, error) {
 	sources := []fs.FS{shipped.FS()}
 	if dir := a.cfg.Syslog.Patterns; dir != "" {
 		sources = append(sources, os.DirFS(dir))
@@ -121,7 +123,7 @@ func (a *App) newSyslog() (*syslog.Receiver, error) {
 		return nil, fmt.Errorf("syslog: %w", err)
 	}
 	return syslog.New(syslog.Options{
-		UDP: a.cfg.Syslog.UDP, TCP: a.cfg.Syslog.TCP, Patterns: patterns, Lookup: a.sender, Relays: relays, Sink: a.keepLines,
+		UDP: a.cfg.Syslog.UDP, TCP: a.cfg.Syslog.TCP, Local: local, Patterns: patterns, Lookup: a.sender, Relays: relays, Sink: a.keepLines,
 		Check: a.schedule.CheckNow, Interval: a.cfg.Interval, Agent: a.cfg.Agent, Logger: a.log, Registerer: a.reg,
 	})
 }

@@ -74,6 +74,9 @@ func target(ctx context.Context, in input.Input, t base.Target, timeout time.Dur
 }
 
 func hintFor(name string) lang.Text {
+	if t, ok := localHints[name]; ok {
+		return t
+	}
 	switch name {
 	case "snmp":
 		return text("检查地址、团体名或用户、设备的访问列表与 UDP 161", "look at the address, the community or user, the device's access list and UDP 161")

@@ -56,6 +56,8 @@ type symptomFacts struct {
 	ReadOnly    bool `expr:"read_only"`    // a file system
 	Stopped     bool `expr:"stopped"`      // a service, as its host says
 	Expiring    bool `expr:"expiring"`     // a certificate
+	Logged      bool `expr:"logged"`       // a line of a log that was watched for
+	Worn        bool `expr:"worn"`         // a disk, by what it says of itself
 	Storm       bool `expr:"storm"`        // of broadcasts
 	Miswired    bool `expr:"miswired"`     // a port leads elsewhere than the inventory says
 	Conflict    bool `expr:"conflict"`     // an address used twice

@@ -5,7 +5,7 @@ package inventory
 // label instance, since device may be one of its disks.
 func namesInstance(input string) bool {
 	switch input {
-	case "scrape", "textfile", "file", "backup", "certificate":
+	case "scrape", "textfile", "file", "backup", "certificate", "log", "smart", "service":
 		return true
 	}
 	return false
