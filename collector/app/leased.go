@@ -15,7 +15,7 @@ func leasedClient() *http.Client {
 	return c
 }
 
-// leased asks for the lease of a request's context before its body leaves.
+// leased asks for the lease of a request's context before anything of it leaves.
 type leased struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
@@ -23,6 +23,5 @@ func (l leased) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	r = r.Clone(ctx)
 	outgoing.Once(r) // another copy of the body would ask nothing
-	outgoing.Guard(r, func() error { return lease.Check(ctx) })
-	return l.next.RoundTrip(r)
+	return outgoing.Do(l.next.RoundTrip, r, func() error { return lease.Check(ctx) })
 }

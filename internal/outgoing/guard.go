@@ -1,32 +1,57 @@
 package outgoing
 
 import (
+	"context"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
 )
 
-// Guard makes the request ask when its connection stands and nothing of it has
-// left: finding a connection may take long, and a program may be frozen over it.
-// The request fails with the error of ask. A request without a body asks nothing.
-func Guard(r *http.Request, ask func() error) {
-	if r.Body != nil {
-		r.Body = &guarded{ReadCloser: r.Body, ask: ask}
+// Do makes a request that may leave only while ask says so: it asks before a
+// connection is looked for, and once more when the connection stands and nothing
+// has been written to it, for finding one may take long, and a program may be
+// frozen over it. Then not even the request's head has left. The error is ask's
+// own. do is a client's Do or a transport's RoundTrip; ask may be called from
+// another goroutine, and more than twice when a kept connection turns out broken.
+func Do(do func(*http.Request) (*http.Response, error), r *http.Request, ask func() error) (*http.Response, error) {
+	if err := ask(); err != nil {
+		return nil, err
 	}
-}
-
-// guarded asks at the first read, which comes after the connection and before
-// the first byte is written to it.
-type guarded struct {
-	io.ReadCloser
-	ask func() error // nil: asked
-}
-
-func (g *guarded) Read(p []byte) (int, error) {
-	if ask := g.ask; ask != nil {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	var refused atomic.Pointer[error]
+	trace := &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
 		if err := ask(); err != nil {
-			return 0, err
+			refused.Store(&err)
+			cancel(err)
+			_ = c.Conn.Close() // what is written next goes nowhere
 		}
-		g.ask = nil
+	}}
+	resp, err := do(r.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	if why := refused.Load(); why != nil {
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		cancel(nil)
+		return nil, *why
 	}
-	return g.ReadCloser.Read(p)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	resp.Body = &released{resp.Body, cancel}
+	return resp, nil
+}
+
+// released ends the request's context when its answer was read.
+type released struct {
+	io.ReadCloser
+	done context.CancelCauseFunc
+}
+
+// Close closes the body.
+func (b *released) Close() error {
+	err := b.ReadCloser.Close()
+	b.done(nil)
+	return err
 }

@@ -225,7 +225,6 @@ func (f *feed) post(ctx context.Context, m message) (final bool, err error) {
 		return true, errors.New("the address is not one")
 	}
 	outgoing.Once(req)
-	outgoing.Guard(req, func() error { return lease.Check(ctx) })
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Faultline")
 	req.Header.Set("Idempotency-Key", m.id)
@@ -240,7 +239,7 @@ func (f *feed) post(ctx context.Context, m message) (final bool, err error) {
 	if f.sub.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+f.sub.Token.Reveal())
 	}
-	resp, err := f.o.Client.Do(req)
+	resp, err := outgoing.Do(f.o.Client.Do, req, func() error { return lease.Check(ctx) })
 	if err != nil {
 		var u *url.Error
 		if errors.As(err, &u) {

@@ -48,11 +48,10 @@ func Post(ctx context.Context, c *http.Client, r Request) (Answer, error) {
 		return Answer{}, &ticket.Error{Op: "robot address", Err: errors.New("not an address")}
 	}
 	outgoing.Once(req)
-	outgoing.Guard(req, func() error { return lease.Check(ctx) })
 	for k, v := range r.Header {
 		req.Header.Set(k, v)
 	}
-	resp, err := c.Do(req)
+	resp, err := outgoing.Do(c.Do, req, func() error { return lease.Check(ctx) })
 	if err != nil {
 		return Answer{}, &ticket.Error{Op: "robot post", Retryable: true, Ambiguous: !outgoing.NeverConnected(err) && !errors.Is(err, lease.ErrLost), Err: outgoing.Bare(err)}
 	}

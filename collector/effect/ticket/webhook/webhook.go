@@ -107,12 +107,11 @@ func (d *Desk) Send(ctx context.Context, t ticket.Ticket) (ticket.Ref, error) {
 		return ticket.Ref{}, &ticket.Error{Op: "webhook post", Err: outgoing.Bare(err)}
 	}
 	outgoing.Once(req)
-	outgoing.Guard(req, func() error { return lease.Check(ctx) })
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Faultline")
 	req.Header.Set("Idempotency-Key", t.MessageKey)
 	req.Header.Set(SignatureHeader, Sign(body, d.keys...))
-	resp, err := d.client.Do(req)
+	resp, err := outgoing.Do(d.client.Do, req, func() error { return lease.Check(ctx) })
 	if err != nil {
 		// Once the connection stood, the receiver may have read it all.
 		return ticket.Ref{}, &ticket.Error{Op: "webhook post", Retryable: true, Ambiguous: !outgoing.NeverConnected(err) && !errors.Is(err, lease.ErrLost), Err: outgoing.Bare(err)}
