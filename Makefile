@@ -10,7 +10,8 @@ ARGS     ?=
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
-PLUGINS  := ./plugins/bundled/jira/faultline-desk-jira ./plugins/bundled/itop/faultline-desk-itop ./plugins/bundled/servicedeskplus/faultline-desk-servicedeskplus
+PLUGINS  := ./plugins/bundled/jira/faultline-desk-jira ./plugins/bundled/itop/faultline-desk-itop ./plugins/bundled/servicedeskplus/faultline-desk-servicedeskplus \
+            ./plugins/bundled/ansible/faultline-remedy-ansible
 
 .PHONY: help run programs plugins test build bench lab lint setup package clean
 

@@ -153,6 +153,7 @@ type Options struct {
 	Noticed    Noticed                         // nil: nobody is shown other sites' incidents
 	Topology   func() topology.Found           // nil: neighbours are not compared
 	Practice   Practice                        // nil: no practice branch
+	Remedies   Remedies                        // nil: nothing is carried out against faults
 	Drills     *Drills                         // nil: no drills
 	JudgedBy   Judged                          // nil: judgements are not counted
 	Quiet      *QuietGate                      // nil: no quiet times are kept

@@ -51,6 +51,9 @@ func (a *App) buildDelivery(ctx context.Context) error {
 	if executors[process.EffectDocument], err = a.drafting(); err != nil {
 		return err
 	}
+	if err := a.addRemedies(executors); err != nil {
+		return err
+	}
 	if executors, err = a.drillWays(executors); err != nil {
 		return err
 	}

@@ -95,9 +95,13 @@ func deskPrograms(t *testing.T) string {
 // pinned fills in what a plugin's configuration says of its program.
 func pinned(t *testing.T, text, dir string) string {
 	t.Helper()
-	for _, kind := range []string{"jira", "itop", "servicedeskplus"} {
+	for _, kind := range []string{"jira", "itop", "servicedeskplus", "ansible"} {
 		if strings.Contains(text, "SUM-"+kind) {
-			b, err := os.ReadFile(filepath.Join(dir, "faultline-desk-"+kind))
+			program := "faultline-desk-" + kind
+			if kind == "ansible" {
+				program = "faultline-remedy-ansible"
+			}
+			b, err := os.ReadFile(filepath.Join(dir, program))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -152,7 +152,7 @@ func (a *App) buildJudging(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.engine, err = engine.New(engine.Options{History: history, Promise: a.promise, Store: a.store, Lease: a.lease.Generation, Diagnose: a.diagnose, Route: a.route,
+	a.engine, err = engine.New(engine.Options{History: history, Promise: a.promise, Remedy: a.proposed, Store: a.store, Lease: a.lease.Generation, Diagnose: a.diagnose, Route: a.route,
 		Processes: a.rules().processes, Calendars: a.rules().calendars, Site: a.site, Vendor: a.vendor, Now: time.Now, OnChange: a.changed,
 		Settle: a.cfg.Holds.Settle, Hold: a.cfg.Holds.Verify, Logger: a.log, Graph: a.graph, Documents: true, Quiet: a.quiets.Around, Checked: a.checked, Reconsider: a.reconsider})
 	a.judged = newJudgements()

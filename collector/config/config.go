@@ -19,6 +19,7 @@ import (
 	"github.com/faultline/faultline/collector/effect/notify/hooks"
 	"github.com/faultline/faultline/collector/effect/notify/robot"
 	"github.com/faultline/faultline/collector/people"
+	"github.com/faultline/faultline/collector/remedy"
 	"github.com/faultline/faultline/internal/secret"
 )
 
@@ -49,8 +50,9 @@ type Config struct {
 	Webhooks     []hooks.Subscriber `yaml:"webhooks"` // programs that are told of incidents
 	MailIn       MailIn             `yaml:"mail_in"`
 	VendorPages  VendorPages        `yaml:"vendor_pages"`
-	Desks        []Desk             `yaml:"desks"`   // service-desk systems of vendors
-	Plugins      Plugins            `yaml:"plugins"` // of the contracts ticket and notify
+	Desks        []Desk             `yaml:"desks"`    // service-desk systems of vendors
+	Plugins      Plugins            `yaml:"plugins"`  // of the contracts ticket, notify and remedy
+	Remedies     remedy.Catalog     `yaml:"remedies"` // what may be proposed and run against faults
 }
 
 // Daily is the technical report of each day to managers.

@@ -101,7 +101,7 @@ type WebhookDesk struct {
 	Keys   []secret.String `yaml:"keys"`   // newest first; all of them sign, any of them is believed
 }
 
-// Plugins of the contracts a collector uses: ticket and notify.
+// Plugins of the contracts a collector uses: ticket, notify and remedy.
 type Plugins []spec.Plugin
 
 var deskName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
@@ -140,6 +140,15 @@ func (c *Config) vendors() error {
 		bad("vendor_pages.life: %s is not between 0 and 9600h", c.VendorPages.Life)
 	}
 	if err := spec.Validate(c.Plugins); err != nil {
+		errs = append(errs, err)
+	}
+	var runners []string
+	for _, p := range c.Plugins {
+		if p.Contract == spec.Remedy {
+			runners = append(runners, p.Name)
+		}
+	}
+	if err := c.Remedies.Validate(runners); err != nil {
 		errs = append(errs, err)
 	}
 	taken := map[string]bool{"email": true, "webhook": true} // always there

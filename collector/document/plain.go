@@ -22,6 +22,7 @@ var form = template.Must(template.New("plain").Parse(plainForm))
 var titles = map[string]lang.Text{
 	"incident_report": {ZH: "事故总结报告", EN: "Incident report"},
 	"kb_draft":        {ZH: "处理经验（知识库草稿）", EN: "How it was solved (draft for the knowledge base)"},
+	KindRemedyOutput:  {ZH: "处置输出", EN: "Output of a remedy"},
 	"config_record":   {ZH: "设备配置参数登记表", EN: "Record of device configuration"},
 }
 

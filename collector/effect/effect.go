@@ -18,6 +18,7 @@ const (
 	Step      = "step"
 	Clock     = "clock"      // the limit a reason is about
 	Problem   = "problem"    // what went wrong
+	Remedy    = "remedy"     // its name
 	Says      = "says"       // what the vendor says: accepted, reported_fixed, returned
 	WaitedFor = "waited_for" // the reason of a pause that ended
 	ParentID  = "parent"     // the incident this one turned out to be part of
@@ -56,6 +57,9 @@ const (
 	ReasonWaitOver        = "wait_over" // a person's pause ended
 	ReasonNoData          = "no_data"   // nothing is measured that could prove recovery
 	ReasonMigrated        = "migrated"  // the incident goes on in another version of its process
+	ReasonRemedyProposed  = "remedy_proposed"
+	ReasonRemedyEnded     = "remedy_ended"
+	ReasonRemedyUnknown   = "remedy_unknown"
 	ReasonEscalated       = "escalated" // nobody acts: the next of the escalation chain
 	ReasonReminder        = "reminder"  // an acknowledgement without a sign of work
 )

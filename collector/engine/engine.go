@@ -36,8 +36,9 @@ type Options struct {
 	Calendars *sla.Calendars
 	History   sla.History // all versions of the calendars that were in force; zero: Calendars only
 	Site      func(site string) SiteFacts
-	Vendor    func(kind string, d incident.Diagnosis) (id, name string) // who it is when a person overrules the kind; optional
-	Promise   func(kind string, d incident.Diagnosis) process.Promise   // what the vendor's contract says; optional
+	Remedy    func(name string, i incident.Incident) (incident.Remedy, bool) // what may be proposed; optional
+	Vendor    func(kind string, d incident.Diagnosis) (id, name string)      // who it is when a person overrules the kind; optional
+	Promise   func(kind string, d incident.Diagnosis) process.Promise        // what the vendor's contract says; optional
 	Now       func() time.Time
 	OnChange  func(incident.Incident, []incident.Event) // after a commit; must not block
 	Settle    time.Duration                             // default 20 s, see round.settle

@@ -35,7 +35,7 @@ func (e *Engine) Move(ctx context.Context, id string, move func(i incident.Incid
 // envLocked is what a process is handed of the world for an incident at a site.
 func (e *Engine) envLocked(site string) process.Env {
 	return process.Env{Now: e.o.Now(), Calendars: e.o.Calendars, History: e.o.History, WorkCalendar: e.o.Site(site).Calendar, Hold: e.o.Hold, Documents: e.o.Documents,
-		Vendor: e.o.Vendor, Promise: e.o.Promise}
+		Vendor: e.o.Vendor, Promise: e.o.Promise, Remedy: e.o.Remedy}
 }
 
 // add makes what follows for an incident part of the commit.

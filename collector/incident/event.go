@@ -95,7 +95,8 @@ type Event struct {
 	Attachment     *Attachment   `json:"attachment,omitempty"`
 	VendorID       string        `json:"vendor_id,omitempty"`
 	VendorName     string        `json:"vendor_name,omitempty"` // VendorID, VendorName: who is called, in Opened and Diagnosed
-	Expected       time.Time     `json:"expected,omitzero"`     // when the vendor expects it repaired, or is there
+	Remedy         *Remedy       `json:"remedy,omitempty"`
+	Expected       time.Time     `json:"expected,omitzero"` // when the vendor expects it repaired, or is there
 
 	PrevHash string `json:"prev_hash"`
 	Hash     string `json:"hash"`

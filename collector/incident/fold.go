@@ -115,6 +115,8 @@ func missing(e Event) string {
 		return absent(e.Effect == nil, "effect")
 	case TicketChanged:
 		return absent(e.Ticket == nil, "ticket")
+	case RemedyProposed, RemedyApproved, RemedyRejected, RemedyChanged, RemedySettled:
+		return absent(e.Remedy == nil || e.Remedy.ID == "" || e.Kind == RemedySettled && e.Choice == "", "remedy")
 	case Folded:
 		return absent(e.ParentID == "", "parent")
 	case Adopted:
@@ -155,6 +157,8 @@ func (i *Incident) apply(e Event) {
 		i.VendorSays, i.VendorSaysAt = e.Choice, e.At
 	case TicketChanged:
 		i.Tickets = upsert(i.Tickets, *e.Ticket, func(t Ticket) string { return t.Key })
+	case RemedyProposed, RemedyApproved, RemedyRejected, RemedyChanged, RemedySettled:
+		i.remedy(e)
 	case Attached:
 		i.Attachments = append(i.Attachments, *e.Attachment)
 	case Adopted:
@@ -298,6 +302,7 @@ func (i *Incident) enter(e Event) {
 		i.Visited = append(i.Visited, e.Step)
 	}
 	i.Timers = slices.DeleteFunc(i.Timers, func(t Timer) bool { return t.Step != "" })
+	i.withdrawRemedies()
 	i.callOff()
 }
 
@@ -316,6 +321,7 @@ func (i *Incident) settle(e Event) {
 	case Closed, Folded:
 		i.State, i.ClosedAt = StateClosed, e.At
 		i.Timers = nil
+		i.withdrawRemedies()
 		i.callOff()
 		if e.Kind == Folded {
 			i.ParentID = e.ParentID
@@ -356,6 +362,7 @@ func (i Incident) clone(events ...Event) Incident {
 	i.Timers = slices.Clone(i.Timers)
 	i.Pending = slices.Clone(i.Pending)
 	i.Attachments = slices.Clone(i.Attachments)
+	i.Remedies = slices.Clone(i.Remedies)
 	i.Children = slices.Clone(i.Children)
 	return i
 }

@@ -243,6 +243,7 @@ type Incident struct {
 	Pending        []EffectRef  `json:"pending,omitempty"` // effects whose outcome is awaited
 	Effects        Tally        `json:"effects,omitzero"`
 	Attachments    []Attachment `json:"attachments,omitempty"`
+	Remedies       []Remedy     `json:"remedies,omitempty"`
 	ParentID       string       `json:"parent_id,omitempty"`
 	PreviousID     string       `json:"previous_id,omitempty"`
 	Children       []string     `json:"children,omitempty"`

@@ -86,10 +86,12 @@ func Policies() map[string]Policy {
 		incident.EffectTicket: {Timeout: 30 * time.Second, First: 2 * time.Second, Max: 10 * time.Minute, Age: 24 * time.Hour},
 		incident.EffectNotify: {Timeout: 30 * time.Second, First: 2 * time.Second, Max: 5 * time.Minute, Age: 6 * time.Hour},
 		// Evidence asked for late answers another question.
-		incident.EffectAsk:    {Timeout: 5 * time.Second, First: time.Second, Max: 5 * time.Second, Attempts: 5, Age: 2 * time.Minute},
-		incident.EffectVerify: {Timeout: 10 * time.Second, First: time.Second, Max: 10 * time.Second},
-		incident.EffectReport: {Timeout: 10 * time.Second, First: time.Second, Max: time.Minute},
-		"":                    {Timeout: 30 * time.Second, First: 2 * time.Second, Max: 5 * time.Minute, Age: 24 * time.Hour},
+		incident.EffectAsk:         {Timeout: 5 * time.Second, First: time.Second, Max: 5 * time.Second, Attempts: 5, Age: 2 * time.Minute},
+		incident.EffectVerify:      {Timeout: 10 * time.Second, First: time.Second, Max: 10 * time.Second},
+		incident.EffectRemedyCheck: {Timeout: time.Minute, First: time.Second, Max: 15 * time.Second, Attempts: 20},
+		incident.EffectRemedyRun:   {Timeout: time.Minute, First: time.Second, Max: 15 * time.Second, Attempts: 40},
+		incident.EffectReport:      {Timeout: 10 * time.Second, First: time.Second, Max: time.Minute},
+		"":                         {Timeout: 30 * time.Second, First: 2 * time.Second, Max: 5 * time.Minute, Age: 24 * time.Hour},
 	}
 }
 

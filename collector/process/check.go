@@ -166,6 +166,7 @@ func (c *checker) step(path string, s *StepDef) {
 			c.fault(path+".ticket.vendor_kind", "%q is no kind of vendor", t.VendorKind)
 		}
 	}
+	c.remedy(path, s, names)
 	c.guardStep(path, s)
 	c.final(path, s)
 }

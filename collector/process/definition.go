@@ -122,6 +122,7 @@ type StepDef struct {
 	Suggest   []Suggest `yaml:"suggest"`
 	Decide    *Decide   `yaml:"decide"`
 	Approve   *Approve  `yaml:"approve"`
+	Remedy    *Remedy   `yaml:"remedy"`
 	Done      lang.Text `yaml:"done"`      // offers "the work is done" under this title
 	Documents []string  `yaml:"documents"` // kinds that are asked for here
 	Needs     []Need    `yaml:"needs"`     // documents without which "done" needs a comment

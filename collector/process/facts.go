@@ -37,6 +37,9 @@ func (r *run) fact(f incident.Event) error {
 
 // admit refuses what the process does not allow and fills in what it knows.
 func (r *run) admit(f *incident.Event) error {
+	if f.Kind == incident.RemedyProposed && f.Remedy != nil {
+		f.Remedy = r.proposal(*f.Remedy, *f)
+	}
 	if f.Kind == incident.Decided {
 		f.Step = r.i.Step
 		if s, ok := r.d.Step(r.i.Step); ok {
@@ -78,6 +81,10 @@ func (r *run) react(before incident.Incident, f incident.Event) error {
 		return r.timer(f)
 	case incident.EffectDone, incident.EffectFailed:
 		return r.outcome(before, f)
+	case incident.RemedyProposed:
+		return r.remedyProposed(f.Remedy.ID)
+	case incident.RemedyApproved:
+		return r.remedyApproved(f.Remedy.ID)
 	case incident.Closed:
 		return r.closedByPerson(before)
 	case incident.Reopened:
@@ -200,6 +207,8 @@ func (r *run) recoveryLost(reason string) error {
 func (r *run) outcome(before incident.Incident, f incident.Event) error {
 	ref := slices.IndexFunc(before.Pending, func(p incident.EffectRef) bool { return p.Key == f.Effect.Key })
 	switch f.Effect.Kind {
+	case incident.EffectRemedyCheck, incident.EffectRemedyRun:
+		return r.remedyOutcome(f)
 	case incident.EffectTicket:
 		return r.ticketOutcome(f)
 	case incident.EffectVerify:

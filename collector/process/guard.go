@@ -26,6 +26,7 @@ type facts struct {
 	Recovered bool      `expr:"recovered"` // no alert fires any more, none is unknown
 	Verified  bool      `expr:"verified"`  // measurements held for the guard's time
 	Practice  bool      `expr:"practice"`
+	Remedied  bool      `expr:"remedied"` // a remedy proposed since the step was entered went through
 	Reopened  int       `expr:"reopened"`
 	Vendor    vendor    `expr:"vendor"`
 	Diagnosis diagnosis `expr:"diagnosis"`
@@ -62,7 +63,7 @@ func factsOf(s *StepDef, i incident.Incident) facts {
 		Acked: i.Acked, Done: i.WorkDone, Choice: i.Choice, Rejected: i.Rejected,
 		Approved:  s != nil && s.Approve != nil && len(i.Approvals) >= max(1, s.Approve.Min),
 		Recovered: !i.RecoveredAt.IsZero(), Verified: i.State == incident.StateVerified,
-		Practice: i.Practice, Reopened: i.Reopened,
+		Practice: i.Practice, Reopened: i.Reopened, Remedied: remedied(i),
 		Vendor: vendor{says(VendorAccepted), says(VendorFixed), says(VendorReturned)},
 		Diagnosis: diagnosis{d.Class, d.Site, d.Device, d.Component, d.Circuit, d.VendorKind, d.Severity,
 			d.Rule, d.Provisional},

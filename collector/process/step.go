@@ -39,8 +39,11 @@ const (
 	ReasonTicketFailed    = "ticket_failed"
 	ReasonVerifyFailed    = "verify_failed"
 	ReasonCalendarUnknown = "calendar_unknown"
-	ReasonWaitOver        = "wait_over" // a person's pause ended; Params waited_for: the reason
-	ReasonNoData          = "no_data"   // nothing is measured that could prove recovery
+	ReasonWaitOver        = "wait_over"       // a person's pause ended; Params waited_for: the reason
+	ReasonRemedyProposed  = "remedy_proposed" // Params remedy: its title's language-free name
+	ReasonRemedyEnded     = "remedy_ended"    // Params remedy, says: its state
+	ReasonRemedyUnknown   = "remedy_unknown"  // a person finds out what it came to
+	ReasonNoData          = "no_data"         // nothing is measured that could prove recovery
 )
 
 // EffectDocument asks for a document to be drafted; Params document says which.
@@ -69,6 +72,10 @@ type Env struct {
 	History sla.History
 	// Promise is what the contract with the vendor of the kind says; nil: nothing.
 	Promise func(kind string, d incident.Diagnosis) Promise
+	// Remedy fills in what the configuration says of the remedy of this name for
+	// the incident; false: it has none, or the incident lacks what it needs. nil:
+	// there are no remedies.
+	Remedy func(name string, i incident.Incident) (incident.Remedy, bool)
 }
 
 // Result is what follows from the facts.
@@ -219,6 +226,9 @@ func (r *run) enter(to, reason string) error {
 		}
 	}
 	if err := r.timeouts(s); err != nil {
+		return err
+	}
+	if err := r.suggestRemedy(s); err != nil {
 		return err
 	}
 	return r.verifyAgain(left)

@@ -52,6 +52,7 @@ type detailData struct {
 	Parent                         *incident.Incident
 	HasWriteups                    bool
 	Fitting                        []knowledge.Suggestion
+	Remedies                       remediesData
 }
 
 // one returns the incident of the path if the person may see it whole.
@@ -129,6 +130,9 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 		return err
 	}
 	if err := c.family(r, p, &d); err != nil {
+		return err
+	}
+	if d.Remedies, err = c.remediesOf(r, p, i, d.Key); err != nil {
 		return err
 	}
 	if d.Told, err = c.toldOf(r, p, i); err != nil {
@@ -302,6 +306,7 @@ type timelineRow struct {
 	Who    string
 	Text   string
 	Reason string
+	Output string // what a remedy printed last
 }
 
 // technical are the kinds of events that a person asks for only when checking
@@ -322,7 +327,7 @@ func (c *console) timeline(p *page, i incident.Incident, events []incident.Event
 			continue
 		}
 		rows = append(rows, timelineRow{Seq: e.Seq, At: e.At, Kind: p.W("event", string(e.Kind)), Who: p.actor(e.Actor),
-			Text: c.sentence(p, i, e), Reason: cmp.Or(e.Comment, p.reason(e))})
+			Text: c.sentence(p, i, e), Reason: cmp.Or(e.Comment, p.reason(e)), Output: outputOf(e)})
 	}
 	return rows, hidden
 }
@@ -361,6 +366,10 @@ func (c *console) sentence(p *page, i incident.Incident, e incident.Event) strin
 			s += p.T("timeline.late_by", p.Duration(e.LateBy))
 		}
 		return s
+	case e.Remedy != nil:
+		return c.remedySentence(p, i, e)
+	case e.Effect != nil && e.Effect.Result["output"] != "":
+		return strings.TrimSpace(p.W("effect", e.Effect.Kind) + " " + p.W("outcome", e.Effect.Outcome) + " " + e.Effect.Result["summary"])
 	case e.Effect != nil:
 		return strings.TrimSpace(p.W("effect", e.Effect.Kind) + " " + p.W("outcome", e.Effect.Outcome) + " " + e.Effect.Problem)
 	case e.Ticket != nil:

@@ -83,6 +83,8 @@ type Options struct {
 	Handbook *handbook.Handbook
 	// Changes are those made before an incident; nil: not shown.
 	Changes func(ctx context.Context, i incident.Incident) ([]api.Changed, error)
+	// Remedies are what may be carried out against faults; nil: nothing.
+	Remedies api.Remedies
 
 	// Clocks reads one incident's clocks as they stand now; nil: as at the last event.
 	Clocks func(i incident.Incident) []api.ClockDetail
@@ -161,7 +163,7 @@ func Handler(o Options) (http.Handler, error) {
 	for pattern, h := range c.sharedRoutes() {
 		mux.Handle(pattern, c.open(h))
 	}
-	for _, routes := range []map[string]handler{c.registerRoutes(), c.inspectionRoutes(), c.scoreboardRoutes(), c.thingRoutes(), c.vendorRoutes(), c.drillRoutes(), c.requestRoutes(), c.fleetRoutes()} {
+	for _, routes := range []map[string]handler{c.registerRoutes(), c.inspectionRoutes(), c.scoreboardRoutes(), c.thingRoutes(), c.vendorRoutes(), c.drillRoutes(), c.requestRoutes(), c.fleetRoutes(), c.remedyRoutes()} {
 		for pattern, h := range routes {
 			mux.Handle(pattern, c.signedIn(h, false))
 		}

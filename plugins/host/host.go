@@ -1,5 +1,5 @@
 // Package host runs plugins: programs that serve the contracts of plugins/input,
-// ticket and notify from a process of their own. It starts them when their
+// ticket, notify and remedy from a process of their own. It starts them when their
 // checksums are the pinned ones, watches what they cost and say, ends and
 // restarts them, and makes each look like a built-in implementation. A plugin
 // that crashes, hangs, floods or lies costs nothing but itself.
@@ -21,6 +21,7 @@ import (
 	"github.com/faultline/faultline/plugins/host/spec"
 	"github.com/faultline/faultline/plugins/input"
 	"github.com/faultline/faultline/plugins/notify"
+	"github.com/faultline/faultline/plugins/remedy"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 
@@ -130,6 +131,12 @@ func (h *Host) Desk(name string) (ticket.Desk, bool) {
 func (h *Host) Channel(name string) (notify.Channel, bool) {
 	u := h.unit(spec.Notify, name)
 	return channelPlugin{u}, u != nil
+}
+
+// Runner returns the runner of remedies of this name.
+func (h *Host) Runner(name string) (remedy.Runner, bool) {
+	u := h.unit(spec.Remedy, name)
+	return runnerPlugin{u}, u != nil
 }
 
 // Inputs returns all inputs.

@@ -66,7 +66,7 @@ type unit struct {
 }
 
 func newUnit(p spec.Plugin, values map[string]string, dir string, o Options) *unit {
-	l := p.Limits.Filled()
+	l := p.Bounds()
 	log := o.Logger.With("plugin", p.Name)
 	u := &unit{spec: p, limits: l, values: values, dir: dir, cgroup: o.Cgroup, pace: o.Pace.filled(), log: log, capture: newCapture(log, l.LogLines),
 		slots: make(chan struct{}, l.AtOnce), asked: rate.NewLimiter(rate.Limit(l.Calls), int(l.Calls*2)+1),

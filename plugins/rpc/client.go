@@ -19,13 +19,14 @@ type Client struct {
 	input  pluginpb.InputClient
 	ticket pluginpb.TicketClient
 	notify pluginpb.NotifyClient
+	remedy pluginpb.RemedyClient
 	health healthpb.HealthClient
 }
 
 // NewClient returns a Client of an open connection.
 func NewClient(conn grpc.ClientConnInterface) *Client {
 	return &Client{plugin: pluginpb.NewPluginClient(conn), input: pluginpb.NewInputClient(conn), ticket: pluginpb.NewTicketClient(conn),
-		notify: pluginpb.NewNotifyClient(conn), health: healthpb.NewHealthClient(conn)}
+		notify: pluginpb.NewNotifyClient(conn), remedy: pluginpb.NewRemedyClient(conn), health: healthpb.NewHealthClient(conn)}
 }
 
 // Description is what a plugin says of itself.

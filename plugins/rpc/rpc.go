@@ -1,4 +1,4 @@
-// Package rpc carries the contracts of plugins/input, ticket and notify between
+// Package rpc carries the contracts of plugins/input, ticket, notify and remedy between
 // processes, by gRPC under hashicorp/go-plugin. A plugin's program calls Serve;
 // plugins/host takes a connection and makes a Client of it. It moves values and
 // judges none of them: what a plugin may say is judged by plugins/host.
@@ -23,6 +23,7 @@ const (
 	Input  = "input"
 	Ticket = "ticket"
 	Notify = "notify"
+	Remedy = "remedy"
 )
 
 // PluginName is what go-plugin calls the one thing a plugin serves.
@@ -65,6 +66,9 @@ func (l *link) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
 	}
 	if l.served.Channel != nil {
 		pluginpb.RegisterNotifyServer(s, &notifyServer{channel: l.served.Channel})
+	}
+	if l.served.Runner != nil {
+		pluginpb.RegisterRemedyServer(s, &remedyServer{runner: l.served.Runner})
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/faultline/faultline/plugins/input"
 	"github.com/faultline/faultline/plugins/notify"
+	"github.com/faultline/faultline/plugins/remedy"
 	"github.com/faultline/faultline/plugins/rpc/pluginpb"
 	"github.com/faultline/faultline/plugins/ticket"
 )
@@ -19,6 +20,7 @@ type Plugin struct {
 	Input   input.Input
 	Desk    ticket.Desk
 	Channel notify.Channel
+	Runner  remedy.Runner
 	// Configure is handed the settings of the host's configuration once, before
 	// any other call; nil: there is nothing to set, and settings are an error.
 	Configure func(ctx context.Context, settings map[string]string) error
@@ -47,6 +49,8 @@ func (p *Plugin) name() string {
 		return p.Desk.Name()
 	case p.Channel != nil:
 		return p.Channel.Name()
+	case p.Runner != nil:
+		return p.Runner.Name()
 	}
 	return ""
 }
@@ -62,6 +66,9 @@ func (p *Plugin) contracts() []string {
 	}
 	if p.Channel != nil {
 		all = append(all, Notify)
+	}
+	if p.Runner != nil {
+		all = append(all, Remedy)
 	}
 	return all
 }

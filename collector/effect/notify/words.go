@@ -48,6 +48,12 @@ var reasons = map[string]reason{
 	effect.ReasonWaitOver:     {tag: lang.Text{ZH: "等待到期", EN: "Waiting is over"}, sentence: lang.Text{ZH: "等待时间已到，时限继续计时，请处理或再次说明。", EN: "The time to wait is over and the clocks go on. Please act, or say again what is waited for."}},
 	effect.ReasonNoData:       {tag: lang.Text{ZH: "无测量数据", EN: "Nothing measured"}, sentence: lang.Text{ZH: "没有可证明恢复的测量数据，请到现场确认。", EN: "Nothing is measured that could prove recovery. Please look on site."}},
 	effect.ReasonMigrated:     {tag: lang.Text{ZH: "流程版本更新", EN: "New version of the process"}, sentence: lang.Text{ZH: "本故障单已转入流程的新版本，请查看当前环节。", EN: "The incident goes on in another version of its process. Please see at which step."}},
+	effect.ReasonRemedyProposed: {tag: lang.Text{ZH: "处置待批准", EN: "Remedy to approve"}, detail: effect.Remedy,
+		sentence: lang.Text{ZH: "有处置（%s）等待批准，请查看试运行结果后决定。", EN: "A remedy (%s) waits for approval. Please look at its dry run and decide."}},
+	effect.ReasonRemedyEnded: {tag: lang.Text{ZH: "处置结束", EN: "Remedy ended"}, detail: effect.Says,
+		sentence: lang.Text{ZH: "处置已结束：%s。", EN: "The remedy has ended: %s."}},
+	effect.ReasonRemedyUnknown: {tag: lang.Text{ZH: "处置结果不明", EN: "Remedy's end unknown"}, detail: effect.Remedy,
+		sentence: lang.Text{ZH: "处置（%s）是否执行无法确定，不会自动重试。请到现场或设备上确认，并在故障单中说明。", EN: "Nobody knows whether the remedy (%s) ran, and it is not run again. Please find out and say so on the incident."}},
 	effect.ReasonEscalated: {tag: lang.Text{ZH: "升级", EN: "Escalated"}, detail: effect.Problem,
 		sentence: lang.Text{ZH: "故障单无人处理，按升级链通知您（%s）。", EN: "Nobody acts on the incident: the escalation has reached you (%s)."}},
 	effect.ReasonReminder: {tag: lang.Text{ZH: "接手提醒", EN: "Reminder"}, detail: effect.Problem,
@@ -62,6 +68,10 @@ var update = reason{tag: lang.Text{ZH: "更新", EN: "Update"}, sentence: lang.T
 var vendorSays = map[string]lang.Text{
 	"accepted":       {ZH: "已受理", EN: "accepted"},
 	"reported_fixed": {ZH: "已修复，等待测量核实", EN: "repaired; measurements will tell"},
+	"done":           {ZH: "执行成功", EN: "went through"},
+	"failed":         {ZH: "执行失败", EN: "failed"},
+	"stopped":        {ZH: "中途终止", EN: "was ended in the middle"},
+	"not_run":        {ZH: "未执行", EN: "was not begun"},
 	"returned":       {ZH: "不属于其范围，退回", EN: "not theirs, returned"},
 }
 

@@ -74,7 +74,7 @@ func Loaded(name string, d *process.Definition, o Options) []Finding {
 	for _, e := range d.Graph().Edges {
 		l.leads[e.From] = append(l.leads[e.From], e.To)
 	}
-	for _, look := range []func(){l.roles, l.calendars, l.steps, l.decisions, l.approvals, l.clocks, l.ends, l.circles} {
+	for _, look := range []func(){l.roles, l.calendars, l.steps, l.decisions, l.approvals, l.remedies, l.clocks, l.ends, l.circles} {
 		look()
 	}
 	slices.SortStableFunc(l.out, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })

@@ -97,13 +97,16 @@ func sum(path string) (string, error) {
 }
 
 type conformCmd struct {
-	Contract string            `help:"input, ticket or notify." required:"" enum:"input,ticket,notify"`
+	Contract string            `help:"input, ticket, notify or remedy." required:"" enum:"input,ticket,notify,remedy"`
 	Target   []string          `help:"Address of a target that answers; without one, the thermometers of the template."`
 	Silent   string            `help:"Address of a target that takes connections and never answers."`
 	Closed   string            `help:"Address where nothing is."`
 	Bad      []string          `help:"Address that cannot work."`
 	Option   map[string]string `help:"Option of the targets."`
 	Setting  map[string]string `help:"Setting of the plugin."`
+	Remedy   string            `help:"Remedy that goes through, changes something and prints."`
+	Slow     string            `help:"Remedy that runs until it is ended."`
+	Param    map[string]string `help:"Parameter of the remedy."`
 	Program  string            `arg:"" help:"The plugin's program."`
 	Files    []string          `arg:"" optional:"" help:"Other files it cannot do without."`
 }
@@ -113,7 +116,7 @@ func (c *conformCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	return external.Conform(ctx, external.Trial{Contract: c.Contract, Program: c.Program, Files: c.Files, Settings: c.Setting,
-		Targets: c.Target, Silent: c.Silent, Closed: c.Closed, Bad: c.Bad, Options: c.Option}, os.Stdout)
+		Targets: c.Target, Silent: c.Silent, Closed: c.Closed, Bad: c.Bad, Options: c.Option, Remedy: c.Remedy, Slow: c.Slow, Parameters: c.Param}, os.Stdout)
 }
 
 func main() {

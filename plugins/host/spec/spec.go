@@ -20,12 +20,13 @@ const (
 	Input  = "input"
 	Ticket = "ticket"
 	Notify = "notify"
+	Remedy = "remedy"
 )
 
 // Plugin is one plugin of a configuration.
 type Plugin struct {
 	Name     string                   `json:"name" yaml:"name"`         // what targets, vendors or people choose it by
-	Contract string                   `json:"contract" yaml:"contract"` // input, ticket or notify
+	Contract string                   `json:"contract" yaml:"contract"` // input, ticket, notify or remedy
 	Path     string                   `json:"path" yaml:"path"`         // of the program, absolute
 	SHA256   string                   `json:"sha256" yaml:"sha256"`     // of the program, in hex
 	Files    []File                   `json:"files,omitempty" yaml:"files"`
@@ -103,8 +104,8 @@ func Validate(plugins []Plugin) error {
 			bad("name: there twice")
 		}
 		seen[p.Contract+"/"+p.Name] = true
-		if p.Contract != Input && p.Contract != Ticket && p.Contract != Notify {
-			bad("contract: %q is not input, ticket or notify", p.Contract)
+		if p.Contract != Input && p.Contract != Ticket && p.Contract != Notify && p.Contract != Remedy {
+			bad("contract: %q is not input, ticket, notify or remedy", p.Contract)
 		}
 		if !filepath.IsAbs(p.Path) {
 			bad("path: %q is not absolute", p.Path)
@@ -120,19 +121,41 @@ func Validate(plugins []Plugin) error {
 				bad("files[%d] %s: sha256: 64 hexadecimal digits are needed", j, f.Path)
 			}
 		}
-		p.Limits.validate(bad)
+		p.Limits.validate(p.longest(), bad)
 	}
 	return errors.Join(faults...)
 }
 
-func (l Limits) validate(bad func(string, ...any)) {
+// longest is the longest deadline that a plugin of its contract may have.
+func (p *Plugin) longest() time.Duration {
+	if p.Contract == Remedy {
+		return 4 * time.Hour
+	}
+	return 10 * time.Minute
+}
+
+// Bounds returns the plugin's limits with its contract's defaults in place of
+// zeros: a remedy starts programs of its own and takes its time.
+func (p *Plugin) Bounds() Limits {
+	l := p.Limits
+	if p.Contract == Remedy {
+		fill(&l.Memory, 768<<20)
+		fill(&l.Processes, 256)
+		fill(&l.Deadline, 35*time.Minute)
+		fill(&l.Answer, 1<<20)
+		fill(&l.AtOnce, 4)
+	}
+	return l.Filled()
+}
+
+func (l Limits) validate(longest time.Duration, bad func(string, ...any)) {
 	switch {
 	case l.Memory != 0 && l.Memory < 8<<20:
 		bad("limits.memory: %d bytes are below 8 MiB", l.Memory)
 	case l.Deadline < 0 || l.Start < 0 || l.Answer < 0 || l.Samples < 0 || l.PerSecond < 0 || l.Calls < 0 || l.AtOnce < 0 || l.LogLines < 0 || l.Processes < 0:
 		bad("limits: below zero")
-	case l.Deadline > 10*time.Minute:
-		bad("limits.deadline: %s is above 10m", l.Deadline)
+	case l.Deadline > longest:
+		bad("limits.deadline: %s is above %.0fm", l.Deadline, longest.Minutes())
 	case l.Answer > 256<<20:
 		bad("limits.answer: %d bytes are above 256 MiB", l.Answer)
 	}

@@ -25,7 +25,7 @@ func TestValidate(t *testing.T) {
 		want   string
 	}{
 		"name":          {func(p *spec.Plugin) { p.Name = "../x" }, "name: lower-case"},
-		"contract":      {func(p *spec.Plugin) { p.Contract = "shell" }, "is not input, ticket or notify"},
+		"contract":      {func(p *spec.Plugin) { p.Contract = "shell" }, "is not input, ticket, notify or remedy"},
 		"relative path": {func(p *spec.Plugin) { p.Path = "meter" }, "is not absolute"},
 		"no checksum":   {func(p *spec.Plugin) { p.SHA256 = "" }, "faultline-plugin-host sum /opt/meter"},
 		"short sum":     {func(p *spec.Plugin) { p.SHA256 = "abcd" }, "64 hexadecimal digits"},

@@ -22,12 +22,13 @@ import (
 	"github.com/faultline/faultline/plugins/input"
 	"github.com/faultline/faultline/plugins/notify"
 	"github.com/faultline/faultline/plugins/plugintest"
+	"github.com/faultline/faultline/plugins/remedy"
 	"github.com/faultline/faultline/plugins/ticket"
 )
 
 // Trial is a plugin to try.
 type Trial struct {
-	Contract string   // input, ticket or notify
+	Contract string   // input, ticket, notify or remedy
 	Program  string   // path
 	Files    []string // that it cannot do without, beside or below it
 	Settings map[string]string
@@ -37,6 +38,9 @@ type Trial struct {
 	Targets, Bad   []string // addresses
 	Silent, Closed string
 	Options        map[string]string // of all targets
+
+	Remedy, Slow string            // what a runner is tried on
+	Parameters   map[string]string // of Remedy
 }
 
 // name is what the plugin is called in a trial.
@@ -129,6 +133,12 @@ func (p *Plugin) Channel() notify.Channel {
 	return c
 }
 
+// Runner is the plugin as a runner of remedies.
+func (p *Plugin) Runner() remedy.Runner {
+	r, _ := p.host.Runner(name)
+	return r
+}
+
 // Status is how the plugin is.
 func (p *Plugin) Status() spec.Status { return p.host.Status()[0] }
 
@@ -137,7 +147,7 @@ func (p *Plugin) Status() spec.Status { return p.host.Status()[0] }
 func Conform(ctx context.Context, t Trial, out io.Writer) error {
 	world := plugintest.NewStandIn()
 	defer world.Close()
-	if _, own := t.Settings["url"]; !own && t.Contract != spec.Input {
+	if _, own := t.Settings["url"]; !own && (t.Contract == spec.Ticket || t.Contract == spec.Notify) {
 		settings := map[string]string{"url": world.URL}
 		for k, v := range t.Settings {
 			settings[k] = v
@@ -186,6 +196,9 @@ func (t Trial) checks(p *Plugin, world *plugintest.StandIn) (checks []plugintest
 		return plugintest.Ticket(plugintest.TicketCase{Desk: p.Desk(), To: []string{"noc@carrier.example"}, World: world}), func() {}, nil
 	case spec.Notify:
 		return plugintest.Notify(plugintest.NotifyCase{Channel: p.Channel(), To: "duty", World: world}), func() {}, nil
+	}
+	if t.Contract == spec.Remedy {
+		return plugintest.Remedy(plugintest.RemedyCase{Runner: p.Runner(), Remedy: t.Remedy, Parameters: t.Parameters, Slow: t.Slow}), func() {}, nil
 	}
 	c := plugintest.InputCase{Input: p.Input()}
 	if len(t.Targets) == 0 {

@@ -65,7 +65,7 @@ type DescribeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`           // what the plugin calls itself: lower-case letters, digits, hyphens
 	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`     // of the plugin, for people
-	Contracts     []string               `protobuf:"bytes,3,rep,name=contracts,proto3" json:"contracts,omitempty"` // which of input, ticket, notify it serves
+	Contracts     []string               `protobuf:"bytes,3,rep,name=contracts,proto3" json:"contracts,omitempty"` // which of input, ticket, notify, remedy it serves
 	Updates       bool                   `protobuf:"varint,4,opt,name=updates,proto3" json:"updates,omitempty"`    // Ticket.Updates is served
 	Checks        bool                   `protobuf:"varint,5,opt,name=checks,proto3" json:"checks,omitempty"`      // Input.CheckTarget is served
 	unknownFields protoimpl.UnknownFields
@@ -1719,6 +1719,323 @@ func (x *DeliverReply) GetFailure() *Failure {
 	return nil
 }
 
+type RunRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`       // unique for all time: what was begun under it is never begun again
+	Remedy        string                 `protobuf:"bytes,2,opt,name=remedy,proto3" json:"remedy,omitempty"` // in the plugin's own catalogue
+	Parameters    map[string]string      `protobuf:"bytes,3,rep,name=parameters,proto3" json:"parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	DryRun        bool                   `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"` // says what it would change, and changes nothing
+	Pin           string                 `protobuf:"bytes,5,opt,name=pin,proto3" json:"pin,omitempty"`                      // checksum of all the remedy is made of, as an earlier reply gave it; empty: any
+	TimeoutMs     int64                  `protobuf:"varint,6,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunRequest) Reset() {
+	*x = RunRequest{}
+	mi := &file_plugin_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunRequest) ProtoMessage() {}
+
+func (x *RunRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
+func (*RunRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *RunRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *RunRequest) GetRemedy() string {
+	if x != nil {
+		return x.Remedy
+	}
+	return ""
+}
+
+func (x *RunRequest) GetParameters() map[string]string {
+	if x != nil {
+		return x.Parameters
+	}
+	return nil
+}
+
+func (x *RunRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *RunRequest) GetPin() string {
+	if x != nil {
+		return x.Pin
+	}
+	return ""
+}
+
+func (x *RunRequest) GetTimeoutMs() int64 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
+}
+
+// RunPart is some of the output, in order, or the outcome.
+type RunPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Output        string                 `protobuf:"bytes,1,opt,name=output,proto3" json:"output,omitempty"`
+	Outcome       *RunOutcome            `protobuf:"bytes,2,opt,name=outcome,proto3" json:"outcome,omitempty"` // in the last part, and only there
+	Failure       *Failure               `protobuf:"bytes,3,opt,name=failure,proto3" json:"failure,omitempty"` // in place of an outcome; ambiguous: it may have been begun
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunPart) Reset() {
+	*x = RunPart{}
+	mi := &file_plugin_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunPart) ProtoMessage() {}
+
+func (x *RunPart) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunPart.ProtoReflect.Descriptor instead.
+func (*RunPart) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *RunPart) GetOutput() string {
+	if x != nil {
+		return x.Output
+	}
+	return ""
+}
+
+func (x *RunPart) GetOutcome() *RunOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return nil
+}
+
+func (x *RunPart) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
+type RunOutcome struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	State         string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`      // done, failed, stopped, and for FindRun begun
+	Summary       string                 `protobuf:"bytes,2,opt,name=summary,proto3" json:"summary,omitempty"`  // for people, one line
+	Changed       int64                  `protobuf:"varint,3,opt,name=changed,proto3" json:"changed,omitempty"` // how many things it changed, or would
+	Pin           string                 `protobuf:"bytes,4,opt,name=pin,proto3" json:"pin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunOutcome) Reset() {
+	*x = RunOutcome{}
+	mi := &file_plugin_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunOutcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunOutcome) ProtoMessage() {}
+
+func (x *RunOutcome) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunOutcome.ProtoReflect.Descriptor instead.
+func (*RunOutcome) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *RunOutcome) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *RunOutcome) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
+}
+
+func (x *RunOutcome) GetChanged() int64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *RunOutcome) GetPin() string {
+	if x != nil {
+		return x.Pin
+	}
+	return ""
+}
+
+type FindRunRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindRunRequest) Reset() {
+	*x = FindRunRequest{}
+	mi := &file_plugin_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindRunRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindRunRequest) ProtoMessage() {}
+
+func (x *FindRunRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindRunRequest.ProtoReflect.Descriptor instead.
+func (*FindRunRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *FindRunRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+type FindRunReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Found         bool                   `protobuf:"varint,1,opt,name=found,proto3" json:"found,omitempty"` // false: nothing was begun under this key
+	Outcome       *RunOutcome            `protobuf:"bytes,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Failure       *Failure               `protobuf:"bytes,3,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindRunReply) Reset() {
+	*x = FindRunReply{}
+	mi := &file_plugin_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindRunReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindRunReply) ProtoMessage() {}
+
+func (x *FindRunReply) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindRunReply.ProtoReflect.Descriptor instead.
+func (*FindRunReply) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *FindRunReply) GetFound() bool {
+	if x != nil {
+		return x.Found
+	}
+	return false
+}
+
+func (x *FindRunReply) GetOutcome() *RunOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return nil
+}
+
+func (x *FindRunReply) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
 var File_plugin_proto protoreflect.FileDescriptor
 
 const file_plugin_proto_rawDesc = "" +
@@ -1867,7 +2184,37 @@ const file_plugin_proto_rawDesc = "" +
 	"\bseverity\x18\x06 \x01(\tR\bseverity\x12\x16\n" +
 	"\x06repeat\x18\a \x01(\bR\x06repeat\"F\n" +
 	"\fDeliverReply\x126\n" +
-	"\afailure\x18\x01 \x01(\v2\x1c.faultline.plugin.v1.FailureR\afailure2\xb7\x01\n" +
+	"\afailure\x18\x01 \x01(\v2\x1c.faultline.plugin.v1.FailureR\afailure\"\x90\x02\n" +
+	"\n" +
+	"RunRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
+	"\x06remedy\x18\x02 \x01(\tR\x06remedy\x12O\n" +
+	"\n" +
+	"parameters\x18\x03 \x03(\v2/.faultline.plugin.v1.RunRequest.ParametersEntryR\n" +
+	"parameters\x12\x17\n" +
+	"\adry_run\x18\x04 \x01(\bR\x06dryRun\x12\x10\n" +
+	"\x03pin\x18\x05 \x01(\tR\x03pin\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\x06 \x01(\x03R\ttimeoutMs\x1a=\n" +
+	"\x0fParametersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x94\x01\n" +
+	"\aRunPart\x12\x16\n" +
+	"\x06output\x18\x01 \x01(\tR\x06output\x129\n" +
+	"\aoutcome\x18\x02 \x01(\v2\x1f.faultline.plugin.v1.RunOutcomeR\aoutcome\x126\n" +
+	"\afailure\x18\x03 \x01(\v2\x1c.faultline.plugin.v1.FailureR\afailure\"h\n" +
+	"\n" +
+	"RunOutcome\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\tR\x05state\x12\x18\n" +
+	"\asummary\x18\x02 \x01(\tR\asummary\x12\x18\n" +
+	"\achanged\x18\x03 \x01(\x03R\achanged\x12\x10\n" +
+	"\x03pin\x18\x04 \x01(\tR\x03pin\"\"\n" +
+	"\x0eFindRunRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\"\x97\x01\n" +
+	"\fFindRunReply\x12\x14\n" +
+	"\x05found\x18\x01 \x01(\bR\x05found\x129\n" +
+	"\aoutcome\x18\x02 \x01(\v2\x1f.faultline.plugin.v1.RunOutcomeR\aoutcome\x126\n" +
+	"\afailure\x18\x03 \x01(\v2\x1c.faultline.plugin.v1.FailureR\afailure2\xb7\x01\n" +
 	"\x06Plugin\x12T\n" +
 	"\bDescribe\x12$.faultline.plugin.v1.DescribeRequest\x1a\".faultline.plugin.v1.DescribeReply\x12W\n" +
 	"\tConfigure\x12%.faultline.plugin.v1.ConfigureRequest\x1a#.faultline.plugin.v1.ConfigureReply2\xb7\x01\n" +
@@ -1879,7 +2226,10 @@ const file_plugin_proto_rawDesc = "" +
 	"\x04Find\x12 .faultline.plugin.v1.FindRequest\x1a\x1e.faultline.plugin.v1.FindReply\x12Q\n" +
 	"\aUpdates\x12#.faultline.plugin.v1.UpdatesRequest\x1a!.faultline.plugin.v1.UpdatesReply2[\n" +
 	"\x06Notify\x12Q\n" +
-	"\aDeliver\x12#.faultline.plugin.v1.DeliverRequest\x1a!.faultline.plugin.v1.DeliverReplyB5Z3github.com/faultline/faultline/plugins/rpc/pluginpbb\x06proto3"
+	"\aDeliver\x12#.faultline.plugin.v1.DeliverRequest\x1a!.faultline.plugin.v1.DeliverReply2\xa3\x01\n" +
+	"\x06Remedy\x12F\n" +
+	"\x03Run\x12\x1f.faultline.plugin.v1.RunRequest\x1a\x1c.faultline.plugin.v1.RunPart0\x01\x12Q\n" +
+	"\aFindRun\x12#.faultline.plugin.v1.FindRunRequest\x1a!.faultline.plugin.v1.FindRunReplyB5Z3github.com/faultline/faultline/plugins/rpc/pluginpbb\x06proto3"
 
 var (
 	file_plugin_proto_rawDescOnce sync.Once
@@ -1893,7 +2243,7 @@ func file_plugin_proto_rawDescGZIP() []byte {
 	return file_plugin_proto_rawDescData
 }
 
-var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_plugin_proto_goTypes = []any{
 	(*DescribeRequest)(nil),    // 0: faultline.plugin.v1.DescribeRequest
 	(*DescribeReply)(nil),      // 1: faultline.plugin.v1.DescribeReply
@@ -1921,16 +2271,22 @@ var file_plugin_proto_goTypes = []any{
 	(*UpdatesReply)(nil),       // 23: faultline.plugin.v1.UpdatesReply
 	(*DeliverRequest)(nil),     // 24: faultline.plugin.v1.DeliverRequest
 	(*DeliverReply)(nil),       // 25: faultline.plugin.v1.DeliverReply
-	nil,                        // 26: faultline.plugin.v1.ConfigureRequest.SettingsEntry
-	nil,                        // 27: faultline.plugin.v1.Target.LabelsEntry
-	nil,                        // 28: faultline.plugin.v1.Target.OptionsEntry
-	nil,                        // 29: faultline.plugin.v1.Event.AttrsEntry
-	nil,                        // 30: faultline.plugin.v1.SendRequest.FieldsEntry
+	(*RunRequest)(nil),         // 26: faultline.plugin.v1.RunRequest
+	(*RunPart)(nil),            // 27: faultline.plugin.v1.RunPart
+	(*RunOutcome)(nil),         // 28: faultline.plugin.v1.RunOutcome
+	(*FindRunRequest)(nil),     // 29: faultline.plugin.v1.FindRunRequest
+	(*FindRunReply)(nil),       // 30: faultline.plugin.v1.FindRunReply
+	nil,                        // 31: faultline.plugin.v1.ConfigureRequest.SettingsEntry
+	nil,                        // 32: faultline.plugin.v1.Target.LabelsEntry
+	nil,                        // 33: faultline.plugin.v1.Target.OptionsEntry
+	nil,                        // 34: faultline.plugin.v1.Event.AttrsEntry
+	nil,                        // 35: faultline.plugin.v1.SendRequest.FieldsEntry
+	nil,                        // 36: faultline.plugin.v1.RunRequest.ParametersEntry
 }
 var file_plugin_proto_depIdxs = []int32{
-	26, // 0: faultline.plugin.v1.ConfigureRequest.settings:type_name -> faultline.plugin.v1.ConfigureRequest.SettingsEntry
-	27, // 1: faultline.plugin.v1.Target.labels:type_name -> faultline.plugin.v1.Target.LabelsEntry
-	28, // 2: faultline.plugin.v1.Target.options:type_name -> faultline.plugin.v1.Target.OptionsEntry
+	31, // 0: faultline.plugin.v1.ConfigureRequest.settings:type_name -> faultline.plugin.v1.ConfigureRequest.SettingsEntry
+	32, // 1: faultline.plugin.v1.Target.labels:type_name -> faultline.plugin.v1.Target.LabelsEntry
+	33, // 2: faultline.plugin.v1.Target.options:type_name -> faultline.plugin.v1.Target.OptionsEntry
 	4,  // 3: faultline.plugin.v1.CheckTargetRequest.target:type_name -> faultline.plugin.v1.Target
 	4,  // 4: faultline.plugin.v1.GatherRequest.target:type_name -> faultline.plugin.v1.Target
 	9,  // 5: faultline.plugin.v1.GatherPart.samples:type_name -> faultline.plugin.v1.Samples
@@ -1938,9 +2294,9 @@ var file_plugin_proto_depIdxs = []int32{
 	12, // 7: faultline.plugin.v1.GatherPart.events:type_name -> faultline.plugin.v1.Event
 	13, // 8: faultline.plugin.v1.GatherPart.outcome:type_name -> faultline.plugin.v1.Outcome
 	11, // 9: faultline.plugin.v1.Block.infos:type_name -> faultline.plugin.v1.BlockInfo
-	29, // 10: faultline.plugin.v1.Event.attrs:type_name -> faultline.plugin.v1.Event.AttrsEntry
+	34, // 10: faultline.plugin.v1.Event.attrs:type_name -> faultline.plugin.v1.Event.AttrsEntry
 	15, // 11: faultline.plugin.v1.SendRequest.attachments:type_name -> faultline.plugin.v1.Attachment
-	30, // 12: faultline.plugin.v1.SendRequest.fields:type_name -> faultline.plugin.v1.SendRequest.FieldsEntry
+	35, // 12: faultline.plugin.v1.SendRequest.fields:type_name -> faultline.plugin.v1.SendRequest.FieldsEntry
 	17, // 13: faultline.plugin.v1.SendReply.ref:type_name -> faultline.plugin.v1.Ref
 	14, // 14: faultline.plugin.v1.SendReply.failure:type_name -> faultline.plugin.v1.Failure
 	17, // 15: faultline.plugin.v1.FindReply.ref:type_name -> faultline.plugin.v1.Ref
@@ -1948,27 +2304,36 @@ var file_plugin_proto_depIdxs = []int32{
 	22, // 17: faultline.plugin.v1.UpdatesReply.updates:type_name -> faultline.plugin.v1.Update
 	14, // 18: faultline.plugin.v1.UpdatesReply.failure:type_name -> faultline.plugin.v1.Failure
 	14, // 19: faultline.plugin.v1.DeliverReply.failure:type_name -> faultline.plugin.v1.Failure
-	0,  // 20: faultline.plugin.v1.Plugin.Describe:input_type -> faultline.plugin.v1.DescribeRequest
-	2,  // 21: faultline.plugin.v1.Plugin.Configure:input_type -> faultline.plugin.v1.ConfigureRequest
-	5,  // 22: faultline.plugin.v1.Input.CheckTarget:input_type -> faultline.plugin.v1.CheckTargetRequest
-	7,  // 23: faultline.plugin.v1.Input.Gather:input_type -> faultline.plugin.v1.GatherRequest
-	16, // 24: faultline.plugin.v1.Ticket.Send:input_type -> faultline.plugin.v1.SendRequest
-	19, // 25: faultline.plugin.v1.Ticket.Find:input_type -> faultline.plugin.v1.FindRequest
-	21, // 26: faultline.plugin.v1.Ticket.Updates:input_type -> faultline.plugin.v1.UpdatesRequest
-	24, // 27: faultline.plugin.v1.Notify.Deliver:input_type -> faultline.plugin.v1.DeliverRequest
-	1,  // 28: faultline.plugin.v1.Plugin.Describe:output_type -> faultline.plugin.v1.DescribeReply
-	3,  // 29: faultline.plugin.v1.Plugin.Configure:output_type -> faultline.plugin.v1.ConfigureReply
-	6,  // 30: faultline.plugin.v1.Input.CheckTarget:output_type -> faultline.plugin.v1.CheckTargetReply
-	8,  // 31: faultline.plugin.v1.Input.Gather:output_type -> faultline.plugin.v1.GatherPart
-	18, // 32: faultline.plugin.v1.Ticket.Send:output_type -> faultline.plugin.v1.SendReply
-	20, // 33: faultline.plugin.v1.Ticket.Find:output_type -> faultline.plugin.v1.FindReply
-	23, // 34: faultline.plugin.v1.Ticket.Updates:output_type -> faultline.plugin.v1.UpdatesReply
-	25, // 35: faultline.plugin.v1.Notify.Deliver:output_type -> faultline.plugin.v1.DeliverReply
-	28, // [28:36] is the sub-list for method output_type
-	20, // [20:28] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	36, // 20: faultline.plugin.v1.RunRequest.parameters:type_name -> faultline.plugin.v1.RunRequest.ParametersEntry
+	28, // 21: faultline.plugin.v1.RunPart.outcome:type_name -> faultline.plugin.v1.RunOutcome
+	14, // 22: faultline.plugin.v1.RunPart.failure:type_name -> faultline.plugin.v1.Failure
+	28, // 23: faultline.plugin.v1.FindRunReply.outcome:type_name -> faultline.plugin.v1.RunOutcome
+	14, // 24: faultline.plugin.v1.FindRunReply.failure:type_name -> faultline.plugin.v1.Failure
+	0,  // 25: faultline.plugin.v1.Plugin.Describe:input_type -> faultline.plugin.v1.DescribeRequest
+	2,  // 26: faultline.plugin.v1.Plugin.Configure:input_type -> faultline.plugin.v1.ConfigureRequest
+	5,  // 27: faultline.plugin.v1.Input.CheckTarget:input_type -> faultline.plugin.v1.CheckTargetRequest
+	7,  // 28: faultline.plugin.v1.Input.Gather:input_type -> faultline.plugin.v1.GatherRequest
+	16, // 29: faultline.plugin.v1.Ticket.Send:input_type -> faultline.plugin.v1.SendRequest
+	19, // 30: faultline.plugin.v1.Ticket.Find:input_type -> faultline.plugin.v1.FindRequest
+	21, // 31: faultline.plugin.v1.Ticket.Updates:input_type -> faultline.plugin.v1.UpdatesRequest
+	24, // 32: faultline.plugin.v1.Notify.Deliver:input_type -> faultline.plugin.v1.DeliverRequest
+	26, // 33: faultline.plugin.v1.Remedy.Run:input_type -> faultline.plugin.v1.RunRequest
+	29, // 34: faultline.plugin.v1.Remedy.FindRun:input_type -> faultline.plugin.v1.FindRunRequest
+	1,  // 35: faultline.plugin.v1.Plugin.Describe:output_type -> faultline.plugin.v1.DescribeReply
+	3,  // 36: faultline.plugin.v1.Plugin.Configure:output_type -> faultline.plugin.v1.ConfigureReply
+	6,  // 37: faultline.plugin.v1.Input.CheckTarget:output_type -> faultline.plugin.v1.CheckTargetReply
+	8,  // 38: faultline.plugin.v1.Input.Gather:output_type -> faultline.plugin.v1.GatherPart
+	18, // 39: faultline.plugin.v1.Ticket.Send:output_type -> faultline.plugin.v1.SendReply
+	20, // 40: faultline.plugin.v1.Ticket.Find:output_type -> faultline.plugin.v1.FindReply
+	23, // 41: faultline.plugin.v1.Ticket.Updates:output_type -> faultline.plugin.v1.UpdatesReply
+	25, // 42: faultline.plugin.v1.Notify.Deliver:output_type -> faultline.plugin.v1.DeliverReply
+	27, // 43: faultline.plugin.v1.Remedy.Run:output_type -> faultline.plugin.v1.RunPart
+	30, // 44: faultline.plugin.v1.Remedy.FindRun:output_type -> faultline.plugin.v1.FindRunReply
+	35, // [35:45] is the sub-list for method output_type
+	25, // [25:35] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 var _ = func() bool { file_plugin_proto_init(); return true }()
@@ -1983,9 +2348,9 @@ func file_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugin_proto_rawDesc), len(file_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   37,
 			NumExtensions: 0,
-			NumServices:   4,
+			NumServices:   5,
 		},
 		GoTypes:           file_plugin_proto_goTypes,
 		DependencyIndexes: file_plugin_proto_depIdxs,

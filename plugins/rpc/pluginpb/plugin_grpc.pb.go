@@ -607,3 +607,155 @@ var Notify_ServiceDesc = grpc.ServiceDesc{
 	Streams:  []grpc.StreamDesc{},
 	Metadata: "plugin.proto",
 }
+
+const (
+	Remedy_Run_FullMethodName     = "/faultline.plugin.v1.Remedy/Run"
+	Remedy_FindRun_FullMethodName = "/faultline.plugin.v1.Remedy/FindRun"
+)
+
+// RemedyClient is the client API for Remedy service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Remedy carries out what a person approved, once for each key.
+type RemedyClient interface {
+	// Run carries one order out; the last part carries the outcome.
+	Run(ctx context.Context, in *RunRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RunPart], error)
+	// FindRun says what became of the order with this key.
+	FindRun(ctx context.Context, in *FindRunRequest, opts ...grpc.CallOption) (*FindRunReply, error)
+}
+
+type remedyClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewRemedyClient(cc grpc.ClientConnInterface) RemedyClient {
+	return &remedyClient{cc}
+}
+
+func (c *remedyClient) Run(ctx context.Context, in *RunRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RunPart], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Remedy_ServiceDesc.Streams[0], Remedy_Run_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[RunRequest, RunPart]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Remedy_RunClient = grpc.ServerStreamingClient[RunPart]
+
+func (c *remedyClient) FindRun(ctx context.Context, in *FindRunRequest, opts ...grpc.CallOption) (*FindRunReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FindRunReply)
+	err := c.cc.Invoke(ctx, Remedy_FindRun_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// RemedyServer is the server API for Remedy service.
+// All implementations must embed UnimplementedRemedyServer
+// for forward compatibility.
+//
+// Remedy carries out what a person approved, once for each key.
+type RemedyServer interface {
+	// Run carries one order out; the last part carries the outcome.
+	Run(*RunRequest, grpc.ServerStreamingServer[RunPart]) error
+	// FindRun says what became of the order with this key.
+	FindRun(context.Context, *FindRunRequest) (*FindRunReply, error)
+	mustEmbedUnimplementedRemedyServer()
+}
+
+// UnimplementedRemedyServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedRemedyServer struct{}
+
+func (UnimplementedRemedyServer) Run(*RunRequest, grpc.ServerStreamingServer[RunPart]) error {
+	return status.Errorf(codes.Unimplemented, "method Run not implemented")
+}
+func (UnimplementedRemedyServer) FindRun(context.Context, *FindRunRequest) (*FindRunReply, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method FindRun not implemented")
+}
+func (UnimplementedRemedyServer) mustEmbedUnimplementedRemedyServer() {}
+func (UnimplementedRemedyServer) testEmbeddedByValue()                {}
+
+// UnsafeRemedyServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to RemedyServer will
+// result in compilation errors.
+type UnsafeRemedyServer interface {
+	mustEmbedUnimplementedRemedyServer()
+}
+
+func RegisterRemedyServer(s grpc.ServiceRegistrar, srv RemedyServer) {
+	// If the following call pancis, it indicates UnimplementedRemedyServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&Remedy_ServiceDesc, srv)
+}
+
+func _Remedy_Run_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(RunRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RemedyServer).Run(m, &grpc.GenericServerStream[RunRequest, RunPart]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Remedy_RunServer = grpc.ServerStreamingServer[RunPart]
+
+func _Remedy_FindRun_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindRunRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RemedyServer).FindRun(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Remedy_FindRun_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RemedyServer).FindRun(ctx, req.(*FindRunRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// Remedy_ServiceDesc is the grpc.ServiceDesc for Remedy service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var Remedy_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "faultline.plugin.v1.Remedy",
+	HandlerType: (*RemedyServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "FindRun",
+			Handler:    _Remedy_FindRun_Handler,
+		},
+	},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Run",
+			Handler:       _Remedy_Run_Handler,
+			ServerStreams: true,
+		},
+	},
+	Metadata: "plugin.proto",
+}
