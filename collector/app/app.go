@@ -68,22 +68,27 @@ type App struct {
 	reg *prometheus.Registry
 	ver string
 
-	data      *os.File // lock on the data directory
-	basis     atomic.Pointer[basis]
-	again     <-chan os.Signal // asks for another reading of the basis
-	metrics   *embedded.Store
-	mirror    *influx.Mirror // nil: none
-	store     *sqlstore.Store
-	accounts  *account.Service
-	sessions  *account.Sessions
-	duty      *duty.Book
-	post      *post.Post // messages to single people
-	told      *notifyer.Executor
-	daily     *daily // nil: no daily report
-	climbs    climber
-	feedKey   []byte // of links to calendars
-	desk      *inventory.Desk
-	evidence  *evidence.Store
+	data     *os.File // lock on the data directory
+	basis    atomic.Pointer[basis]
+	again    <-chan os.Signal // asks for another reading of the basis
+	metrics  *embedded.Store
+	mirror   *influx.Mirror // nil: none
+	store    *sqlstore.Store
+	accounts *account.Service
+	sessions *account.Sessions
+	duty     *duty.Book
+	post     *post.Post // messages to single people
+	told     *notifyer.Executor
+	daily    *daily // nil: no daily report
+	climbs   climber
+	feedKey  []byte // of links to calendars
+	desk     *inventory.Desk
+	evidence *evidence.Store
+	looked   struct { // see picture
+		sync.Mutex
+		at   time.Time
+		view evidence.View
+	}
 	fleet     *fleet.Fleet
 	alive     *heartbeat.Monitor
 	ruler     *ruler.Ruler
@@ -114,8 +119,9 @@ type App struct {
 	enrol     *enrol.Service     // nil: agents have tokens only
 	agents    *http.Server       // nil: as above
 	failed    prometheus.Counter // rounds of judging that failed
-	wake      chan struct{}      // capacity 1: evidence turned, judge early
-	windows   chan struct{}      // capacity 1: a change moved on, see to its window
+	judging   prometheus.Histogram
+	wake      chan struct{} // capacity 1: evidence turned, judge early
+	windows   chan struct{} // capacity 1: a change moved on, see to its window
 
 	registering // register and inspections (register.go)
 }

@@ -140,7 +140,7 @@ func (a *App) pressed(ctx context.Context, p callback.Press) (lang.Text, error) 
 	var i incident.Incident
 	for _, x := range a.openIncidents(ctx) {
 		if (p.Incident != "" && x.ID == p.Incident || p.Number != "" && x.Number == p.Number) && who.Sees(x.Diagnosis.Site) {
-			i = x
+			i = *x
 		}
 	}
 	if i.ID == "" || p.Step != "" && p.Step != i.Step {

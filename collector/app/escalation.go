@@ -93,7 +93,7 @@ func (a *App) climb(ctx context.Context, now time.Time) error {
 		if i.State != incident.StateOpen || i.ParentID != "" { // proven recovery calls nobody; a child is its parent's
 			continue
 		}
-		errs = append(errs, a.climbOne(ctx, d, i, now))
+		errs = append(errs, a.climbOne(ctx, d, *i, now))
 	}
 	return errors.Join(append(errs, a.forgetClosed(ctx, alive))...)
 }

@@ -131,9 +131,11 @@ func (a *App) buildJudging(ctx context.Context) error {
 		return err
 	}
 	a.alive = heartbeat.New(heartbeat.Options{Agents: a.watched, Interval: a.pollInterval(), Now: time.Now, Known: known})
+	a.judging = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "faultline_judge_round_seconds", Help: "Time from the evaluation of the rules until what follows is committed.",
+		Buckets: prometheus.ExponentialBuckets(0.005, 3, 8)})
 	a.failed = prometheus.NewCounter(prometheus.CounterOpts{Name: "faultline_judge_failed_rounds_total", Help: "Rounds of alerts that could not be judged or committed; each is repeated."})
 	a.topology = selfwatch.NewTopology(a.metrics, a.graph, time.Now, a.log)
-	a.reg.MustRegister(a.failed, selfwatch.NewIncidents(a.store, time.Now), a.topology)
+	a.reg.MustRegister(a.failed, a.judging, selfwatch.NewIncidents(a.store, time.Now), a.topology)
 	if a.rules().processes, err = a.keepProcesses(ctx, a.rules().processes); err != nil {
 		return err
 	}
@@ -234,6 +236,7 @@ func (a *App) wakeJudge() {
 // judge evaluates the rules once, lets the engine commit what follows, and only
 // then accepts the alerts' new state.
 func (a *App) judge(ctx context.Context) error {
+	defer func(begun time.Time) { a.judging.Observe(time.Since(begun).Seconds()) }(time.Now())
 	round, evalErr := a.ruler.Eval(ctx, time.Now())
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -251,7 +254,7 @@ func (a *App) judge(ctx context.Context) error {
 
 // diagnose asks the evidence what the firing alerts mean.
 func (a *App) diagnose(firing []alert.Alert, now time.Time) engine.Diagnosis {
-	out := a.rules().causes.Causes(diagnose.Input{View: a.evidence.Snapshot(now), Inventory: a.graph().Inventory(), Graph: a.graph(), Firing: firing, Now: now, HoldOff: a.cfg.Holds.Open})
+	out := a.rules().causes.Causes(diagnose.Input{View: a.picture(now), Inventory: a.graph().Inventory(), Graph: a.graph(), Firing: firing, Now: now, HoldOff: a.cfg.Holds.Open})
 	d := engine.Diagnosis{Causes: out.Causes, Held: map[string]bool{}}
 	for _, h := range out.Held {
 		d.Held[h.Fingerprint] = true
@@ -261,12 +264,23 @@ func (a *App) diagnose(firing []alert.Alert, now time.Time) engine.Diagnosis {
 
 // checked is when the thing an alert is about was last measured.
 func (a *App) checked(now time.Time) func(alert.Alert) time.Time {
-	return engine.CheckedBy(a.evidence.Snapshot(now))
+	return engine.CheckedBy(a.picture(now))
+}
+
+// picture is the evidence as it stood when the round of now asked for it first:
+// whoever judges in a round looks at the same.
+func (a *App) picture(now time.Time) evidence.View {
+	a.looked.Lock()
+	defer a.looked.Unlock()
+	if a.looked.view == nil || !a.looked.at.Equal(now) {
+		a.looked.view, a.looked.at = a.evidence.Snapshot(now), now
+	}
+	return a.looked.view
 }
 
 // reconsider asks the evidence once more about a provisional incident that is over.
 func (a *App) reconsider(i incident.Incident, now time.Time) (incident.Diagnosis, bool) {
-	out := a.rules().causes.Causes(diagnose.Input{View: a.evidence.Snapshot(now), Inventory: a.graph().Inventory(), Graph: a.graph(), Firing: engine.AlertsOf(i), Now: now})
+	out := a.rules().causes.Causes(diagnose.Input{View: a.picture(now), Inventory: a.graph().Inventory(), Graph: a.graph(), Firing: engine.AlertsOf(i), Now: now})
 	for _, d := range out.Causes {
 		if d.Cause == i.Diagnosis.Cause && !d.Provisional {
 			return d, true

@@ -55,10 +55,13 @@ func (a *App) firing(ctx context.Context, own []alert.Alert, now time.Time) ([]a
 	if err != nil {
 		return nil, fmt.Errorf("silences: %w", err)
 	}
+	if len(silences) == 0 {
+		return all, nil
+	}
 	owned := map[string]bool{}
 	for _, i := range a.openIncidents(ctx) {
-		for _, ref := range i.Alerts {
-			owned[ref.Fingerprint] = true
+		for n := range i.Alerts {
+			owned[i.Alerts[n].Fingerprint] = true
 		}
 	}
 	kept, _ := alertmanager.Mute(all, silences, func(fp string) bool { return owned[fp] }, now)

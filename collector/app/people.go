@@ -41,7 +41,7 @@ func (x actor) Act(ctx context.Context, act api.Action) error {
 	return refusal(err)
 }
 
-func (a *App) openIncidents(ctx context.Context) []incident.Incident {
+func (a *App) openIncidents(ctx context.Context) []*incident.Incident {
 	list, err := a.engine.Incidents(ctx)
 	if err != nil {
 		a.log.Error("list open incidents", "err", err)

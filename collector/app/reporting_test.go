@@ -166,7 +166,7 @@ func TestReportFromFormToKnowledge(t *testing.T) {
 	if !ok || clock.Target != "10m" || clock.State != incident.ClockRunning {
 		t.Fatalf("the clock for an answer: %+v", clock)
 	}
-	closeByPerson(t, a, open[0])
+	closeByPerson(t, a, *open[0])
 	res, err = http.Get(follow)
 	if page := read(t, res, err, 200); !strings.Contains(page, "处理完毕") {
 		t.Fatalf("after the end:\n%s", page)

@@ -80,7 +80,13 @@ func order(process string) int {
 // openFaults are the open incidents that are real faults: a report joins no
 // request and no drill.
 func (a *App) openFaults(ctx context.Context) []incident.Incident {
-	return slices.DeleteFunc(a.openIncidents(ctx), func(i incident.Incident) bool { return i.Diagnosis.Class == incident.ClassRequest || i.Drill != "" })
+	var out []incident.Incident
+	for _, i := range a.openIncidents(ctx) {
+		if i.Diagnosis.Class != incident.ClassRequest && i.Drill == "" {
+			out = append(out, *i)
+		}
+	}
+	return out
 }
 
 // choiceOf is the answer that a change's form gives to the question of its
@@ -180,7 +186,7 @@ func (a *App) seeToWindows(ctx context.Context) error {
 		if !ok || !c.Until.After(now) {
 			continue
 		}
-		q := engine.Quiet{ID: windowID(i.ID), Kind: engine.QuietMaintenance, From: c.From, Until: c.Until, Subjects: subjectsOf(c, i), Reason: i.Number + " " + i.Diagnosis.Title.ZH, By: i.DecidedBy.Name}
+		q := engine.Quiet{ID: windowID(i.ID), Kind: engine.QuietMaintenance, From: c.From, Until: c.Until, Subjects: subjectsOf(c, *i), Reason: i.Number + " " + i.Diagnosis.Title.ZH, By: i.DecidedBy.Name}
 		if q.By == "" {
 			q.By = i.Number
 		}

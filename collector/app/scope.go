@@ -19,17 +19,24 @@ func (a *App) noticed(ctx context.Context, p account.Principal) []incident.Incid
 	if len(p.Sites) == 0 {
 		return nil
 	}
-	list, err := a.engine.Incidents(ctx)
-	if err != nil {
-		if list, err = a.store.OpenIncidents(ctx); err != nil {
+	var out []incident.Incident
+	look := func(i *incident.Incident) {
+		if p.View(api.SubjectOf(*i, a.siteOf)) == people.Notice {
+			out = append(out, *i)
+		}
+	}
+	if list, err := a.engine.Incidents(ctx); err == nil {
+		for _, i := range list {
+			look(i)
+		}
+	} else {
+		list, err := a.store.OpenIncidents(ctx)
+		if err != nil {
 			a.log.Error("read open incidents", "err", err)
 			return nil
 		}
-	}
-	var out []incident.Incident
-	for _, i := range list {
-		if p.View(api.SubjectOf(i, a.siteOf)) == people.Notice {
-			out = append(out, i)
+		for n := range list {
+			look(&list[n])
 		}
 	}
 	slices.SortFunc(out, func(x, y incident.Incident) int { return y.OpenedAt.Compare(x.OpenedAt) })

@@ -78,7 +78,7 @@ func sent(t *testing.T, a *App) (i incident.Incident) {
 		for _, x := range all {
 			for _, k := range x.Tickets {
 				if k.Ref != "" {
-					i = x
+					i = *x
 					return true
 				}
 			}

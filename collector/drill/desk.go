@@ -49,7 +49,7 @@ type Store interface {
 type Engine interface {
 	HandleDrill(ctx context.Context, r engine.DrillRound) error
 	EndDrill(ctx context.Context, id string, by incident.Actor, reason string) (int, error)
-	Incidents(ctx context.Context) ([]incident.Incident, error)
+	Incidents(ctx context.Context) ([]*incident.Incident, error)
 }
 
 // Options configure a Desk. All but Logger are required.

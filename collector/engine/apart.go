@@ -136,14 +136,7 @@ func (c *correlation) heir(home *incident.Incident) string {
 	return best
 }
 
-func (c *correlation) rootOf(key string) string {
-	for _, d := range c.causes {
-		if d.Cause == key {
-			return d.Device
-		}
-	}
-	return ""
-}
+func (c *correlation) rootOf(key string) string { return c.stand[key] }
 
 // leave moves a cause's alerts out of the incident into one of its own.
 func (c *correlation) leave(home *incident.Incident, cause incident.Diagnosis, reason string) {

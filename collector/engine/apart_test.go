@@ -26,7 +26,7 @@ func two(t *testing.T, home incident.Incident, rounds int, causes []incident.Dia
 		if change != nil {
 			change(&r)
 		}
-		p = correlate([]incident.Incident{home}, r)
+		p = correlate(pointers(home), r)
 		apart = p.apart
 		if n < rounds-1 && (len(p.open) > 0 || len(p.facts) > 0) {
 			t.Fatalf("round %d concludes already: %v, %d openings", n, kinds(p), len(p.open))

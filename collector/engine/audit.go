@@ -52,15 +52,15 @@ type EffectCount struct {
 // Audit looks at open incidents: each has a future timer or a human owner, and
 // everything it triggered was delivered, failed or was suppressed. Effects of
 // incidents that the counts do not name are not looked at. It is pure.
-func Audit(open []incident.Incident, effects map[string]EffectCount, processes *process.Set, now time.Time) []Finding {
+func Audit(open []*incident.Incident, effects map[string]EffectCount, processes *process.Set, now time.Time) []Finding {
 	var out []Finding
 	for _, i := range open {
 		say := func(kind, zh, en string) {
 			out = append(out, Finding{kind, i.ID, i.Number, i.Diagnosis.Site, lang.Text{ZH: zh, EN: en}})
 		}
-		auditOwner(i, processes, now, say)
+		auditOwner(*i, processes, now, say)
 		if n, counted := effects[i.ID]; counted {
-			auditEffects(i, n, now, say)
+			auditEffects(*i, n, now, say)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Finding) int {

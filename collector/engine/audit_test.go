@@ -54,7 +54,7 @@ func TestAuditFindsPlantedFaults(t *testing.T) {
 	} {
 		i, n := good(), rows
 		tt.plant(&i, &n)
-		found := Audit([]incident.Incident{i}, map[string]EffectCount{"a": n}, set, now)
+		found := Audit([]*incident.Incident{&i}, map[string]EffectCount{"a": n}, set, now)
 		if got := len(found); tt.want == "" && got > 0 || tt.want != "" && (got != 1 || found[0].Kind != tt.want) {
 			t.Errorf("%s: found %+v, want %q", tt.name, found, tt.want)
 		}

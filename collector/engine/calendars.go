@@ -31,8 +31,8 @@ func (e *Engine) Recount(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	changed := 0
-	for _, id := range sortedKeys(e.open) {
-		i := e.open[id]
+	for _, inc := range e.open.those(all) {
+		i := *inc
 		if n := len(i.Ledger); n == 0 || i.Ledger[n-1].Version == e.o.Calendars.Version() {
 			continue
 		}

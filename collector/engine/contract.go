@@ -66,6 +66,7 @@ type Store interface {
 	Alerts(ctx context.Context) ([]alert.Alert, error)
 	// Memory returns the Memory last committed, "" before the first.
 	Memory(ctx context.Context) (string, error)
-	// NextNumber reserves the next incident number of the day (20261121), from 1.
-	NextNumber(ctx context.Context, day string) (int, error)
+	// Numbers reserves the next n incident numbers of the day (20261121) and returns
+	// the first of them; a day begins with 1.
+	Numbers(ctx context.Context, day string, n int) (int, error)
 }

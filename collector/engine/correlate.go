@@ -61,22 +61,9 @@ type round struct {
 // of the same cause; the oldest incident that owns one of the cause's alerts (a
 // re-classification; further owners are folded into it); an incident that
 // already lists the cause's root as affected; else a new incident.
-func correlate(incidents []incident.Incident, r round) plan {
+func correlate(incidents []*incident.Incident, r round) plan {
 	p := plan{facts: map[string][]incident.Event{}, apart: map[string]time.Time{}, hushed: map[string]time.Time{}, moved: map[string]string{}}
-	c := &correlation{round: r, plan: &p, incidents: incidents, owner: make(map[string]*incident.Incident, len(r.firing)), folded: map[string]bool{},
-		left: map[string]bool{}, renamed: map[string]bool{}, back: map[*incident.Incident]bool{}, silenced: map[string]string{}}
-	for i := range incidents {
-		inc := &incidents[i]
-		if inc.State != incident.StateOpen || inc.ParentID != "" {
-			continue
-		}
-		c.active = append(c.active, inc)
-		for _, a := range inc.Alerts {
-			if a.Firing {
-				c.owner[a.Fingerprint] = inc
-			}
-		}
-	}
+	c := newCorrelation(incidents, r, &p)
 	for _, cause := range r.causes {
 		c.place(cause)
 	}
@@ -88,20 +75,6 @@ func correlate(incidents []incident.Incident, r round) plan {
 		}
 	}
 	return p
-}
-
-// correlation carries the state of one correlate call.
-type correlation struct {
-	round
-	plan      *plan
-	incidents []incident.Incident
-	active    []*incident.Incident // open and nobody's child
-	owner     map[string]*incident.Incident
-	folded    map[string]bool
-	back      map[*incident.Incident]bool // answers of settling
-	silenced  map[string]string           // by fingerprint: what keeps an alert from opening anything
-	left      map[string]bool             // fingerprints that leave their incident in this round
-	renamed   map[string]bool             // incidents re-classified in this round
 }
 
 func (c *correlation) fact(inc *incident.Incident, e incident.Event) {
@@ -140,10 +113,8 @@ func (c *correlation) place(cause incident.Diagnosis) {
 
 // homeOf returns the incident a cause belongs to, or nil.
 func (c *correlation) homeOf(cause incident.Diagnosis) *incident.Incident {
-	for _, inc := range c.active {
-		if inc.Diagnosis.Cause == cause.Cause {
-			return inc
-		}
+	if inc := c.active.byCause[cause.Cause]; inc != nil {
+		return inc
 	}
 	var oldest *incident.Incident
 	for _, fp := range cause.Alerts {
@@ -154,12 +125,7 @@ func (c *correlation) homeOf(cause incident.Diagnosis) *incident.Incident {
 	if oldest != nil && !(c.settling(oldest) && c.news(cause)) {
 		return oldest
 	}
-	for _, inc := range c.active {
-		if c.within(inc, cause) {
-			return inc
-		}
-	}
-	return nil
+	return c.active.above[cause.Device]
 }
 
 // news tells whether the cause has alerts that no incident owns yet: what an
@@ -236,7 +202,8 @@ func (c *correlation) rediagnose(inc *incident.Incident, cause incident.Diagnosi
 
 // stands tells whether a cause was found again in this round.
 func (c *correlation) stands(key string) bool {
-	return slices.ContainsFunc(c.causes, func(d incident.Diagnosis) bool { return d.Cause == key })
+	_, found := c.stand[key]
+	return found
 }
 
 // join adds the cause's alerts that the incident does not have yet.
@@ -255,8 +222,9 @@ func (c *correlation) join(inc *incident.Incident, cause incident.Diagnosis) {
 // foldOthers makes children of the incidents whose every firing alert this
 // cause explains: a parent whose evidence came late adopts them.
 func (c *correlation) foldOthers(home *incident.Incident, cause incident.Diagnosis) {
-	for _, inc := range c.active {
-		if inc == home || c.folded[inc.ID] || c.stands(inc.Diagnosis.Cause) || c.settling(inc) || !c.explained(inc, cause) {
+	of := set(cause.Alerts)
+	for _, inc := range c.active.holding(cause.Alerts) {
+		if inc == home || c.folded[inc.ID] || c.stands(inc.Diagnosis.Cause) || c.settling(inc) || !c.explained(inc, of) {
 			continue
 		}
 		c.folded[inc.ID] = true
@@ -272,11 +240,10 @@ func (c *correlation) foldOthers(home *incident.Incident, cause incident.Diagnos
 	}
 }
 
-func (c *correlation) explained(inc *incident.Incident, cause incident.Diagnosis) bool {
-	some, of := false, make(map[string]bool, len(cause.Alerts))
-	for _, fp := range cause.Alerts {
-		of[fp] = true
-	}
+// explained tells whether something of the incident fires, and all of it is
+// among the alerts.
+func (c *correlation) explained(inc *incident.Incident, of map[string]bool) bool {
+	some := false
 	for _, a := range inc.Alerts {
 		if !a.Firing {
 			continue
@@ -311,11 +278,7 @@ func (c *correlation) opening(cause incident.Diagnosis) (opening, bool) {
 	if len(o.alerts) == 0 {
 		return o, false
 	}
-	for _, inc := range c.incidents {
-		if inc.Diagnosis.Cause == cause.Cause && !inc.VerifiedAt.IsZero() {
-			o.previous = inc.ID
-		}
-	}
+	o.previous = c.active.proven[cause.Cause]
 	return o, true
 }
 
@@ -323,8 +286,7 @@ func (c *correlation) opening(cause incident.Diagnosis) (opening, bool) {
 // all of them are gone. An incident without alerts, reported by a person, is
 // not recovered by their absence.
 func (c *correlation) followAlerts() {
-	for i := range c.incidents {
-		inc := &c.incidents[i]
+	for _, inc := range c.incidents {
 		if !inc.Open() || inc.ParentID != "" || c.folded[inc.ID] {
 			continue
 		}
@@ -378,6 +340,14 @@ func refOf(a *alert.Alert) incident.AlertRef {
 		r.Summary.EN = a.Annotations["summary"]
 	}
 	return r
+}
+
+func set(list []string) map[string]bool {
+	m := make(map[string]bool, len(list))
+	for _, s := range list {
+		m[s] = true
+	}
+	return m
 }
 
 func union(a, b []string) []string {

@@ -33,6 +33,14 @@ func openIncident(id, cause string, rank int, alerts ...string) incident.Inciden
 	return i
 }
 
+func pointers(list ...incident.Incident) []*incident.Incident {
+	var out []*incident.Incident
+	for i := range list {
+		out = append(out, &list[i])
+	}
+	return out
+}
+
 func cause(key string, rank int, alerts ...string) incident.Diagnosis {
 	return incident.Diagnosis{Cause: key, Device: key, Class: incident.ClassDevice, Rank: rank, Alerts: alerts}
 }
@@ -94,7 +102,7 @@ func TestCorrelate(t *testing.T) {
 		{name: "and does not swallow the one that settles", incidents: []incident.Incident{settling, openIncident("i2", "hq", 9, "c")}, causes: []incident.Diagnosis{cause("hq", 9, "b", "c")}, firing: []alert.Alert{fires("b"), fires("c")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := correlate(c.incidents, round{now: t0.Add(time.Minute), causes: c.causes, firing: byFingerprint(c.firing), settle: 20 * time.Second, split: 10 * time.Second, newID: newID})
+			p := correlate(pointers(c.incidents...), round{now: t0.Add(time.Minute), causes: c.causes, firing: byFingerprint(c.firing), settle: 20 * time.Second, split: 10 * time.Second, newID: newID})
 			want := c.facts
 			if want == nil {
 				want = map[string][]incident.Kind{}
@@ -123,7 +131,7 @@ func TestHeldAlertsOpenNothing(t *testing.T) {
 func TestPreviousIncidentIsNamed(t *testing.T) {
 	v := openIncident("i1", "line", 5)
 	v.State, v.VerifiedAt = incident.StateVerified, t0
-	p := correlate([]incident.Incident{v}, round{now: t0, causes: []incident.Diagnosis{cause("line", 5, "a")}, firing: byFingerprint([]alert.Alert{fires("a")}), newID: newID})
+	p := correlate(pointers(v), round{now: t0, causes: []incident.Diagnosis{cause("line", 5, "a")}, firing: byFingerprint([]alert.Alert{fires("a")}), newID: newID})
 	if len(p.open) != 1 || p.open[0].previous != "i1" {
 		t.Errorf("got %+v, want one opening after i1", p.open)
 	}

@@ -30,7 +30,7 @@ func TestAGuessDoesNotUndoADecision(t *testing.T) {
 		"other cause, lower":      {guess("router", 3), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := correlate([]incident.Incident{decided}, round{now: t0.Add(time.Minute), causes: []incident.Diagnosis{c.cause}, firing: byFingerprint([]alert.Alert{fires("a")}),
+			p := correlate(pointers(decided), round{now: t0.Add(time.Minute), causes: []incident.Diagnosis{c.cause}, firing: byFingerprint([]alert.Alert{fires("a")}),
 				settle: 20 * time.Second, split: 10 * time.Second, newID: newID})
 			got := ""
 			for _, e := range p.facts["i1"] {

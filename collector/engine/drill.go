@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/faultline/faultline/collector/alert"
@@ -43,31 +42,26 @@ func (e *Engine) HandleDrill(ctx context.Context, r DrillRound) error {
 	if r.ID == "" || r.Diagnose == nil {
 		return errors.New("drill round: ID and Diagnose are required")
 	}
+	found := r.Diagnose(r.Firing, r.Now)
+	for n := range found.Causes {
+		found.Causes[n].Cause = drillPrefix + r.ID + "/" + found.Causes[n].Cause
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	gen, err := e.loadLocked(ctx)
 	if err != nil {
 		return err
 	}
-	found := r.Diagnose(r.Firing, r.Now)
-	for n := range found.Causes {
-		found.Causes[n].Cause = drillPrefix + r.ID + "/" + found.Causes[n].Cause
-	}
 	m := e.drills[r.ID]
-	p := correlate(drillOf(e.incidentsLocked(), r.ID), round{now: r.Now, causes: found.Causes, held: found.Held, settle: e.o.Settle,
+	p := correlate(e.open.those(ofDrill(r.ID)), round{now: r.Now, causes: found.Causes, held: found.Held, settle: e.o.Settle,
 		firing: byFingerprint(r.Firing), known: byFingerprint(r.Changed), topology: e.topology(), quiet: r.Quiet, checked: r.Checked,
 		apart: m.apart, hushed: m.hushed, moved: m.moved, split: e.o.Split, newID: newID})
 	c := Commit{Generation: gen}
-	for _, id := range sortedKeys(p.facts) {
-		if err := e.addLocked(&c, id, e.routed(shorten(bundle(p.facts[id]), len(e.open[id].Alerts)), r.Now)); err != nil {
-			e.o.Logger.Error("judge incident of a drill", "drill", r.ID, "err", err)
-		}
+	for n := range p.open {
+		p.open[n].drill = r.ID
 	}
-	for _, o := range p.open {
-		o.drill = r.ID
-		if _, err := e.addOpeningLocked(ctx, &c, o, r.Now); err != nil {
-			e.o.Logger.Error("open incident of a drill", "drill", r.ID, "cause", o.diagnosis.Cause, "err", err)
-		}
+	if err := e.addShareLocked(ctx, &c, p, p.whole(), r.Now); err != nil {
+		return err
 	}
 	if err := e.commitLocked(ctx, c); err != nil {
 		return err
@@ -91,7 +85,7 @@ func (e *Engine) EndDrill(ctx context.Context, id string, by incident.Actor, rea
 	}
 	now := e.o.Now()
 	ended := 0
-	for _, i := range drillOf(e.incidentsLocked(), id) {
+	for _, i := range e.open.those(ofDrill(id)) {
 		c := Commit{Generation: gen}
 		var facts []incident.Event
 		for n := range i.Alerts {
@@ -101,7 +95,7 @@ func (e *Engine) EndDrill(ctx context.Context, id string, by incident.Actor, rea
 			}
 		}
 		facts = append(facts, incident.Event{Kind: incident.Closed, At: now, Actor: by, Comment: reason, Reason: reason})
-		if err := e.addLocked(&c, i.ID, facts); err != nil {
+		if err := e.addLocked(&c, *i, facts); err != nil {
 			return ended, fmt.Errorf("end drill %s: %w", id, err)
 		}
 		if err := e.commitLocked(ctx, c); err != nil {
@@ -111,9 +105,4 @@ func (e *Engine) EndDrill(ctx context.Context, id string, by incident.Actor, rea
 	}
 	delete(e.drills, id)
 	return ended, nil
-}
-
-// drillOf are a drill's incidents among all.
-func drillOf(all []incident.Incident, id string) []incident.Incident {
-	return slices.DeleteFunc(slices.Clone(all), func(i incident.Incident) bool { return i.Drill != id })
 }

@@ -1,13 +1,10 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -71,16 +68,18 @@ type SiteFacts struct {
 type Engine struct {
 	o Options
 
+	rounds sync.Mutex // held from the beginning of a round to its end, before mu
+
 	mu     sync.Mutex // guards the fields below
 	loaded int64      // lease generation the cache was loaded under; 0: not loaded
-	open   map[string]incident.Incident
-	order  []string                // ids of open, oldest first, as they were when asked last
+	open   *openSet
 	past   map[string]pastIncident // by cause: the last verified or closed incident
 	apart  map[string]time.Time    // see round.apart
 	fates  func() map[string]Fate  // of the last round
 	moved  map[string]string       // see round.moved
 	kept   memory                  // as committed last
 	at     time.Time               // of the last round
+	turn   int64                   // counts what may change what a round means
 	hushed map[string]time.Time    // see round.hushed
 	asked  map[string]time.Time    // by incident: when late evidence was last looked at
 	drills map[string]drillMemory  // by drill
@@ -111,70 +110,6 @@ func (e *Engine) Replace(processes *process.Set, calendars *sla.Calendars) {
 	e.o.Processes, e.o.Calendars = processes, calendars
 }
 
-// Round is one evaluation of the alert rules.
-type Round struct {
-	Now     time.Time
-	Firing  []alert.Alert // all that fire
-	Changed []alert.Alert // to be stored: state or values that matter changed
-	Dropped []string      // fingerprints no longer known
-}
-
-// HandleAlerts takes a round of alerts, opens, joins, re-classifies and folds
-// incidents, and commits all of it with the alert state. On an error nothing
-// has changed and the round shall be evaluated again.
-func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	gen, err := e.loadLocked(ctx)
-	if err != nil {
-		return err
-	}
-	few, groups := thin(r.Firing)
-	found := whole(e.o.Diagnose(few, r.Now), groups)
-	in := round{now: r.Now, causes: found.Causes, held: found.Held, settle: e.o.Settle,
-		firing: byFingerprint(r.Firing), known: byFingerprint(r.Changed),
-		topology: e.topology(), quiet: e.quiet(r.Now), checked: e.look(r.Now), apart: e.apart, hushed: e.hushed, moved: e.moved, split: e.o.Split, newID: newID}
-	incidents := faults(e.incidentsLocked())
-	p := correlate(incidents, in)
-	e.reconsiderLocked(incidents, &p, r.Now)
-	c := Commit{Generation: gen, Alerts: r.Changed, DropAlerts: r.Dropped}
-	// One incident that cannot take its facts must not hold up the others: it is
-	// told again in the next round.
-	for _, id := range sortedKeys(p.facts) {
-		if err := e.addLocked(&c, id, e.routed(shorten(bundle(p.facts[id]), len(e.open[id].Alerts)), r.Now)); err != nil {
-			e.o.Logger.Error("judge incident", "err", err)
-		}
-	}
-	for _, o := range p.open {
-		if _, err := e.addOpeningLocked(ctx, &c, o, r.Now); err != nil {
-			e.o.Logger.Error("open incident", "cause", o.diagnosis.Cause, "err", err)
-		}
-	}
-	last := [...]map[string]time.Time{e.apart, e.hushed}
-	moved, at := e.moved, e.at
-	e.apart, e.hushed, e.moved, e.at = p.apart, p.hushed, p.moved, r.Now
-	if err := e.commitLocked(ctx, c); err != nil {
-		e.apart, e.hushed, e.moved, e.at = last[0], last[1], moved, at
-		return err
-	}
-	e.fates = p.all
-	return nil
-}
-
-// look returns Options.Checked's answer, asked for when it is needed first.
-func (e *Engine) look(now time.Time) func(alert.Alert) time.Time {
-	if e.o.Checked == nil {
-		return nil
-	}
-	var seen func(alert.Alert) time.Time
-	return func(a alert.Alert) time.Time {
-		if seen == nil {
-			seen = e.o.Checked(now)
-		}
-		return seen(a)
-	}
-}
-
 // Fates returns what became of every alert that fired in the last round.
 func (e *Engine) Fates() map[string]Fate {
 	e.mu.Lock()
@@ -203,7 +138,12 @@ func (e *Engine) Open(ctx context.Context, o Opening) (string, error) {
 		return "", err
 	}
 	c := Commit{Generation: gen, Seen: []string{o.FactID}}
-	id, err := e.addOpeningLocked(ctx, &c, opening{diagnosis: o.Diagnosis, by: o.Actor, comment: o.Comment}, o.At)
+	one := opening{diagnosis: o.Diagnosis, by: o.Actor, comment: o.Comment}
+	numbers, err := e.numbers(ctx, []opening{one}, o.At)
+	if err != nil {
+		return "", err
+	}
+	id, err := e.addOpeningLocked(&c, one, numbers[0], o.At)
 	if err != nil {
 		return "", err
 	}
@@ -220,7 +160,8 @@ func (e *Engine) Handle(ctx context.Context, fact incident.Event) error {
 	if err != nil {
 		return err
 	}
-	if err := e.fetchLocked(ctx, fact.IncidentID); err != nil {
+	before, err := e.fetchLocked(ctx, fact.IncidentID)
+	if err != nil {
 		return err
 	}
 	c := Commit{Generation: gen}
@@ -230,54 +171,33 @@ func (e *Engine) Handle(ctx context.Context, fact incident.Event) error {
 	if fact.Effect != nil && (fact.Kind == incident.EffectDone || fact.Kind == incident.EffectFailed) {
 		c.EffectDone = append(c.EffectDone, fact.Effect.Key)
 	}
-	if err := e.addLocked(&c, fact.IncidentID, []incident.Event{fact}); err != nil {
+	if err := e.addLocked(&c, before, []incident.Event{fact}); err != nil {
 		return err
 	}
 	return e.commitLocked(ctx, c)
-}
-
-// Tick fires the timers that are due. It is called about once a second; after
-// downtime every overdue timer fires once, in order, with how late it is.
-func (e *Engine) Tick(ctx context.Context) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	gen, err := e.loadLocked(ctx)
-	if err != nil {
-		return err
-	}
-	now := e.o.Now()
-	for _, id := range sortedKeys(e.open) {
-		due := dueTimers(e.open[id], now)
-		if len(due) == 0 {
-			continue
-		}
-		c := Commit{Generation: gen}
-		if err := e.addLocked(&c, id, due[:1]); err != nil {
-			return err
-		}
-		if err := e.commitLocked(ctx, c); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Incident returns an incident that is not closed, as last committed.
 func (e *Engine) Incident(id string) (incident.Incident, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	i, ok := e.open[id]
-	return i, ok
+	if e.open != nil {
+		if i, ok := e.open.get(id); ok {
+			return *i, true
+		}
+	}
+	return incident.Incident{}, false
 }
 
-// Incidents returns the incidents that are not closed, oldest first.
-func (e *Engine) Incidents(ctx context.Context) ([]incident.Incident, error) {
+// Incidents returns the incidents that are not closed, as last committed, oldest
+// first. Nobody changes what it points to.
+func (e *Engine) Incidents(ctx context.Context) ([]*incident.Incident, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if _, err := e.loadLocked(ctx); err != nil {
 		return nil, err
 	}
-	return e.incidentsLocked(), nil
+	return e.open.those(all), nil
 }
 
 // loadLocked reads the open incidents once per lease generation.
@@ -293,10 +213,7 @@ func (e *Engine) loadLocked(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("load open incidents: %w", err)
 	}
-	e.open = make(map[string]incident.Incident, len(list))
-	for _, i := range list {
-		e.open[i.ID] = i
-	}
+	e.open = newOpenSet(list)
 	text, err := e.o.Store.Memory(ctx)
 	if err == nil {
 		err = e.recallLocked(text, e.o.Now())
@@ -309,17 +226,16 @@ func (e *Engine) loadLocked(ctx context.Context) (int64, error) {
 	return gen, nil
 }
 
-// fetchLocked brings a closed incident into the cache, for a late fact.
-func (e *Engine) fetchLocked(ctx context.Context, id string) error {
-	if _, ok := e.open[id]; ok {
-		return nil
+// fetchLocked returns an incident also when it is closed, for a late fact.
+func (e *Engine) fetchLocked(ctx context.Context, id string) (incident.Incident, error) {
+	if i, ok := e.open.get(id); ok {
+		return *i, nil
 	}
 	i, err := e.o.Store.Incident(ctx, id)
 	if err != nil {
-		return fmt.Errorf("incident %s: %w", id, err)
+		return i, fmt.Errorf("incident %s: %w", id, err)
 	}
-	e.open[id] = i
-	return nil
+	return i, nil
 }
 
 // commitLocked writes and then takes over the new state.
@@ -344,46 +260,13 @@ func (e *Engine) commitLocked(ctx context.Context, c Commit) error {
 	}
 	e.kept, e.past = remember, remember.Past
 	for _, ch := range c.Changes {
-		i := ch.After
-		if i.Open() {
-			e.open[i.ID] = i
-		} else {
-			delete(e.open, i.ID)
+		if before, ok := e.open.get(ch.After.ID); !ok || matters(before, &ch.After) {
+			e.turn++
 		}
+		e.open.put(ch.After)
 		if e.o.OnChange != nil {
-			e.o.OnChange(i, ch.Events)
+			e.o.OnChange(ch.After, ch.Events)
 		}
 	}
 	return nil
-}
-
-// incidentsLocked returns the open incidents, oldest first. It is asked for
-// several times in a round, so their order is kept while they are the same ones.
-func (e *Engine) incidentsLocked() []incident.Incident {
-	out := make([]incident.Incident, 0, len(e.open))
-	if len(e.order) == len(e.open) {
-		for _, id := range e.order {
-			if i, ok := e.open[id]; ok {
-				out = append(out, i)
-			}
-		}
-		if len(out) == len(e.open) {
-			return out
-		}
-	}
-	type place struct {
-		at time.Time
-		id string
-	}
-	places := make([]place, 0, len(e.open))
-	for id, i := range e.open {
-		places = append(places, place{i.OpenedAt, id})
-	}
-	slices.SortFunc(places, func(a, b place) int { return cmp.Or(a.at.Compare(b.at), strings.Compare(a.id, b.id)) })
-	e.order, out = make([]string, len(places)), out[:0]
-	for n, p := range places {
-		e.order[n] = p.id
-		out = append(out, e.open[p.id])
-	}
-	return out
 }

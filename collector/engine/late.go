@@ -20,7 +20,7 @@ const (
 
 // reconsiderLocked asks for provisional incidents that are over whether evidence
 // that came late settles them. Nothing is opened by it.
-func (e *Engine) reconsiderLocked(incidents []incident.Incident, p *plan, now time.Time) {
+func (e *Engine) reconsiderLocked(incidents []*incident.Incident, p *plan, now time.Time) {
 	if e.o.Reconsider == nil {
 		return
 	}
@@ -44,7 +44,7 @@ func (e *Engine) reconsiderLocked(incidents []incident.Incident, p *plan, now ti
 			continue
 		}
 		e.asked[i.ID] = now
-		d, ok := e.o.Reconsider(i, now)
+		d, ok := e.o.Reconsider(*i, now)
 		if !ok || d.Provisional || d.Cause != i.Diagnosis.Cause {
 			continue
 		}

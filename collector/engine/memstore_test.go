@@ -107,9 +107,9 @@ func (m *memStore) Alerts(context.Context) ([]alert.Alert, error) {
 	return slices.Collect(maps.Values(m.alerts)), nil
 }
 
-func (m *memStore) NextNumber(_ context.Context, day string) (int, error) {
-	m.numbers[day]++
-	return m.numbers[day], nil
+func (m *memStore) Numbers(_ context.Context, day string, n int) (int, error) {
+	m.numbers[day] += n
+	return m.numbers[day] - n + 1, nil
 }
 
 var errDisk = errors.New("disk full")

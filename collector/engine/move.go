@@ -17,16 +17,16 @@ func (e *Engine) Move(ctx context.Context, id string, move func(i incident.Incid
 	if err != nil {
 		return err
 	}
-	before, ok := e.open[id]
+	before, ok := e.open.get(id)
 	if !ok {
 		return fmt.Errorf("move incident %s: %w", id, ErrNotFound)
 	}
-	res, err := move(before, e.envLocked(before.Diagnosis.Site))
+	res, err := move(*before, e.envLocked(before.Diagnosis.Site))
 	if err != nil {
 		return err
 	}
 	c := Commit{Generation: gen}
-	if err := c.add(before, res); err != nil {
+	if err := c.add(*before, res); err != nil {
 		return err
 	}
 	return e.commitLocked(ctx, c)
@@ -46,17 +46,4 @@ func (c *Commit) add(before incident.Incident, res process.Result) error {
 	}
 	c.Changes = append(c.Changes, Change{Base: before.Version, After: after, Events: sealed, Effects: res.Effects, Cancel: res.Cancel})
 	return nil
-}
-
-// faults are the incidents that measurements speak about: requests and changes
-// are people's, and no alert joins or closes them; a drill's have evidence of
-// their own (HandleDrill).
-func faults(all []incident.Incident) []incident.Incident {
-	out := make([]incident.Incident, 0, len(all))
-	for _, i := range all {
-		if i.Diagnosis.Class != incident.ClassRequest && i.Drill == "" {
-			out = append(out, i)
-		}
-	}
-	return out
 }

@@ -37,26 +37,43 @@ func (e *Engine) routeLocked(fact *incident.Event, now time.Time) {
 	}
 }
 
+// numbers reserves the numbers of new incidents, in their order. Each is of the
+// day it is at the incident's site.
+func (e *Engine) numbers(ctx context.Context, openings []opening, now time.Time) ([]string, error) {
+	days, many := make([]string, len(openings)), map[string]int{}
+	for n, o := range openings {
+		zone := e.o.Site(o.diagnosis.Site).Zone
+		if zone == nil {
+			zone = time.UTC
+		}
+		days[n] = now.In(zone).Format("20060102")
+		many[days[n]]++
+	}
+	next := make(map[string]int, len(many))
+	for day, n := range many {
+		first, err := e.o.Store.Numbers(ctx, day, n)
+		if err != nil {
+			return nil, fmt.Errorf("incident numbers: %w", err)
+		}
+		next[day] = first
+	}
+	for n, day := range days {
+		days[n] = fmt.Sprintf("%s-%04d", day, next[day])
+		next[day]++
+	}
+	return days, nil
+}
+
 // addOpeningLocked makes a new incident and its first step part of the commit,
 // and returns its id.
-func (e *Engine) addOpeningLocked(ctx context.Context, c *Commit, o opening, now time.Time) (string, error) {
-	site := e.o.Site(o.diagnosis.Site)
-	zone := site.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
-	day := now.In(zone).Format("20060102")
-	n, err := e.o.Store.NextNumber(ctx, day)
-	if err != nil {
-		return "", fmt.Errorf("incident number: %w", err)
-	}
+func (e *Engine) addOpeningLocked(c *Commit, o opening, number string, now time.Time) (string, error) {
 	by := o.by
 	if by.Kind == "" {
 		by = incident.System
 	}
 	id := cmp.Or(o.id, newID())
 	first := incident.Event{IncidentID: id, At: now, Kind: incident.Opened, Actor: by, Diagnosis: &o.diagnosis, Comment: o.comment,
-		Number: fmt.Sprintf("%s-%04d", day, n), Practice: site.Practice || o.drill != "", Drill: o.drill, FaultAt: earliest(o.alerts, now), PreviousID: o.previous,
+		Number: number, Practice: e.o.Site(o.diagnosis.Site).Practice || o.drill != "", Drill: o.drill, FaultAt: earliest(o.alerts, now), PreviousID: o.previous,
 		ParentID: o.from, Reason: o.reason}
 	first.PreviousID = cmp.Or(first.PreviousID, e.previousOf(o.diagnosis))
 	e.routeLocked(&first, now)
@@ -67,14 +84,10 @@ func (e *Engine) addOpeningLocked(ctx context.Context, c *Commit, o opening, now
 	return id, e.stepLocked(c, incident.Incident{}, shorten(bundle(facts), 0))
 }
 
-// addLocked makes facts about an open incident part of the commit.
-func (e *Engine) addLocked(c *Commit, id string, facts []incident.Event) error {
-	i, ok := e.open[id]
-	if !ok {
-		return fmt.Errorf("incident %s: %w", id, ErrNotFound)
-	}
+// addLocked makes facts about an incident part of the commit.
+func (e *Engine) addLocked(c *Commit, i incident.Incident, facts []incident.Event) error {
 	for k := range facts {
-		facts[k].IncidentID = id
+		facts[k].IncidentID = i.ID
 		if facts[k].At.IsZero() {
 			facts[k].At = e.o.Now()
 		}
@@ -108,18 +121,6 @@ func (e *Engine) stepLocked(c *Commit, before incident.Incident, facts []inciden
 		e.hush(before, facts, &res)
 	}
 	return c.add(before, res)
-}
-
-// dueTimers returns the facts of the timers that are due, earliest first.
-func dueTimers(i incident.Incident, now time.Time) []incident.Event {
-	var due []incident.Event
-	for _, t := range i.Timers {
-		if !t.Due.After(now) {
-			due = append(due, incident.Event{Kind: incident.TimerFired, At: now, Actor: incident.System, Timer: &t, LateBy: now.Sub(t.Due)})
-		}
-	}
-	slices.SortStableFunc(due, func(a, b incident.Event) int { return a.Timer.Due.Compare(b.Timer.Due) })
-	return due
 }
 
 func earliest(alerts []incident.AlertRef, now time.Time) time.Time {

@@ -114,10 +114,10 @@ func (b *book) Alerts(context.Context) ([]alert.Alert, error) {
 	return slices.Collect(maps.Values(b.alerts)), nil
 }
 
-// NextNumber implements engine.Store.
-func (b *book) NextNumber(_ context.Context, day string) (int, error) {
-	b.numbers[day]++
-	return b.numbers[day], nil
+// Numbers implements engine.Store.
+func (b *book) Numbers(_ context.Context, day string, n int) (int, error) {
+	b.numbers[day] += n
+	return b.numbers[day] - n + 1, nil
 }
 
 // all returns the incidents in the order of their opening.

@@ -146,18 +146,21 @@ func (s *Store) Alerts(ctx context.Context) ([]alert.Alert, error) {
 	return alerts, nil
 }
 
-// NextNumber implements engine.Store. Numbers are reserved for good: one that
-// is not used leaves a gap.
-func (s *Store) NextNumber(ctx context.Context, day string) (int, error) {
-	var n int
+// Numbers implements engine.Store. Numbers are reserved for good: one that is not
+// used leaves a gap.
+func (s *Store) Numbers(ctx context.Context, day string, n int) (int, error) {
+	if n < 1 {
+		return 0, fmt.Errorf("reserve %d numbers of %s: less than one", n, day)
+	}
+	var last int
 	err := s.alone(ctx, func(h handle) error {
-		return h.row(ctx, []any{&n}, `INSERT INTO numbers (day, last) VALUES (?, 1)
-			ON CONFLICT (day) DO UPDATE SET last = numbers.last + 1 RETURNING last`, day)
+		return h.row(ctx, []any{&last}, `INSERT INTO numbers (day, last) VALUES (?, ?)
+			ON CONFLICT (day) DO UPDATE SET last = numbers.last + excluded.last RETURNING last`, day, n)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("reserve number of %s: %w", day, err)
+		return 0, fmt.Errorf("reserve %d numbers of %s: %w", n, day, err)
 	}
-	return n, nil
+	return last - n + 1, nil
 }
 
 // PruneSeen forgets ids seen before the time and returns how many. Keep them

@@ -44,7 +44,7 @@ func (restingEngine) HandleDrill(context.Context, engine.DrillRound) error { ret
 func (restingEngine) EndDrill(context.Context, string, incident.Actor, string) (int, error) {
 	return 0, nil
 }
-func (restingEngine) Incidents(context.Context) ([]incident.Incident, error) { return nil, nil }
+func (restingEngine) Incidents(context.Context) ([]*incident.Incident, error) { return nil, nil }
 
 // TestDrillsOnTheConsole: who may lead one is offered the stories, everybody who
 // sees the site sees how it went, and every page says that it is a drill.

@@ -316,7 +316,7 @@ func testNumbers(t *testing.T, e *env) {
 	for range workers {
 		wg.Go(func() {
 			for range each {
-				n, err := e.store.NextNumber(t.Context(), "20261121")
+				n, err := e.store.Numbers(t.Context(), "20261121", 1)
 				mu.Lock()
 				if err != nil || got[n] {
 					t.Errorf("number %d twice or %v", n, err)
@@ -330,7 +330,7 @@ func testNumbers(t *testing.T, e *env) {
 	if !got[1] || !got[workers*each] {
 		t.Fatalf("numbers do not run from 1 to %d: %v", workers*each, got)
 	}
-	if n, err := e.store.NextNumber(t.Context(), "20261122"); err != nil || n != 1 {
+	if n, err := e.store.Numbers(t.Context(), "20261122", 1); err != nil || n != 1 {
 		t.Fatalf("next day: %d, %v", n, err)
 	}
 }

@@ -28,7 +28,7 @@ func testHolding(t *testing.T, e *env) {
 		"settings":      func() error { return e.store.KVPutAll(old, map[string]string{"a": "2"}) },
 		"deletion":      func() error { return e.store.KVDelete(old, "a") },
 		"row of report": func() error { return e.store.PutReportRow(old, report.FromIncident(h.i)) },
-		"number":        func() error { _, err := e.store.NextNumber(old, "20261121"); return err },
+		"number":        func() error { _, err := e.store.Numbers(old, "20261121", 1); return err },
 	}
 	for _, what := range []string{"setting", "settings", "deletion", "row of report", "number"} {
 		if err := writes[what](); err != nil {
@@ -42,7 +42,7 @@ func testHolding(t *testing.T, e *env) {
 			t.Errorf("%s by who held the lease before: got %v, want ErrFenced", what, err)
 		}
 	}
-	if n, err := e.store.NextNumber(t.Context(), "20261121"); err != nil || n != 2 {
+	if n, err := e.store.Numbers(t.Context(), "20261121", 1); err != nil || n != 2 {
 		t.Errorf("the next number is %d, %v, want 2", n, err)
 	}
 	key := effect("0001", 1, "ticket").Key

@@ -91,7 +91,7 @@ func ids(is []incident.Incident) []string {
 func testReopen(t *testing.T, e *env) {
 	f := effect("0001", 1, incident.EffectReport)
 	h := e.mustOpen(t, "0001", f)
-	if _, err := e.store.NextNumber(t.Context(), "20261121"); err != nil {
+	if _, err := e.store.Numbers(t.Context(), "20261121", 1); err != nil {
 		t.Fatal(err)
 	}
 	e.reopen(t)
@@ -106,7 +106,7 @@ func testReopen(t *testing.T, e *env) {
 		t.Fatalf("incident (-got +want):\n%s", d)
 	}
 	want(t, e.claim(t, t0, 10), f.Key)
-	if n, err := e.store.NextNumber(t.Context(), "20261121"); err != nil || n != 2 {
+	if n, err := e.store.Numbers(t.Context(), "20261121", 1); err != nil || n != 2 {
 		t.Fatalf("number %d, %v; want 2", n, err)
 	}
 	if err := e.commit(t.Context(), h.change(t, event(incident.Acked, "a"))); err != nil {
