@@ -82,7 +82,7 @@ func firstIncident(t *testing.T, a *App) (i incident.Incident) {
 	until(t, "the incident is open", func() bool {
 		all, err := a.engine.Incidents(t.Context())
 		if err == nil && len(all) > 0 {
-			i = all[0]
+			i = *all[0]
 		}
 		return i.ID != ""
 	})
