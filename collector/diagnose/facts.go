@@ -68,6 +68,8 @@ type symptomFacts struct {
 	Unmeasured  bool `expr:"unmeasured"`   // what an input should read does not answer it
 	Overdue     bool `expr:"overdue"`      // a backup or a file that should be younger
 	Failing     bool `expr:"failing"`      // a disk or an array, as its host says
+	Hardware    bool `expr:"hardware"`     // a part of a server, as its controller (BMC) says
+	PoweredOff  bool `expr:"powered_off"`  // a server, as its controller says
 	Other       bool `expr:"other"`
 }
 
