@@ -11,7 +11,7 @@ GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 PLUGINS  := ./plugins/bundled/jira/faultline-desk-jira ./plugins/bundled/itop/faultline-desk-itop ./plugins/bundled/servicedeskplus/faultline-desk-servicedeskplus \
-            ./plugins/bundled/ansible/faultline-remedy-ansible
+            ./plugins/bundled/ansible/faultline-remedy-ansible ./plugins/bundled/enterprise/faultline-input-enterprise
 
 .PHONY: help run programs plugins test build bench lab lint setup package clean
 

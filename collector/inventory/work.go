@@ -182,6 +182,11 @@ func job(t base.Target) string {
 			return "postgres"
 		}
 		return "mysql"
+	case "enterprise_database":
+		if t.Options["kind"] == "sqlserver" {
+			return "mssql"
+		}
+		return "oracle"
 	case "scrape":
 		return cmp.Or(t.Options["job"], t.Input)
 	case "textfile":

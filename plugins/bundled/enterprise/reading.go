@@ -1,0 +1,225 @@
+package enterprise
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/faultline/faultline/plugins/base"
+	"github.com/faultline/faultline/plugins/input"
+)
+
+const (
+	maxRows      = 2000
+	queryTimeout = 5 * time.Second
+)
+
+// section is one question and what its answer tells.
+type section struct {
+	name  string
+	query string
+	slow  bool // asked every details_every, and told again in between
+	tell  func(*reading, []row)
+}
+
+// row is one row of an answer, its columns in lower case, NULL left out.
+type row map[string]string
+
+// number returns a column as a number.
+func (r row) number(column string) (float64, bool) {
+	v, err := strconv.ParseFloat(strings.TrimSpace(r[column]), 64)
+	return v, err == nil
+}
+
+// orZero is number with 0 for none.
+func (r row) orZero(column string) float64 {
+	v, _ := r.number(column)
+	return v
+}
+
+// reading is one Gather.
+type reading struct {
+	settings
+	server  *server
+	sink    input.Sink
+	now     time.Time
+	keeping bool // what is told now is told again until the next details
+}
+
+// put hands over one sample. Labels come in pairs.
+func (r *reading) put(metric string, v float64, labels ...string) {
+	m := make(map[string]string, len(labels)/2)
+	for i := 0; i+1 < len(labels); i += 2 {
+		m[labels[i]] = labels[i+1]
+	}
+	sm := base.Sample{Labels: base.LabelsFrom(metric, m), Time: r.now.UnixMilli(), Value: v}
+	if r.keeping {
+		r.server.slow = append(r.server.slow, sm)
+	}
+	r.sink.Sample(sm)
+}
+
+// column hands over a column that is a number.
+func (r *reading) column(metric string, from row, column string, labels ...string) {
+	if v, ok := from.number(column); ok {
+		r.put(metric, v, labels...)
+	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// up is the exporter's name for an answering server.
+func (r *reading) up() string {
+	if r.kind == oracle {
+		return "oracledb_up"
+	}
+	return "mssql_up"
+}
+
+func (r *reading) gather(ctx context.Context, open func(Login) (*sql.DB, error)) error {
+	sections := oracleSections
+	if r.kind == sqlServer {
+		sections = sqlServerSections
+	}
+	began := time.Now()
+	rows, err := r.login(ctx, open, sections[0].query)
+	if err != nil {
+		return err
+	}
+	r.put("faultline_database_query_duration_seconds", time.Since(began).Seconds())
+	r.verdict("")
+	sections[0].tell(r, rows)
+	details := r.now.Sub(r.server.details) >= r.details
+	if details {
+		r.server.slow = nil
+	} else {
+		for _, sm := range r.server.slow {
+			sm.Time = r.now.UnixMilli()
+			r.sink.Sample(sm)
+		}
+	}
+	var faults []error
+	for _, s := range sections[1:] {
+		if s.slow && !details {
+			continue
+		}
+		rows, err := r.ask(ctx, s.query)
+		r.keeping = s.slow
+		r.put("faultline_database_section_success", truth(err == nil), "section", s.name)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", s.name, err))
+		} else {
+			s.tell(r, rows)
+		}
+		r.keeping = false
+	}
+	if details {
+		r.server.details = r.now
+	}
+	if len(faults) > 0 {
+		return input.Partial{Err: errors.Join(faults...)}
+	}
+	return nil
+}
+
+// login asks the first question, over the connection kept or a new one.
+func (r *reading) login(ctx context.Context, open func(Login) (*sql.DB, error), query string) ([]row, error) {
+	if r.now.Before(r.server.paused) {
+		r.verdict("password")
+		return nil, fmt.Errorf("the password was refused; the next try is at %s", r.server.paused.UTC().Format(time.RFC3339))
+	}
+	l, err := r.settings.login()
+	if err != nil {
+		r.verdict("settings")
+		return nil, err
+	}
+	if r.server.db == nil {
+		db, err := open(l)
+		if err != nil {
+			r.verdict("settings")
+			return nil, err
+		}
+		db.SetMaxOpenConns(1)
+		db.SetConnMaxIdleTime(idleTime)
+		r.server.db = db
+	}
+	rows, err := r.ask(ctx, query)
+	if err == nil {
+		return rows, nil
+	}
+	reason := reasonOf(r.kind, err)
+	if reason == "password" {
+		r.server.paused = r.now.Add(passwordPause)
+	}
+	r.server.logout() // the password is read anew at the next
+	r.verdict(reason)
+	if p := string(l.Password); p != "" {
+		return nil, errors.New(strings.ReplaceAll(err.Error(), p, "<secret>"))
+	}
+	return nil, err
+}
+
+// verdict tells the evidence in order: port, login, query, and whether the server
+// serves at all; "" is all of it.
+func (r *reading) verdict(reason string) {
+	answers := reason == ""
+	r.put(r.up(), truth(answers))
+	r.put("faultline_database_login_success", truth(answers || reason == "query"))
+	r.put("faultline_database_query_success", truth(answers))
+	if answers || serving[reason] {
+		r.put("faultline_database_serving", 1)
+	} else if reason != "settings" && reason != "tls" && reason != "unresolved" && reason != "other" {
+		r.put("faultline_database_serving", 0)
+	}
+	if r.server.failed != "" && r.server.failed != reason {
+		r.put("faultline_database_failed", 0, "reason", r.server.failed)
+	}
+	if r.server.failed = reason; reason != "" {
+		r.put("faultline_database_failed", 1, "reason", reason)
+	}
+}
+
+// ask reads an answer's rows. Nothing is left open in the session.
+func (r *reading) ask(ctx context.Context, query string) ([]row, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	rows, err := r.server.db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var out []row
+	cells, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
+	for i := range cells {
+		into[i] = &cells[i]
+	}
+	for rows.Next() {
+		if len(out) >= maxRows {
+			return nil, fmt.Errorf("more than %d rows", maxRows)
+		}
+		if err := rows.Scan(into...); err != nil {
+			return nil, err
+		}
+		m := make(row, len(columns))
+		for i, c := range cells {
+			if c.Valid {
+				m[strings.ToLower(columns[i])] = c.String
+			}
+		}
+		out = append(out, m)
+	}
+	return out, rows.Err()
+}
