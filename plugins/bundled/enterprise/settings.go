@@ -23,14 +23,14 @@ const (
 
 // settings are a target's options, checked.
 type settings struct {
-	kind, address, host     string
-	port                    int
-	user, service, instance string // service of Oracle, database of SQL Server
-	password                secret.String
-	passwordFile            string
-	tls                     string
-	slowAfter, details      time.Duration
-	backupAge               time.Duration // 0: backups are not judged
+	kind, address, host string
+	port                int
+	user, service       string // service of Oracle, database of SQL Server
+	password            secret.String
+	passwordFile        string
+	tls                 string
+	slowAfter, details  time.Duration
+	backupAge           time.Duration // 0: backups are not judged
 }
 
 // Login is what a connection needs.
