@@ -86,11 +86,10 @@ func (c *client) once(ctx context.Context, function byte, first uint16, count in
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
+	conn := c.conn // what is called late may find c without one
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 	words, err := c.exchange(function, first, count)
 	if err != nil && !errors.As(err, new(exception)) {
-		stop()
 		c.close()
 	}
 	return words, err
