@@ -4,6 +4,11 @@
 //
 //	go run ./internal/lab/foreignrules -rules DIR -url http://127.0.0.1:8470 -token TOKEN
 //	go run ./internal/lab/foreignrules -rules DIR -names FILE
+//	go run ./internal/lab/foreignrules -rules DIR -provoke
+//
+// With -provoke it plays a quiet week and half an hour of faults of a host, whose
+// /proc and /sys are made up and read by the agent's input, and says which of
+// DIR/node-exporter.yml fire; a disk that fills needs root.
 //
 // DIR holds *.yml as their authors publish them; FILE has one metric name a line. It
 // is a tool of this repository and no part of the product.
@@ -35,7 +40,15 @@ func main() {
 	names := flag.String("names", "", "file with the names of metrics that there are")
 	base := flag.String("url", "", "a collector to ask for them and for what fires")
 	token := flag.String("token", os.Getenv("FAULTLINE_TOKEN"), "a reader's")
+	play := flag.Bool("provoke", false, "play a host's faults and say which rules fire")
 	flag.Parse()
+	if *play {
+		if err := provoke(context.Background(), os.Stdout, *dir); err != nil {
+			fmt.Fprintln(os.Stderr, "foreignrules:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(context.Background(), os.Stdout, *dir, *names, collector{*base, *token}); err != nil {
 		fmt.Fprintln(os.Stderr, "foreignrules:", err)
 		os.Exit(1)
