@@ -35,7 +35,8 @@ type Server struct {
 	fault  plugintest.Fault
 	stall  chan struct{} // closed when stalled calls may end
 	dice   *rand.Rand
-	rate   int // of 100 requests so many go wrong
+	rate   int    // of 100 requests so many go wrong
+	next   string // what goes wrong at the next request that writes; "" is nothing
 	counts map[string]int
 }
 
@@ -56,7 +57,15 @@ func (v *Server) Chance(rate int, patience time.Duration) {
 	v.rate, v.patience = rate, patience
 }
 
-// Counts is how often what went wrong by chance.
+// Next has the next request that writes go wrong in this way, and no other; an
+// answer that is to come too late is held back for the patience.
+func (v *Server) Next(what string, patience time.Duration) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.next, v.patience = what, patience
+}
+
+// Counts is how often what went wrong by chance, or as Next said.
 func (v *Server) Counts() map[string]int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -109,6 +118,10 @@ func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if fault == plugintest.NoFault && v.dice.IntN(100) < v.rate {
 		chance = []string{LostAnswer, Slow, TooMany, WrongBody, CutAnswer, Unavailable}[v.dice.IntN(6)]
+		v.counts[chance]++
+	}
+	if writes && v.next != "" {
+		chance, v.next = v.next, ""
 		v.counts[chance]++
 	}
 	answer := httptest.NewRecorder()
