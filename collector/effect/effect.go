@@ -11,6 +11,7 @@ const (
 	// ticket
 	Vendor     = "vendor"      // inventory id; absent: the incident's vendor
 	VendorKind = "vendor_kind" // absent: the vendor's own
+	Contact    = "contact"     // level of the vendor's contact it goes to; absent: the vendor's own addresses
 	Template   = "template"    // absent: by the vendor's kind
 	// notify
 	Role      = "role" // role id; several with commas
@@ -54,9 +55,10 @@ const (
 	ReasonTicketFailed    = "ticket_failed"
 	ReasonVerifyFailed    = "verify_failed"
 	ReasonCalendarUnknown = "calendar_unknown"
-	ReasonWaitOver        = "wait_over" // a person's pause ended
-	ReasonNoData          = "no_data"   // nothing is measured that could prove recovery
-	ReasonMigrated        = "migrated"  // the incident goes on in another version of its process
+	ReasonWaitOver        = "wait_over"   // a person's pause ended
+	ReasonNoData          = "no_data"     // nothing is measured that could prove recovery
+	ReasonMigrated        = "migrated"    // the incident goes on in another version of its process
+	ReasonVendorLate      = "vendor_late" // no answer in the time agreed
 	ReasonRemedyProposed  = "remedy_proposed"
 	ReasonRemedyEnded     = "remedy_ended"
 	ReasonRemedyUnknown   = "remedy_unknown"

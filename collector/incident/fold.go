@@ -103,7 +103,7 @@ func missing(e Event) string {
 		return absent(len(e.Alerts) == 0, "alerts")
 	case Entered:
 		return absent(e.Step == "", "step")
-	case Decided, VendorReported:
+	case Decided, VendorReported, VendorEscalated:
 		return absent(e.Choice == "", "choice")
 	case Attached:
 		return absent(e.Attachment == nil, "attachment")
@@ -182,7 +182,7 @@ func (i *Incident) apply(e Event) {
 	case EffectDone, EffectFailed:
 		i.Effects.effect(e, slices.ContainsFunc(i.Pending, func(r EffectRef) bool { return r.Key == e.Effect.Key }))
 		i.Pending = slices.DeleteFunc(i.Pending, func(r EffectRef) bool { return r.Key == e.Effect.Key })
-	case Commented, VendorViewed:
+	case Commented, VendorViewed, VendorEscalated:
 	}
 }
 

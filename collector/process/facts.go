@@ -73,6 +73,8 @@ func (r *run) react(before incident.Incident, f incident.Event) error {
 		return r.wait(f)
 	case incident.VendorReported:
 		return r.vendorReported(f)
+	case incident.VendorEscalated:
+		return r.vendorEscalated(f)
 	case incident.Commented:
 		if f.Actor.Kind == "vendor" && f.Reason == ReasonVendorAsks && r.i.Open() {
 			return r.notify(r.insideRole(), ReasonVendorAsks, "comment", f.Comment)

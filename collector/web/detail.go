@@ -366,6 +366,8 @@ func (c *console) sentence(p *page, i incident.Incident, e incident.Event) strin
 			s += p.T("timeline.late_by", p.Duration(e.LateBy))
 		}
 		return s
+	case e.Kind == incident.VendorEscalated:
+		return p.T("timeline.level", e.Choice)
 	case e.Remedy != nil:
 		return c.remedySentence(p, i, e)
 	case e.Effect != nil && e.Effect.Result["output"] != "":

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -175,6 +176,9 @@ func (e *Executor) compose(j outbox.Job, v inventory.Vendor, msg Message) desk.T
 	if j.Incident.Practice {
 		t.Fields["practice"] = "true"
 	}
+	if to := contactOf(v, j.Effect.Params[effect.Contact]); to != "" {
+		t.To = append([]string{to}, t.To...)
+	}
 	if u := v.DeskOptions["url"]; u != "" {
 		t.To = []string{u}
 	}
@@ -187,6 +191,16 @@ func (e *Executor) compose(j outbox.Job, v inventory.Vendor, msg Message) desk.T
 		}
 	}
 	return t
+}
+
+// contactOf is the address of the vendor's contact of a level; "" where there is none.
+func contactOf(v inventory.Vendor, level string) string {
+	for _, c := range v.Contacts {
+		if level != "" && strconv.Itoa(c.Level) == level && c.Email != "" && !slices.Contains(v.Emails, c.Email) {
+			return c.Email
+		}
+	}
+	return ""
 }
 
 // Key is the key of the ticket that an incident has at a vendor.
