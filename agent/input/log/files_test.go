@@ -87,7 +87,7 @@ func TestFollow(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, app, "after rotation\n")
-	r = inputtest.Up(t, in, tg)
+	inputtest.Up(t, in, tg)
 	if slices.Sort(h.lines); h.took() != "after rotation|before rotation" {
 		t.Error("a rotated file is read to its end, once, and the new one from its start")
 	}
