@@ -34,10 +34,11 @@ type client struct {
 	session        bool
 	token, place   string // of the session
 	left           int    // requests
+	most           int    // bytes of an answer
 }
 
 func newClient(s settings, password string) (*client, error) {
-	c := &client{host: s.address, user: s.user, password: password, session: s.session, left: maxRequests}
+	c := &client{host: s.address, user: s.user, password: password, session: s.session, left: maxRequests, most: maxBody}
 	config, err := s.tls.Config()
 	if err != nil {
 		return nil, err
@@ -119,12 +120,12 @@ func (c *client) get(ctx context.Context, path string, v any) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	b, err := io.ReadAll(io.LimitReader(resp.Body, int64(c.most)+1))
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", path, err)
-	case len(b) > maxBody:
-		return failure.As(failure.TooLarge, fmt.Errorf("%s: more than %d bytes", path, maxBody))
+	case len(b) > c.most:
+		return failure.As(failure.TooLarge, fmt.Errorf("%s: more than %d bytes", path, c.most))
 	}
 	err = json.Unmarshal(b, v)
 	if errors.As(err, new(*json.UnmarshalTypeError)) {

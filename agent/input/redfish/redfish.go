@@ -30,6 +30,7 @@ type Options struct {
 // Input asks Redfish services.
 type Input struct {
 	opts     Options
+	most     int // bytes of an answer; 0: maxBody
 	failures failure.Memory
 
 	mu   sync.Mutex           // guards logs
@@ -111,6 +112,9 @@ func (in *Input) gather(ctx context.Context, s settings, t base.Target, now time
 		return err
 	}
 	defer c.close()
+	if in.most > 0 {
+		c.most = in.most
+	}
 	if err := c.login(ctx); err != nil {
 		return err
 	}

@@ -273,13 +273,14 @@ func TestFaulty(t *testing.T) {
 	}
 	r.Want(t, "idrac_system_power_on", 1)
 	r.Want(t, "faultline_hardware_state{id=1/f2,name=Fan 2,part=fan}", 2)
-	b.set("/redfish/v1/Systems/1/Storage", `{"Members":[`+strings.Repeat(" ", maxBody)+`]}`)
-	if _, err := inputtest.Gather(t, in, b.target()); err == nil || !strings.Contains(err.Error(), "more than") {
+	b.set("/redfish/v1/Systems/1/Storage", `{"Members":[`+strings.Repeat(" ", 64<<10)+`]}`)
+	in.most = 64 << 10
+	if _, err := inputtest.Gather(t, in, b.target()); err == nil || !strings.Contains(err.Error(), "Storage: more than 65536 bytes") {
 		t.Errorf("got %v", err)
 	}
 	var many []string
 	for range 5 * maxMembers {
-		many = append(many, "/redfish/v1/Chassis/1")
+		many = append(many, "/redfish/v1/Chassis/none")
 	}
 	b.set("/redfish/v1/Chassis", members(many...))
 	if _, err := inputtest.Gather(t, in, b.target()); err == nil || !strings.Contains(err.Error(), "of which 64 are read") {
