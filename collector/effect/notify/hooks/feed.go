@@ -23,6 +23,8 @@ type feed struct {
 	// Owned by run.
 	began time.Time        // only what happens from then on is told
 	told  map[string]int64 // by incident: the last event told
+	maybe string           // id of the message that may have arrived already; "" is none
+	noted string           // id of the message last noted to be leaving
 	tries int              // failures in a row
 	until time.Time        // not before, after failures
 }
@@ -76,6 +78,7 @@ func (f *feed) load(ctx context.Context) error {
 			f.told[name[len(f.name("")):]] = n
 		}
 	}
+	f.maybe, f.noted = kept[f.sending()], kept[f.sending()]
 	if raw, ok := kept[f.prefix()+"began"]; ok {
 		if f.began, err = time.Parse(time.RFC3339Nano, raw); err == nil {
 			return nil
@@ -144,7 +147,14 @@ func (f *feed) send(ctx context.Context, m message) error {
 		f.log().Error("webhook given up after 48 hours", "id", m.id)
 		return nil
 	}
-	final, err := f.post(ctx, m)
+	if err := f.leave(ctx, m.id); err != nil {
+		return err
+	}
+	before := f.maybe == m.id
+	answered, final, err := f.post(ctx, m)
+	if answered && !before {
+		f.maybe = "" // an answer to this attempt says nothing about one before
+	}
 	switch {
 	case err == nil:
 		f.sent.WithLabelValues(f.sub.Name, "taken").Inc()

@@ -2,7 +2,8 @@
 // already: PagerDuty's (version 3, signed) or Alertmanager's (version 4). What to
 // tell follows from the incidents' own logs, so nothing is queued twice: for each
 // subscriber it remembers how far it got in each log. Delivery is at least once,
-// in order within an incident, and given up after 48 hours.
+// in order within an incident, and given up after 48 hours; what may come twice
+// says so (RepeatHeader).
 package hooks
 
 import (
@@ -216,15 +217,23 @@ func (s Subscriber) messages(i incident.Incident, log []incident.Event, since in
 var shows = []incident.Kind{incident.Opened, incident.Diagnosed, incident.AlertJoined, incident.AlertResolved, incident.AlertLeft, incident.AlertsJoined,
 	incident.AlertsResolved, incident.Verified, incident.Closed, incident.Reopened, incident.Folded}
 
-// post sends one message. final is true when sending it again is useless.
-func (f *feed) post(ctx context.Context, m message) (final bool, err error) {
+// post sends one message. answered is true when it is known whether it arrived,
+// final when sending it again is useless.
+func (f *feed) post(ctx context.Context, m message) (answered, final bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.sub.URL.Reveal(), bytes.NewReader(m.body))
+	body := m.body
+	if f.maybe == m.id {
+		body = marked(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.sub.URL.Reveal(), bytes.NewReader(body))
 	if err != nil {
-		return true, errors.New("the address is not one")
+		return true, true, errors.New("the address is not one")
 	}
 	outgoing.Once(req)
+	if len(body) > len(m.body) {
+		req.Header.Set(RepeatHeader, "yes")
+	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Faultline")
 	req.Header.Set("Idempotency-Key", m.id)
@@ -233,7 +242,7 @@ func (f *feed) post(ctx context.Context, m message) (final bool, err error) {
 		for _, k := range f.sub.Keys {
 			keys = append(keys, k.Reveal())
 		}
-		req.Header.Set(pagerduty.SignatureHeader, pagerduty.Sign(m.body, keys...))
+		req.Header.Set(pagerduty.SignatureHeader, pagerduty.Sign(body, keys...))
 		req.Header.Set("X-Webhook-Id", f.sub.Name)
 	}
 	if f.sub.Token != "" {
@@ -241,23 +250,26 @@ func (f *feed) post(ctx context.Context, m message) (final bool, err error) {
 	}
 	resp, err := outgoing.Do(f.o.Client.Do, req, func() error { return lease.Check(ctx) })
 	if err != nil {
+		if !outgoing.NeverConnected(err) && !errors.Is(err, lease.ErrLost) {
+			f.maybe = m.id // it left, and nobody says whether it arrived
+		}
 		var u *url.Error
 		if errors.As(err, &u) {
 			err = u.Err // the address may hold a secret
 		}
 		var op *net.OpError
 		if errors.As(err, &op) {
-			return false, fmt.Errorf("%s: %w", op.Op, op.Err)
+			return false, false, fmt.Errorf("%s: %w", op.Op, op.Err)
 		}
-		return false, err
+		return false, false, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // lets the connection be used again
 	switch {
 	case resp.StatusCode/100 == 2:
-		return false, nil
+		return true, false, nil
 	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode >= 500:
-		return false, fmt.Errorf("answered %d", resp.StatusCode)
+		return true, false, fmt.Errorf("answered %d", resp.StatusCode)
 	}
-	return true, fmt.Errorf("answered %d", resp.StatusCode)
+	return true, true, fmt.Errorf("answered %d", resp.StatusCode)
 }
