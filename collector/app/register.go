@@ -13,7 +13,6 @@ import (
 
 	"github.com/faultline/faultline/collector/effect/notify/chat"
 	"github.com/faultline/faultline/collector/effect/notify/robot"
-	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/inspection"
 	"github.com/faultline/faultline/collector/metricstore"
 	"github.com/faultline/faultline/collector/register"
@@ -207,18 +206,7 @@ type memo struct {
 
 // once tells a memo unless it was told before.
 func (a *App) once(ctx context.Context, m memo) error {
-	return a.unless(ctx, "told/"+m.key, func() error { return a.announce(ctx, m) })
-}
-
-// unless does what is not marked as done, and marks it when it succeeded.
-func (a *App) unless(ctx context.Context, mark string, do func() error) error {
-	if _, err := a.store.KVGet(ctx, mark); !errors.Is(err, engine.ErrNotFound) {
-		return err
-	}
-	if err := do(); err != nil {
-		return fmt.Errorf("%s: %w", mark, err)
-	}
-	return a.store.KVPut(ctx, mark, time.Now().UTC().Format(time.RFC3339))
+	return a.unless(ctx, toldPrefix+m.key, func() error { return a.announce(ctx, m) })
 }
 
 // announce mails a memo to the people of its roles and says it in their groups,
@@ -235,7 +223,7 @@ func (a *App) announce(ctx context.Context, m memo) error {
 			}
 			mailed[p.ID] = true
 			language := cmp.Or(p.Language, lang.ZH)
-			errs = append(errs, a.unless(ctx, "told/"+m.key+"/"+p.ID, func() error {
+			errs = append(errs, a.unless(ctx, toldPrefix+m.key+"/"+p.ID, func() error {
 				return a.mails.Deliver(ctx, notify.Notice{Key: m.key + "/" + p.ID, To: p.Email, Subject: m.text.In(language), Body: m.text.In(language) + "\n\n" + link, URL: link, Severity: m.level})
 			}))
 		}
@@ -246,7 +234,7 @@ func (a *App) announce(ctx context.Context, m memo) error {
 				continue
 			}
 			words := m.text.In(cmp.Or(r.Language, lang.ZH))
-			errs = append(errs, a.unless(ctx, "told/"+m.key+"/robot/"+r.Name, func() error {
+			errs = append(errs, a.unless(ctx, toldPrefix+m.key+"/robot/"+r.Name, func() error {
 				return a.chat.Deliver(ctx, r.Name, chat.Notice{Key: m.key, Site: a.siteWords(m.site, r.Language), Title: words, Text: words, Short: words, URL: link, Level: m.level, At: m.at})
 			}))
 		}

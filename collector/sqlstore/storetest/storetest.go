@@ -56,6 +56,7 @@ func Run(t *testing.T, newURL func(t testing.TB) string) {
 		{"audit", testAudit},
 		{"settings", testKV},
 		{"settings by prefix", testKVPrefix},
+		{"incidents that are settled", testSettled},
 		{"report rows", testReport},
 		{"documents", testDocuments},
 		{"imports of the register", testImports},

@@ -129,7 +129,7 @@ func (s *Service) follow(ctx context.Context, d Desk) {
 // ask takes all that is new at a desk. Where it stops with an error the same is
 // asked again.
 func (s *Service) ask(ctx context.Context, d Desk) error {
-	name := "desk/" + d.Name + "/cursor"
+	name := KeptPrefix + d.Name + "/cursor"
 	cursor, err := s.o.KV.KVGet(ctx, name)
 	if err != nil && !errors.Is(err, s.o.NotFound) {
 		return err
@@ -197,7 +197,27 @@ func (s *Service) fresh(ctx context.Context, desk string, t incident.Ticket, u t
 	return last != u.Status, err
 }
 
-func stateName(desk string, t incident.Ticket) string { return "desk/" + desk + "/state/" + t.Key }
+// KeptPrefix begins the names of what is kept about desks.
+const KeptPrefix = "desk/"
+
+const stateMark = "/state/"
+
+func stateName(desk string, t incident.Ticket) string { return KeptPrefix + desk + stateMark + t.Key }
+
+// IncidentOf returns the incident of a ticket whose last state is kept under the
+// name; ok is false when the name is another thing's, as a desk's cursor.
+func IncidentOf(name string) (id string, ok bool) {
+	rest, ok := strings.CutPrefix(name, KeptPrefix)
+	if !ok {
+		return "", false
+	}
+	_, key, ok := strings.Cut(rest, stateMark)
+	if !ok {
+		return "", false
+	}
+	id, _, ok = strings.Cut(key, "/")
+	return id, ok && id != ""
+}
 
 // Fact is what an update says about its incident; fresh tells whether its state
 // is another than before. says is false when there is nothing to say. It is pure.
