@@ -70,7 +70,8 @@ type Options struct {
 // Desk is the one way in which drills are started, led and read. Its methods may
 // be called from several goroutines.
 type Desk struct {
-	o Options
+	o     Options
+	again replays
 
 	mu     sync.Mutex // guards the fields below
 	played map[string]*played

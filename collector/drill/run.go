@@ -100,12 +100,14 @@ func (d *Desk) Leave() {
 }
 
 // open prepares a drill's evidence, anew: it is a function of its record.
-func (d *Desk) open(r Record) (*played, error) {
+func (d *Desk) open(r Record) (*played, error) { return d.openAt(r, filepath.Join(d.o.Dir, r.ID)) }
+
+func (d *Desk) openAt(r Record, dir string) (*played, error) {
 	s, err := scenario.ParseAt(r.Story+".yaml", r.Scenario, d.o.Inventory(), r.Site)
 	if err != nil {
 		return nil, err
 	}
-	pl := &played{rec: r, dir: filepath.Join(d.o.Dir, r.ID)}
+	pl := &played{rec: r, dir: dir}
 	if err := errors.Join(os.RemoveAll(pl.dir), os.MkdirAll(pl.dir, 0o700)); err != nil {
 		return nil, fmt.Errorf("drill %s: %w", r.ID, err)
 	}
@@ -296,7 +298,8 @@ func (d *Desk) live(id string) (*scenario.Live, Record) {
 	return nil, Record{}
 }
 
-// ErrAway says that a drill's evidence is not here: it is over, or is opened just now.
+// ErrAway says that a drill's evidence is not here: it is opened just now, or its
+// site has changed so that it cannot be played again.
 var ErrAway = errors.New("the drill's evidence is not here")
 
 // Evidence is a drill's own measurements, as a metricstore.Querier's Range.
@@ -308,11 +311,12 @@ type Evidence struct {
 // Of returns the measurements of a drill.
 func (d *Desk) Of(id string) Evidence { return Evidence{d, id} }
 
-// Range asks them; ErrAway when the drill is not played here.
+// Range asks them. Those of a drill that is not played here are played again, which
+// may take longer than ctx lasts: ErrReplaying then, and ErrAway when they cannot be.
 func (e Evidence) Range(ctx context.Context, expr string, start, end time.Time, step, lookback time.Duration) ([]metricstore.Series, error) {
 	l, _ := e.desk.live(e.id)
 	if l == nil {
-		return nil, ErrAway
+		return e.desk.replayed(ctx, e.id, expr, start, end, step, lookback)
 	}
 	return l.Range(ctx, expr, start, end, step, lookback)
 }

@@ -57,6 +57,7 @@ type house struct {
 	account *account.Service
 	srv     *httptest.Server
 	tokens  map[string]string
+	follows bool // another collector leads
 }
 
 type reader struct{ *sqlstore.Store }
@@ -118,7 +119,7 @@ func (h *house) start() {
 			return h.rules.Routes.Decide(d, graph, now)
 		},
 		Site: func(string) engine.SiteFacts { return engine.SiteFacts{} }, Graph: func() *inventory.Graph { return graph }}))
-	h.desk = must[*drill.Desk](t)(drill.New(drill.Options{Store: h.store, Engine: h.engine, Leads: func() bool { return true }, Stories: func() []*scenario.Story { return h.stories }, Rules: func() *scenario.Rules { return h.rules },
+	h.desk = must[*drill.Desk](t)(drill.New(drill.Options{Store: h.store, Engine: h.engine, Leads: func() bool { return !h.follows }, Stories: func() []*scenario.Story { return h.stories }, Rules: func() *scenario.Rules { return h.rules },
 		Inventory: func() *inventory.Inventory { return h.inv }, Processes: func() *process.Set { return h.rules.Processes }, Record: h.account.Record, Dir: filepath.Join(h.dir, "drills"), Now: clock, Logger: log}))
 	t.Cleanup(h.desk.Leave)
 	out := func(kind string) outbox.Executor {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/faultline/faultline/collector/alert"
@@ -26,12 +27,48 @@ type DrillRound struct {
 	Quiet    []Quiet                       // what the drill's story announces; real ones do not hold
 }
 
-// drillMemory is what correlate carries from one round of a drill to the next. A
-// restart forgets it: two causes are then watched for as long again before they
-// part.
+// drillMemory is what correlate carries from one round of a drill to the next. It
+// is kept with the engine's memory, so that a restart in the middle of a drill
+// watches two causes no longer than one without.
 type drillMemory struct {
-	apart, hushed map[string]time.Time
-	moved         map[string]string
+	Apart  map[string]time.Time `json:"apart,omitempty"`
+	Hushed map[string]time.Time `json:"hushed,omitempty"` // kept: zero: it was kept quiet in the last round
+	Moved  map[string]string    `json:"moved,omitempty"`
+
+	at time.Time // of the last round
+}
+
+// kept is the memory as it is stored: what changes in every round is left out.
+func (m drillMemory) kept() drillMemory {
+	return drillMemory{Apart: m.Apart, Moved: m.Moved, Hushed: resting(m.Hushed, m.at)}
+}
+
+// recalled is the memory as it goes on after a restart at the moment.
+func (m drillMemory) recalled(now time.Time) drillMemory {
+	return drillMemory{Apart: m.Apart, Moved: m.Moved, Hushed: wakened(m.Hushed, now)}
+}
+
+func (m drillMemory) same(o drillMemory) bool {
+	at := func(a, b time.Time) bool { return a.Equal(b) }
+	return maps.EqualFunc(m.Apart, o.Apart, at) && maps.EqualFunc(m.Hushed, o.Hushed, at) && maps.Equal(m.Moved, o.Moved)
+}
+
+// empty tells whether there is nothing to keep.
+func (m drillMemory) empty() bool { return len(m.Apart)+len(m.Hushed)+len(m.Moved) == 0 }
+
+// drillsLocked is what is remembered of drills, nil when that is nothing.
+func (e *Engine) drillsLocked() map[string]drillMemory {
+	var out map[string]drillMemory
+	for id, m := range e.drills {
+		if m.empty() {
+			continue
+		}
+		if out == nil {
+			out = make(map[string]drillMemory, len(e.drills))
+		}
+		out[id] = m.kept()
+	}
+	return out
 }
 
 // HandleDrill does for a drill what HandleAlerts does for what is measured: the
@@ -55,7 +92,7 @@ func (e *Engine) HandleDrill(ctx context.Context, r DrillRound) error {
 	m := e.drills[r.ID]
 	p := correlate(e.open.those(ofDrill(r.ID)), round{now: r.Now, causes: found.Causes, held: found.Held, settle: e.o.Settle,
 		firing: byFingerprint(r.Firing), known: byFingerprint(r.Changed), topology: e.topology(), quiet: r.Quiet, checked: r.Checked,
-		apart: m.apart, hushed: m.hushed, moved: m.moved, split: e.o.Split, newID: newID})
+		apart: m.Apart, hushed: m.Hushed, moved: m.Moved, split: e.o.Split, newID: newID})
 	c := Commit{Generation: gen}
 	for n := range p.open {
 		p.open[n].drill = r.ID
@@ -63,13 +100,16 @@ func (e *Engine) HandleDrill(ctx context.Context, r DrillRound) error {
 	if err := e.addShareLocked(ctx, &c, p, p.whole(), r.Now); err != nil {
 		return err
 	}
-	if err := e.commitLocked(ctx, c); err != nil {
-		return err
-	}
 	if e.drills == nil {
 		e.drills = map[string]drillMemory{}
 	}
-	e.drills[r.ID] = drillMemory{p.apart, p.hushed, p.moved}
+	e.drills[r.ID] = drillMemory{p.apart, p.hushed, p.moved, r.Now}
+	if err := e.commitLocked(ctx, c); err != nil {
+		if e.drills != nil {
+			e.drills[r.ID] = m
+		}
+		return err
+	}
 	return nil
 }
 

@@ -24,6 +24,7 @@ type memory struct {
 	Hushed map[string]time.Time    `json:"hushed,omitempty"` // see round.hushed; zero: it was kept quiet in the last round
 	Moved  map[string]string       `json:"moved,omitempty"`  // see round.moved
 	Past   map[string]pastIncident `json:"past,omitempty"`   // by cause: the last verified or closed incident
+	Drills map[string]drillMemory  `json:"drills,omitempty"` // of the drills that run
 }
 
 // pastIncident is what is remembered of an incident that is over.
@@ -34,14 +35,31 @@ type pastIncident struct {
 
 // memoryLocked is what is to be remembered now.
 func (e *Engine) memoryLocked() memory {
-	m := memory{Apart: e.apart, Moved: e.moved, Past: e.past, Hushed: make(map[string]time.Time, len(e.hushed))}
-	for fp, at := range e.hushed {
-		if at.Equal(e.at) { // its moment changes in every round
+	return memory{Apart: e.apart, Moved: e.moved, Past: e.past, Hushed: resting(e.hushed, e.at), Drills: e.drillsLocked()}
+}
+
+// resting is what is quiet, without the moments that change in every round.
+func resting(hushed map[string]time.Time, last time.Time) map[string]time.Time {
+	out := make(map[string]time.Time, len(hushed))
+	for fp, at := range hushed {
+		if at.Equal(last) {
 			at = time.Time{}
 		}
-		m.Hushed[fp] = at
+		out[fp] = at
 	}
-	return m
+	return out
+}
+
+// wakened gives those moments back at a restart.
+func wakened(hushed map[string]time.Time, now time.Time) map[string]time.Time {
+	out := make(map[string]time.Time, len(hushed))
+	for fp, at := range hushed {
+		if at.IsZero() {
+			at = now.Add(-time.Nanosecond) // not of this round: it does not go on by itself
+		}
+		out[fp] = at
+	}
+	return out
 }
 
 // with adds what the changes of a commit leave behind.
@@ -81,7 +99,8 @@ func (m memory) forget() {
 func (m memory) same(o memory) bool {
 	at := func(a, b time.Time) bool { return a.Equal(b) }
 	return maps.EqualFunc(m.Apart, o.Apart, at) && maps.EqualFunc(m.Hushed, o.Hushed, at) && maps.Equal(m.Moved, o.Moved) &&
-		maps.EqualFunc(m.Past, o.Past, func(a, b pastIncident) bool { return a.ID == b.ID && a.At.Equal(b.At) })
+		maps.EqualFunc(m.Past, o.Past, func(a, b pastIncident) bool { return a.ID == b.ID && a.At.Equal(b.At) }) &&
+		maps.EqualFunc(m.Drills, o.Drills, drillMemory.same)
 }
 
 // text is the memory as it is committed, "" when it is as was committed last.
@@ -106,15 +125,13 @@ func (e *Engine) recallLocked(text string, now time.Time) error {
 		}
 	}
 	e.kept = m
-	e.apart, e.moved, e.past, e.hushed = m.Apart, m.Moved, maps.Clone(m.Past), make(map[string]time.Time, len(m.Hushed))
+	e.apart, e.moved, e.past, e.hushed = m.Apart, m.Moved, maps.Clone(m.Past), wakened(m.Hushed, now)
 	if e.past == nil {
 		e.past = map[string]pastIncident{}
 	}
-	for fp, at := range m.Hushed {
-		if at.IsZero() {
-			at = now.Add(-time.Nanosecond) // not of this round: it does not go on by itself
-		}
-		e.hushed[fp] = at
+	e.drills = make(map[string]drillMemory, len(m.Drills))
+	for id, d := range m.Drills {
+		e.drills[id] = d.recalled(now)
 	}
 	return nil
 }

@@ -123,13 +123,17 @@ func (c *console) chart(w http.ResponseWriter, r *http.Request, p *page) error {
 	ctx, cancel := context.WithTimeout(r.Context(), chartWait)
 	defer cancel()
 	found, err := c.measurements(i).Range(ctx, specs[n].expr, start, end, step, chartLook)
-	if errors.Is(err, drill.ErrAway) {
-		found, err = nil, nil // what a drill measured goes with it
+	empty := "chart.empty"
+	switch {
+	case errors.Is(err, drill.ErrReplaying):
+		empty, found, err = "chart.replaying", nil, nil
+	case errors.Is(err, drill.ErrAway):
+		found, err = nil, nil
 	}
 	if err != nil {
 		return fmt.Errorf("chart %s of incident %s: %w", specs[n].ID, i.Number, err)
 	}
-	v := chartView{Title: p.T("chart." + specs[n].ID), Unit: p.W("measure", specs[n].Unit), Zone: p.ZoneName(), Clock: p.T("chart.time"), Empty: p.T("chart.empty"),
+	v := chartView{Title: p.T("chart." + specs[n].ID), Unit: p.W("measure", specs[n].Unit), Zone: p.ZoneName(), Clock: p.T("chart.time"), Empty: p.T(empty),
 		Low: specs[n].lo, High: specs[n].hi, Range: [2]time.Time{start.UTC(), end.UTC()}, Marks: chartMarks(p, i), Series: []chartLine{}}
 	if len(found) > chartSeries {
 		v.More = p.T("chart.more", len(found)-chartSeries)

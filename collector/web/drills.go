@@ -133,8 +133,60 @@ type drillData struct {
 	MayLead  bool
 	MaySign  bool
 	Open     []incident.Incident
-	Tickets  []drill.Held
+	Tickets  []heldRow
+	Decided  []decisionRow
 	Practice bool // every page of a drill is marked
+}
+
+// heldRow is a message that was kept back, with its vendor's name.
+type heldRow struct {
+	drill.Held
+	VendorName string
+}
+
+// decisionRow is a decision in the process's words.
+type decisionRow struct {
+	drill.Decision
+	ID                   string // of the incident; "" when it is not known
+	StepName             string
+	ChoiceName, TrueName string
+}
+
+// heldRows names the vendors of messages that were kept back.
+func (c *console) heldRows(p *page, held []drill.Held) []heldRow {
+	names := map[string]string{}
+	for _, v := range c.Inventory().Vendors {
+		names[v.ID] = p.Text(v.Name)
+	}
+	var out []heldRow
+	for _, h := range held {
+		out = append(out, heldRow{h, cmp.Or(names[h.Vendor], h.Vendor)})
+	}
+	return out
+}
+
+// decisionRows says decisions as the incidents' processes do.
+func (c *console) decisionRows(p *page, score *drill.Score, incidents []incident.Incident) []decisionRow {
+	if score == nil {
+		return nil
+	}
+	by := map[string]incident.Incident{}
+	for _, i := range incidents {
+		by[i.Number] = i
+	}
+	var out []decisionRow
+	for _, d := range score.Decisions {
+		row := decisionRow{Decision: d, StepName: d.Step, ChoiceName: d.Choice, TrueName: d.Truth}
+		if i, known := by[d.Number]; known {
+			row.ID, row.StepName = i.ID, cmp.Or(p.Text(c.StepTitle(i, d.Step)), d.Step)
+			row.ChoiceName = cmp.Or(p.Text(c.ChoiceTitle(i, d.Choice)), d.Choice)
+			if d.Truth != "" {
+				row.TrueName = cmp.Or(p.Text(c.ChoiceTitle(i, d.Truth)), d.Truth)
+			}
+		}
+		out = append(out, row)
+	}
+	return out
 }
 
 // PartTitle is what a part of the score is called.
@@ -151,9 +203,11 @@ func (c *console) drillPage(w http.ResponseWriter, r *http.Request, p *page) err
 	}
 	d := drillData{Record: rec, SiteName: c.siteName(p, rec.Site), MayLead: c.Drills.Desk.MayLead(who, rec.Site), Practice: true}
 	d.MaySign = d.MayLead && rec.Score != nil && rec.Signed == nil
-	if d.Tickets, err = c.Drills.Desk.Tickets(r.Context(), rec.ID); err != nil {
+	held, err := c.Drills.Desk.Tickets(r.Context(), rec.ID)
+	if err != nil {
 		return err
 	}
+	d.Tickets = c.heldRows(p, held)
 	for _, x := range rec.Incidents {
 		i, err := c.Incidents.Incident(r.Context(), x.ID)
 		if err != nil {
@@ -161,6 +215,7 @@ func (c *console) drillPage(w http.ResponseWriter, r *http.Request, p *page) err
 		}
 		d.Open = append(d.Open, i)
 	}
+	d.Decided = c.decisionRows(p, rec.Score, d.Open)
 	p.Title, p.D = p.T("drill.one")+" "+p.Text(rec.Title), d
 	return c.render(w, r, http.StatusOK, "drill", p)
 }
