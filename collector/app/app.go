@@ -161,6 +161,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.fleet.Run(ctx) })
 	g.Go(func() error { return a.reloadWhenAsked(ctx) })
 	g.Go(func() error { return a.watchVersions(ctx) })
+	g.Go(func() error { return a.watchAccess(ctx) })
 	g.Go(func() error {
 		return selfwatch.New(selfwatch.Options{Gatherer: a.reg, Appender: a.metrics, Instance: a.instance(), Logger: a.log}).Run(ctx)
 	})
@@ -345,10 +346,11 @@ func (a *App) prune(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+		a.drills.Rest(time.Now())
 		_, errSeen := a.store.PruneSeen(ctx, time.Now().Add(-seenFor))
 		_, errSessions := a.store.Sessions().Prune(ctx)
 		errOutside := errors.Join(a.outside.Prune(ctx), a.amAPI.Prune(ctx), a.pruneVendors(ctx))
-		if err := errors.Join(errSeen, errSessions, errOutside, a.duty.Prune(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(errSeen, errSessions, errOutside, a.duty.Prune(ctx), pruneMarks(ctx, a.store, time.Now())); err != nil && ctx.Err() == nil {
 			a.log.Warn("prune the database", "err", err)
 		}
 	}

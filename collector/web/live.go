@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	heartbeat  = 10 * time.Second // keeps proxies from cutting, finds dead browsers, and ends who lost access at another collector within 15 s
+	heartbeat  = 10 * time.Second // keeps proxies from cutting, finds dead browsers, and looks whether the reader still has access, should no change have said so
 	writeLimit = 10 * time.Second
 )
 
@@ -45,7 +45,7 @@ func (c *console) events(w http.ResponseWriter, r *http.Request, p *page) error 
 			}
 			if ch.ID == "" { // anything may have changed, also who may look
 				u, err := c.Accounts.User(r.Context(), p.User.Name)
-				if err != nil {
+				if err != nil || u.MustChange {
 					return nil
 				}
 				who = account.PrincipalOf(u)
@@ -56,8 +56,8 @@ func (c *console) events(w http.ResponseWriter, r *http.Request, p *page) error 
 			out = message(ch.ID)
 		case <-beat.C:
 			u, err := c.Accounts.User(r.Context(), p.User.Name)
-			if err != nil {
-				return nil // signed out, disabled, or nobody can tell: the browser asks again
+			if err != nil || u.MustChange {
+				return nil // signed out, disabled, a new password to set, or nobody can tell: the browser asks again
 			}
 			who, out = account.PrincipalOf(u), ": still here\n\n"
 		}
