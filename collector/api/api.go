@@ -179,7 +179,7 @@ type Options struct {
 	// Fleet is what agents are to have and have; nil: nobody keeps it.
 	Fleet *FleetGate
 	// Auditor is what the auditor last found; nil: there is none.
-	Auditor func() AuditView
+	Auditor Auditor
 }
 
 // What Options.Elsewhere may have.

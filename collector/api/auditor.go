@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -8,16 +9,21 @@ import (
 	"github.com/faultline/faultline/collector/engine"
 )
 
-// AuditView is the auditor's last pass on this collector; the zero time says
-// that it made none, because it does not hold the lease.
+// auditLate is the age at which the auditor's last pass is no longer a word about
+// the present: five passes.
+const auditLate = 5 * time.Minute
+
+// AuditView is the last pass of the auditor of the collector that holds the lease,
+// as every collector answers it; the zero time says that none was made yet.
 type AuditView struct {
 	At       time.Time        `json:"at"`
+	Late     bool             `json:"late"` // the auditor should have looked again since
 	Findings []engine.Finding `json:"findings"`
 }
 
 // Seen returns what of the view concerns sites the principal sees.
-func (v AuditView) Seen(p account.Principal) AuditView {
-	out := AuditView{At: v.At, Findings: []engine.Finding{}}
+func (v AuditView) Seen(p account.Principal, now time.Time) AuditView {
+	out := AuditView{At: v.At, Late: now.Sub(v.At) > auditLate, Findings: []engine.Finding{}}
 	for _, f := range v.Findings {
 		if p.Sees(f.Site) {
 			out.Findings = append(out.Findings, f)
@@ -26,12 +32,18 @@ func (v AuditView) Seen(p account.Principal) AuditView {
 	return out
 }
 
+// Auditor reads what the auditor last found.
+type Auditor func(ctx context.Context) (AuditView, error)
+
 // getAuditor answers GET /api/v1/auditor.
 func (s *server) getAuditor(w http.ResponseWriter, r *http.Request) error {
 	v := AuditView{}
 	if s.Auditor != nil {
-		v = s.Auditor()
+		var err error
+		if v, err = s.Auditor(r.Context()); err != nil {
+			return err
+		}
 	}
 	p, _ := account.From(r.Context())
-	return answer(w, http.StatusOK, v.Seen(p))
+	return answer(w, http.StatusOK, v.Seen(p, time.Now()))
 }

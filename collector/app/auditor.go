@@ -2,8 +2,9 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"sync"
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,9 +22,12 @@ type auditor struct {
 	at       prometheus.Gauge
 	took     prometheus.Gauge
 
-	mu   sync.Mutex // guards the field below
-	last api.AuditView
+	last api.AuditView // of run's goroutine only
 }
+
+// auditorLast is the setting that holds the last pass, so that every collector
+// shows it and a new holder goes on from it.
+const auditorLast = "auditor/last"
 
 func newAuditor(reg prometheus.Registerer) *auditor {
 	x := &auditor{
@@ -36,8 +40,14 @@ func newAuditor(reg prometheus.Registerer) *auditor {
 	return x
 }
 
-// run makes a pass at once and then every minute until ctx ends.
+// run makes a pass at once and then every minute until ctx ends. What it found is
+// then another collector's to say: its gauges fall to zero.
 func (x *auditor) run(ctx context.Context, a *App) {
+	defer x.count(nil)
+	var err error
+	if x.last, err = a.audited(ctx); err != nil && ctx.Err() == nil {
+		a.log.Warn("read what the auditor found before", "err", err)
+	}
 	tick := time.NewTicker(auditEvery)
 	defer tick.Stop()
 	for {
@@ -52,39 +62,58 @@ func (x *auditor) run(ctx context.Context, a *App) {
 	}
 }
 
-// pass looks once. The log names a finding when it is new; gauge and API show all
-// of the last look.
+// pass looks once. The log names a finding when it is new; gauge, page and API
+// show all of the last look.
 func (x *auditor) pass(ctx context.Context, a *App) error {
 	begun := time.Now()
 	found, err := a.engine.Audit(ctx, a.store.CountEffects)
 	if err != nil {
 		return err
 	}
-	x.mu.Lock()
 	known := map[string]bool{}
 	for _, f := range x.last.Findings {
 		known[f.Kind+f.IncidentID] = true
 	}
-	x.last = api.AuditView{At: begun.UTC(), Findings: append([]engine.Finding{}, found...)}
-	x.mu.Unlock()
-	count := map[string]int{}
+	now := begun.UTC().Truncate(time.Second)
+	x.last = api.AuditView{At: now, Findings: engine.Carry(found, x.last.Findings, now)}
 	for _, f := range found {
-		count[f.Kind]++
 		if !known[f.Kind+f.IncidentID] {
 			a.log.Error("auditor", "finding", f.Kind, "number", f.Number, "text", f.Text.EN)
 		}
 	}
+	x.count(found)
+	x.at.SetToCurrentTime()
+	x.took.Set(time.Since(begun).Seconds())
+	text, err := json.Marshal(x.last)
+	if err != nil {
+		return err
+	}
+	return a.store.KVPut(ctx, auditorLast, string(text))
+}
+
+// count shows how many findings of each kind there are.
+func (x *auditor) count(found []engine.Finding) {
+	count := map[string]int{}
+	for _, f := range found {
+		count[f.Kind]++
+	}
 	for _, kind := range engine.FindingKinds {
 		x.findings.WithLabelValues(kind).Set(float64(count[kind]))
 	}
-	x.at.SetToCurrentTime()
-	x.took.Set(time.Since(begun).Seconds())
-	return nil
 }
 
-// view is what the last pass found.
-func (x *auditor) view() api.AuditView {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.last
+// audited returns the last pass, whichever collector made it.
+func (a *App) audited(ctx context.Context) (api.AuditView, error) {
+	var v api.AuditView
+	text, err := a.store.KVGet(ctx, auditorLast)
+	if errors.Is(err, engine.ErrNotFound) {
+		return v, nil
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &v)
+	}
+	if err != nil {
+		return v, fmt.Errorf("what the auditor found: %w", err)
+	}
+	return v, nil
 }

@@ -130,7 +130,7 @@ func (a *App) takeEvents(ctx context.Context, agent string, events []base.Event)
 }
 
 func (a *App) apiOptions() api.Options {
-	return api.Options{Clocks: a.clocksNow, Auditor: a.auditor.view, Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Work: work{a.desk, a.alive},
+	return api.Options{Clocks: a.clocksNow, Auditor: a.audited, Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Work: work{a.desk, a.alive},
 		Offers: a.offers, KnownSite: func(id string) bool { _, ok := a.graph().Site(id); return ok }, Practice: a.practice(), Drills: a.drillDoor(), Priority: a.priority, Topology: a.topology.Found,
 		Documents: a.store, Handbook: a.handbook, Fleet: a.fleetGate(), Requests: a.request, Changes: a.changesBefore, Remedies: a.remedyDesk(),
 		Elsewhere: map[string]func(http.ResponseWriter, *http.Request) error{api.ReportRows: a.reportRows, api.Register: a.registerJSON,
@@ -139,7 +139,7 @@ func (a *App) apiOptions() api.Options {
 }
 
 func (a *App) webOptions() web.Options {
-	return web.Options{Clocks: a.clocksNow, Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Hub: a.hub,
+	return web.Options{Clocks: a.clocksNow, Auditor: a.audited, Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Hub: a.hub,
 		Inventory: func() *inventory.Inventory { return a.graph().Inventory() }, Offers: a.offers, StepTitle: a.stepTitle, ChoiceTitle: a.choiceTitle, Diagram: a.diagram, SiteMap: a.siteMap, Charts: a.metrics, Documents: a.store, Vendors: mailroom{a}, Handbook: a.handbook, Changes: a.changesBefore, Remedies: a.remedyDesk(),
 		Estate: func() []web.SiteState { return web.EstateOf(a.graph().Inventory(), a.evidence.Snapshot(time.Now())) },
 		SiteOf: a.siteOf, Noticed: a.noticed, Quiet: a.quietGate(), Register: a.registerPages(), Inspections: a.inspections, Scoreboard: a.scorePages(), Things: a.things(), Board: a.board, Fleet: a.fleetGate(), Reporter: a.reporter, Knowledge: a.knowledge, Writeups: &web.Writeups{Store: a.store, View: a.writeupView}, URL: a.cfg.ExternalURL, Practice: a.practice(), Drills: a.drillDoor(), Requests: a.requestForm(), Topology: a.topology.Found, Secure: a.cfg.TLS.CertFile != "", Logger: a.log}

@@ -54,6 +54,8 @@ func (s *scene) rootOf(rule *Rule, sub subject) root {
 		r.device = sub.facts.ups
 	case rule.Root == "core":
 		r.device = s.coreRoot()
+	case rule.Root == "collector": // stands at head office, whatever its host is called
+		r.site, r.device = s.headOffice(), "site:"+s.headOffice()
 	case rule.Root == "" && rule.Scope == "site":
 		r.device = "site:" + sub.site
 	}

@@ -60,6 +60,7 @@ type symptomFacts struct {
 	Worn        bool `expr:"worn"`         // a disk, by what it says of itself
 	Storm       bool `expr:"storm"`        // of broadcasts
 	Miswired    bool `expr:"miswired"`     // a port leads elsewhere than the inventory says
+	Neglected   bool `expr:"neglected"`    // the collector's own work: incidents stand still, changes are refused
 	Conflict    bool `expr:"conflict"`     // an address used twice
 	Duplex      bool `expr:"duplex"`       // two ends disagree
 	Dim         bool `expr:"dim"`          // light at an optic

@@ -177,7 +177,7 @@ var (
 	vendorKinds = []string{incident.VendorCarrier, incident.VendorSupplier, incident.VendorUPS, incident.VendorDB, incident.VendorNone}
 	severities  = []string{"", incident.SeverityCritical, incident.SeverityMajor, incident.SeverityMinor}
 	affects     = []string{"", "behind", "site"}
-	rootKinds   = []string{"", "router", "line", "ups", "core"}
+	rootKinds   = []string{"", "router", "line", "ups", "core", "collector"}
 )
 
 func (r *Rule) check() error {

@@ -38,6 +38,8 @@ type Finding struct {
 	Number     string    `json:"number"`
 	Site       string    `json:"site"`
 	Text       lang.Text `json:"text"`
+	Since      time.Time `json:"since"`  // the first pass that found it; see Carry
+	Advice     lang.Text `json:"advice"` // what a person does about it
 }
 
 // EffectCount counts an incident's rows of effects.
@@ -56,7 +58,7 @@ func Audit(open []*incident.Incident, effects map[string]EffectCount, processes 
 	var out []Finding
 	for _, i := range open {
 		say := func(kind, zh, en string) {
-			out = append(out, Finding{kind, i.ID, i.Number, i.Diagnosis.Site, lang.Text{ZH: zh, EN: en}})
+			out = append(out, Finding{Kind: kind, IncidentID: i.ID, Number: i.Number, Site: i.Diagnosis.Site, Text: lang.Text{ZH: zh, EN: en}, Advice: Advice(kind)})
 		}
 		auditOwner(*i, processes, now, say)
 		if n, counted := effects[i.ID]; counted {

@@ -38,6 +38,7 @@ type page struct {
 	HasRegister                bool
 	HasQuiets, HasFleet        bool
 	HasReporting, HasKnowledge bool
+	HasAuditor                 bool
 	D                          any // of the page itself
 
 	words  catalogue
@@ -58,6 +59,7 @@ const (
 func (c *console) newPage(r *http.Request, u account.User) *page {
 	p := &page{User: u, Path: r.URL.Path, Here: here(r), HasPractice: c.Practice != nil, HasDrills: c.Drills != nil, HasRequests: c.Requests != nil && account.PrincipalOf(u).MayAct(), HasProcesses: c.Handbook != nil, HasTopology: c.Topology != nil, HasRegister: c.Register != nil, HasQuiets: c.Quiet != nil, HasFleet: c.Fleet != nil, HasReporting: c.Reporter != nil, HasKnowledge: c.Knowledge != nil, Lang: languageOf(r, u), Theme: "auto", now: c.Now(), assets: c.assets}
 	p.peopleNav = c.peopleNav(u)
+	p.HasAuditor = c.Auditor != nil && account.PrincipalOf(u).SeesAll()
 	p.words = c.words[p.Lang]
 	if t := cookie(r, cookieTheme); t == "light" || t == "dark" {
 		p.Theme = t

@@ -69,6 +69,7 @@ type Options struct {
 	Scoreboard  *Scoreboard      // nil: no scoreboard
 	Fleet       *api.FleetGate   // nil: what agents have is not kept
 	Things      *Things          // nil: no pages of devices
+	Auditor     api.Auditor      // nil: no page of what the auditor found
 	Practice    api.Practice     // nil: no practice branch
 	Drills      *api.Drills      // nil: no drills
 	Quiet       *api.QuietGate   // nil: no page of quiet times
@@ -163,7 +164,7 @@ func Handler(o Options) (http.Handler, error) {
 	for pattern, h := range c.sharedRoutes() {
 		mux.Handle(pattern, c.open(h))
 	}
-	for _, routes := range []map[string]handler{c.registerRoutes(), c.inspectionRoutes(), c.scoreboardRoutes(), c.thingRoutes(), c.vendorRoutes(), c.drillRoutes(), c.requestRoutes(), c.fleetRoutes(), c.remedyRoutes()} {
+	for _, routes := range []map[string]handler{c.registerRoutes(), c.inspectionRoutes(), c.scoreboardRoutes(), c.thingRoutes(), c.vendorRoutes(), c.drillRoutes(), c.requestRoutes(), c.fleetRoutes(), c.remedyRoutes(), c.auditorRoutes()} {
 		for pattern, h := range routes {
 			mux.Handle(pattern, c.signedIn(h, false))
 		}
