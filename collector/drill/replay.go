@@ -102,6 +102,9 @@ func (d *Desk) replayed(ctx context.Context, id, expr string, start, end time.Ti
 	if errors.As(err, &none) || err == nil && rec.State == Running && d.o.Leads() { // it is opened just now
 		return nil, ErrAway
 	}
+	if err != nil && ctx.Err() != nil {
+		return nil, ErrReplaying
+	}
 	if err != nil {
 		return nil, err
 	}
