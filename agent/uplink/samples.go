@@ -52,11 +52,14 @@ func (u *Uplink) takeSamples(c spool.Cursor) (items []sampleItem, n int) {
 	return items, n
 }
 
+// backlog is the name of the cursor whose samples can wait.
+const backlog = "backlog"
+
 func cursorName(c spool.Cursor) string {
 	if c == spool.SamplesLive {
 		return "live"
 	}
-	return "backlog"
+	return backlog
 }
 
 // deliverSamples writes the items in one request; refused ones are halved until
@@ -80,7 +83,7 @@ func (u *Uplink) deliverSamples(ctx context.Context, items []sampleItem, cursor 
 		return true
 	}
 	begin := u.opt.Now()
-	a, stored, err := u.write(ctx, all)
+	a, stored, err := u.write(ctx, all, cursor == backlog)
 	u.resize(u.opt.Now().Sub(begin), err)
 	if err != nil {
 		u.takeBack(ranges)
@@ -91,10 +94,15 @@ func (u *Uplink) deliverSamples(ctx context.Context, items []sampleItem, cursor 
 	if v == refused && stored.written > 0 {
 		v = accepted // remote write 2.0: the good part is stored and must not be sent again
 	}
+	if v == again && cursor == backlog { // what is live need not wait for it
+		u.held = u.opt.Now().Add(max(link.RetryAfter(a.Header, u.opt.Now()), time.Second))
+		u.takeBack(ranges)
+		return false
+	}
 	u.answered(u.samples, a, v)
 	switch v {
 	case accepted:
-		if cursor == "backlog" {
+		if cursor == backlog {
 			u.backlogRefusals = 0
 		}
 		u.count(stored, all, cursor, a)
@@ -125,7 +133,7 @@ func (u *Uplink) resize(took time.Duration, err error) {
 func (u *Uplink) splitSamples(ctx context.Context, items []sampleItem, cursor, reason string) bool {
 	if len(items) == 1 {
 		u.quarantine(items[0].at, reason)
-		if cursor == "backlog" {
+		if cursor == backlog {
 			u.backlogRefusals++ // slows the backlog only, in round
 		} else {
 			u.refusedOne(u.samples)
@@ -179,14 +187,14 @@ type versionState struct {
 // write sends samples by remote write 2.0 if the receiver proves that it stores
 // that, else by 1.0. Receivers that know only 1.0 answer 204 to 2.0 and store
 // nothing; the header with the number of samples written tells them apart.
-func (u *Uplink) write(ctx context.Context, all []base.Batch) (link.Answer, stored, error) {
+func (u *Uplink) write(ctx context.Context, all []base.Batch, kept bool) (link.Answer, stored, error) {
 	v := &u.version
 	if v.old && (!u.opt.Now().Before(v.probeAt) || v.epoch != u.samples.epoch) {
 		v.old = false
 	}
 	if !v.old {
 		body := u.encoder.V2Batches(all, u.opt.MetricType)
-		a, err := u.post(ctx, u.samples, body.Data, writeHeader(wire.WriteV2ContentType, wire.WriteV2Version))
+		a, err := u.post(ctx, u.samples, body.Data, writeHeader(wire.WriteV2ContentType, wire.WriteV2Version, kept))
 		if err != nil {
 			return a, stored{}, err
 		}
@@ -205,7 +213,7 @@ func (u *Uplink) write(ctx context.Context, all []base.Batch) (link.Answer, stor
 		samples = append(samples, all[i].All()...)
 	}
 	body := u.encoder.V1(samples)
-	a, err := u.post(ctx, u.samples, body.Data, writeHeader(wire.WriteV1ContentType, wire.WriteV1Version))
+	a, err := u.post(ctx, u.samples, body.Data, writeHeader(wire.WriteV1ContentType, wire.WriteV1Version, kept))
 	if err != nil {
 		return a, stored{}, err
 	}
@@ -238,10 +246,16 @@ func (v *versionState) unproven(status, written int) bool {
 	}
 }
 
-func writeHeader(contentType, version string) http.Header {
-	return http.Header{
+// writeHeader is the header of a write; kept says that the samples come from the
+// backlog.
+func writeHeader(contentType, version string, kept bool) http.Header {
+	h := http.Header{
 		"Content-Type":          {contentType},
 		"Content-Encoding":      {"snappy"},
 		wire.HeaderWriteVersion: {version},
 	}
+	if kept {
+		h[wire.HeaderBacklog] = []string{"1"}
+	}
+	return h
 }

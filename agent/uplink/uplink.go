@@ -69,6 +69,7 @@ type Uplink struct {
 	version versionState
 
 	backlogAt       time.Time // when the rate allows the next of the backlog
+	held            time.Time // until when the collector asked for patience with it
 	backlogRefusals int       // refused records since backlog was last accepted
 	ackLogged       time.Time
 
@@ -148,6 +149,9 @@ func (u *Uplink) round(ctx context.Context) bool {
 	u.backlogAt = now.Add(time.Duration(float64(n) / u.opt.BacklogRate * float64(time.Second)))
 	if u.backlogRefusals > manyRefusals {
 		u.backlogAt = now.Add(u.opt.SlowRetry)
+	}
+	if u.held.After(u.backlogAt) {
+		u.backlogAt = u.held
 	}
 	return busy || ok && n > 0
 }

@@ -9,12 +9,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/faultline/faultline/collector/metricstore"
+	"github.com/faultline/faultline/internal/wire"
 	"github.com/faultline/faultline/plugins/base"
 )
 
@@ -74,6 +76,7 @@ type Limits struct {
 	RequestsPerSec  float64       // of one agent; 50
 	RequestsBurst   int           // of one agent; 200
 	Concurrent      int           // requests of all senders; 64
+	Backlog         int           // of these such as bring what was kept through a cut; an eighth
 	MaxAhead        time.Duration // how far ahead of our clock a sample may be; metricstore.MaxAhead
 }
 
@@ -92,6 +95,7 @@ func (l Limits) withDefaults() Limits {
 	orInt(&l.LabelValueBytes, 4096)
 	orInt(&l.RequestsBurst, 200)
 	orInt(&l.Concurrent, 64)
+	orInt(&l.Backlog, max(1, l.Concurrent/8))
 	if l.BodyBytes <= 0 {
 		l.BodyBytes = 8 << 20
 	}
@@ -112,6 +116,7 @@ type Handler struct {
 	metrics  *metrics
 	rates    *rates
 	places   chan struct{} // one for each request under way
+	kept     chan struct{} // of these one for each that brings backlog
 	decoders chan *decoder // free ones
 	interned *interner
 	refusals refusals
@@ -135,6 +140,7 @@ func New(opts Options) (*Handler, error) {
 		log:      opts.Logger,
 		rates:    newRates(opts.Limits, opts.Now),
 		places:   make(chan struct{}, opts.Limits.Concurrent),
+		kept:     make(chan struct{}, opts.Limits.Backlog),
 		decoders: make(chan *decoder, opts.Limits.Concurrent),
 		interned: newInterner(opts.Limits),
 	}
@@ -171,6 +177,12 @@ func (h *Handler) guard(what string, serve func(http.ResponseWriter, *http.Reque
 	}
 }
 
+// backlogPatience is how long senders of backlog are put off at most beyond a
+// second; at random, so that they do not come back together.
+const backlogPatience = 4 * time.Second
+
+// admit lets a request in or says why not. Few of those that bring backlog are let
+// in at once: when hundreds of agents come back, what is live finds its place.
 func (h *Handler) admit(w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter, *http.Request, Source) *fault) *fault {
 	src, err := h.opts.Authenticate(r)
 	switch {
@@ -184,6 +196,14 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request, serve func(http.
 		return &fault{
 			status: http.StatusTooManyRequests, outcome: "rate_limited", retry: wait,
 			text: "too many requests from this agent, send larger ones or wait",
+		}
+	}
+	if r.Header.Get(wire.HeaderBacklog) != "" {
+		select {
+		case h.kept <- struct{}{}:
+			defer func() { <-h.kept }()
+		default:
+			return &fault{status: http.StatusServiceUnavailable, outcome: "backlog", retry: time.Second + rand.N(backlogPatience), text: "others are catching up too, send what is live meanwhile"}
 		}
 	}
 	select {

@@ -76,3 +76,8 @@ const (
 	HeaderSequence = "Faultline-Sequence"
 	HeaderDurable  = "Faultline-Durable"
 )
+
+// HeaderBacklog marks a write of samples that were kept through a cut. A collector
+// that many send them to at once asks for patience, and the sender goes on with
+// what is live meanwhile.
+const HeaderBacklog = "Faultline-Backlog"
