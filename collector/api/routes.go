@@ -79,6 +79,15 @@ func (s *server) routes() []route {
 	return rs
 }
 
+// Paths are all routes of Handler, as patterns of http.ServeMux.
+func Paths() []string {
+	var all []string
+	for _, r := range (&server{}).routes() {
+		all = append(all, r.method+" "+r.path)
+	}
+	return all
+}
+
 // elsewhere answers by the handler of that name in Options.
 func (s *server) elsewhere(name string) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {

@@ -9,12 +9,16 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/faultline/faultline/collector/api"
 	"github.com/faultline/faultline/collector/enrol"
 	"github.com/faultline/faultline/collector/heartbeat"
+	"github.com/faultline/faultline/collector/ingest"
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/internal/pki"
 	"github.com/faultline/faultline/internal/seal"
@@ -44,14 +48,31 @@ func (a *App) openEnrolment(context.Context) error {
 	return err
 }
 
-// agentServer answers what agents ask for, and nothing else.
-func (a *App) agentServer(routes map[string]http.Handler) *http.Server {
-	mux := http.NewServeMux()
-	for path, h := range routes {
-		mux.Handle(path, h)
+// AgentPaths are all that the agents' listener serves, as patterns of
+// http.ServeMux.
+func AgentPaths() []string {
+	all := []string{ingest.PathWrite, ingest.PathEvents}
+	for _, path := range api.Paths() {
+		if strings.Contains(path, " /api/v1/agents/self") {
+			all = append(all, path)
+		}
 	}
-	for _, path := range enrol.Paths() {
-		mux.Handle(path, a.enrol.Handler())
+	return append(all, enrol.Paths()...)
+}
+
+// agentServer answers what agents ask for: AgentPaths, and nothing else.
+func (a *App) agentServer(in, programs http.Handler) *http.Server {
+	mux := http.NewServeMux()
+	own := a.enrol.Handler()
+	for _, path := range AgentPaths() {
+		switch {
+		case path == ingest.PathWrite || path == ingest.PathEvents:
+			mux.Handle(path, in)
+		case slices.Contains(enrol.Paths(), path):
+			mux.Handle(path, own)
+		default:
+			mux.Handle(path, programs)
+		}
 	}
 	return &http.Server{Handler: a.enrol.Gate(mux), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 }

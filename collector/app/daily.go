@@ -130,17 +130,7 @@ func (d *daily) hand(ctx context.Context, at, now time.Time) error {
 
 // readers are the people of the configured roles who see all sites.
 func (d *daily) readers(now time.Time) []people.Told {
-	dir := d.a.directory()
-	var out []people.Told
-	for _, p := range dir.People {
-		if !dir.Present(p.ID, now) || people.See(people.Viewer{Kind: "person", Roles: p.Roles, Sites: p.Sites}, people.Subject{}) != people.Whole {
-			continue
-		}
-		if slices.ContainsFunc(p.Roles, func(r string) bool { return slices.Contains(d.a.cfg.Daily.Roles, r) }) {
-			out = append(out, people.Told{Person: p.ID, Because: lang.Text{ZH: "技术日报的读者", EN: "you read the daily report"}})
-		}
-	}
-	return out
+	return d.a.readersOf(d.a.cfg.Daily.Roles, lang.Text{ZH: "技术日报的读者", EN: "you read the daily report"}, now)
 }
 
 // make reads what the report is made of. Open incidents are taken as they are

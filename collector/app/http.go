@@ -73,7 +73,7 @@ func (a *App) buildHTTP(context.Context) error {
 	a.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	a.server.RegisterOnShutdown(a.hub.Close)
 	if a.enrol != nil {
-		a.agents = a.agentServer(map[string]http.Handler{ingest.PathWrite: in, ingest.PathEvents: in, "/api/v1/agents/": programs})
+		a.agents = a.agentServer(in, programs)
 	}
 	return nil
 }

@@ -95,6 +95,7 @@ type Agents struct {
 	Settings        string        `yaml:"settings"`         // directory of settings by site, role and label; "" is none: the inventory alone
 	ReleaseKey      string        `yaml:"release_key"`      // public key of releases, told to agents when they enrol; "" is none
 	Releases        string        `yaml:"releases"`         // directory of signed programs; "" is DATA/releases
+	NotifyRoles     []string      `yaml:"notify_roles"`     // who is told when a roll-out was taken back; hq_network and hq_it_manager if not said
 }
 
 // Lease says which of several collectors on one database rules and delivers.
@@ -147,7 +148,8 @@ type Practice struct {
 func Default() Config {
 	return Config{Data: "/var/lib/faultline-collector", Listen: ":8470", Interval: time.Second, Retention: 400 * 24 * time.Hour,
 		Lease: Lease{TTL: 10 * time.Second}, Holds: Holds{Settle: 20 * time.Second, Open: 3 * time.Second}, Mail: Mail{TLS: "mandatory"}, Influx: Influx{MaxBytes: 4 << 30},
-		Daily: Daily{Zone: "Asia/Shanghai", Roles: []string{"hq_it_manager"}}}
+		Agents: Agents{NotifyRoles: []string{"hq_network", "hq_it_manager"}},
+		Daily:  Daily{Zone: "Asia/Shanghai", Roles: []string{"hq_it_manager"}}}
 }
 
 // Load reads and validates a file. Faults are all reported at once.
