@@ -2,8 +2,6 @@ package host
 
 import (
 	"bytes"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -102,30 +100,6 @@ func (e *emitter) concat(parts ...[]byte) string {
 		e.cache.key = append(e.cache.key, p...)
 	}
 	return e.cache.word(e.cache.key)
-}
-
-// read returns the file's content, valid until the next read.
-func (e *emitter) read(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b := *e.buf
-	for n := 0; ; {
-		if n == len(b) {
-			b = append(b, make([]byte, len(b))...)
-			*e.buf = b
-		}
-		m, err := f.Read(b[n:])
-		n += m
-		if err == io.EOF {
-			return b[:n], nil
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
 }
 
 // line returns the file's first line as a string that is made once, or "".
