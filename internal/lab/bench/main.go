@@ -22,6 +22,7 @@ import (
 // options are what the command line says.
 type options struct {
 	bin     string        // directory of the two programs
+	peers   string        // directory of packages that were unpacked and not installed
 	work    string        // scratch directory
 	window  time.Duration // over which processes are watched
 	faults  int           // incidents timed in each setting
@@ -53,6 +54,7 @@ func run() error {
 	only := flag.String("only", "", "sections to run, with commas: agent, incident, incidents, ingest, storage, snmp, snmp-many, snmp-dead, snmp-branch, cut; none: all")
 	out := flag.String("out", "", "also write the figures to this file, as JSON")
 	flag.StringVar(&o.bin, "bin", "bin", "directory of faultline-agent and faultline-collector")
+	flag.StringVar(&o.peers, "peers", ".cache/peers", "directory of unpacked packages of other agents")
 	flag.StringVar(&o.goTool, "go", "go", "the go command")
 	flag.DurationVar(&o.window, "window", seconds("BENCH_SECONDS", time.Minute), "how long processes are watched")
 	flag.IntVar(&o.faults, "faults", 60, "incidents timed in each setting")
