@@ -38,8 +38,13 @@ type Replacer interface {
 	State() (failed, why string)
 }
 
-// stateEvery is how often an agent says how it is when nothing changes.
-const stateEvery = 30 * time.Second
+// stateEvery is how often an agent says how it is when nothing changes, and newEvery
+// while its work is newer than newFor: a roll-out waits for that.
+const (
+	stateEvery = 30 * time.Second
+	newEvery   = 5 * time.Second
+	newFor     = 2 * time.Minute
+)
 
 // isReason tells whether Run was ended from within.
 func isReason(err error) bool {
@@ -150,9 +155,10 @@ func (a *App) kept(w wire.Work) {
 	}
 }
 
-// offer prepares a release and ends Run when it is ready for its trial.
+// offer prepares a release and ends Run when it is ready for its trial. What runs
+// already is no offer: the collector makes it until it has heard of the change.
 func (a *App) offer(p wire.Program) {
-	if a.replace == nil {
+	if a.replace == nil || p.Version == a.version {
 		return
 	}
 	ctx, end := context.WithCancel(context.Background())
@@ -195,11 +201,14 @@ func (a *App) tellState(ctx context.Context) error {
 		case <-a.told:
 		}
 		tick.Reset(2 * time.Second)
-		now := a.state()
-		if reflect.DeepEqual(now, last) && time.Since(said) < stateEvery {
+		now, every := a.state(), stateEvery
+		if time.Since(a.control.Standing().Since) < newFor {
+			every = newEvery
+		}
+		if reflect.DeepEqual(now, last) && time.Since(said) < every {
 			continue
 		}
-		if quiet := now; time.Since(said) < stateEvery { // what changes at every measurement is no news
+		if quiet := now; time.Since(said) < every { // what changes at every measurement is no news
 			quiet.Up, quiet.Measured, quiet.Targets = last.Up, last.Measured, last.Targets
 			if reflect.DeepEqual(quiet, last) && (last.Measured >= last.Targets || now.Measured < now.Targets) {
 				continue
