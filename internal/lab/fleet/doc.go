@@ -1,7 +1,6 @@
 // Package fleet runs the built collector with many agents. Reconnect lets hundreds
 // of agents that were cut off come back at one moment and counts at both ends. The
-// tests run real agent processes under a small supervisor through roll-outs and
-// replacements of their program.
+// other tests ask every path of the agents' listener with every wrong certificate.
 //
 // FAULTLINE_FLEET is how many agents TestReconnect lets come back (50 when unset),
 // FAULTLINE_FLEET_SERIES how many series each has (20), FAULTLINE_FLEET_MINUTES

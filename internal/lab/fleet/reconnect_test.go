@@ -103,5 +103,3 @@ func TestReconnect(t *testing.T) {
 		})
 	}
 }
-
-func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o600) }
