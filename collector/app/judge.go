@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -123,7 +124,9 @@ func (a *App) buildJudging(ctx context.Context) error {
 	if a.evidence, err = evidence.New(evidence.Options{Elements: a.rules().elements, Horizon: horizon, Now: time.Now, Turned: a.wakeJudge, Registerer: a.reg}); err != nil {
 		return err
 	}
-	if a.ruler, err = ruler.New(ruler.Options{Querier: a.metrics, Rules: a.rules().alerts, Horizon: horizon, Settle: 2 * time.Second, Registerer: a.reg, Logger: a.log}); err != nil {
+	parallel := max(1, runtime.GOMAXPROCS(0)-1) // one core stays for those who wait for an answer
+	if a.ruler, err = ruler.New(ruler.Options{Querier: a.metrics, Rules: a.rules().alerts, Horizon: horizon, Settle: 2 * time.Second,
+		Parallel: parallel, Registerer: a.reg, Logger: a.log}); err != nil {
 		return err
 	}
 	known, err := a.agentsHeard(ctx)
