@@ -83,8 +83,7 @@ func (e *Engine) HandleDrill(ctx context.Context, r DrillRound) error {
 	for n := range found.Causes {
 		found.Causes[n].Cause = drillPrefix + r.ID + "/" + found.Causes[n].Cause
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.lockInTurn()()
 	gen, err := e.loadLocked(ctx)
 	if err != nil {
 		return err

@@ -68,7 +68,8 @@ type SiteFacts struct {
 type Engine struct {
 	o Options
 
-	rounds sync.Mutex // held from the beginning of a round to its end, before mu
+	rounds sync.Mutex // held from the beginning of a round to its end, before queue
+	queue  sync.Mutex // of what nobody waits for, before mu: see lockInTurn
 
 	mu     sync.Mutex // guards the fields below
 	loaded int64      // lease generation the cache was loaded under; 0: not loaded
@@ -154,8 +155,12 @@ func (e *Engine) Open(ctx context.Context, o Opening) (string, error) {
 // answer, the outcome of an effect. A fact whose ID was taken before changes
 // nothing.
 func (e *Engine) Handle(ctx context.Context, fact incident.Event) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	if fact.Actor.Kind == incident.System.Kind {
+		defer e.lockInTurn()()
+	} else {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+	}
 	gen, err := e.loadLocked(ctx)
 	if err != nil {
 		return err
@@ -175,6 +180,18 @@ func (e *Engine) Handle(ctx context.Context, fact incident.Event) error {
 		return err
 	}
 	return e.commitLocked(ctx, c)
+}
+
+// lockInTurn locks the engine for what nobody waits for: outcomes of effects,
+// timers, rounds. Of those one at a time stands beside the acts of people, who so
+// wait for two commits at most, and not for all that a storm sets going.
+func (e *Engine) lockInTurn() (unlock func()) {
+	e.queue.Lock()
+	e.mu.Lock()
+	return func() {
+		e.mu.Unlock()
+		e.queue.Unlock()
+	}
 }
 
 // Incident returns an incident that is not closed, as last committed.

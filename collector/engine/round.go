@@ -26,20 +26,20 @@ type Round struct {
 func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 	e.rounds.Lock()
 	defer e.rounds.Unlock()
-	p, err := e.meaning(ctx, r)
+	p, unlock, err := e.meaning(ctx, r)
 	if err != nil {
 		return err
 	}
 	shares := p.shares()
 	for n, s := range shares {
 		if n > 0 {
-			e.mu.Lock()
+			unlock = e.lockInTurn()
 		}
 		err := e.takeLocked(ctx, r, p, s, n == 0)
 		if err == nil && n == len(shares)-1 {
 			e.fates = p.all
 		}
-		e.mu.Unlock()
+		unlock()
 		if err != nil {
 			return err
 		}
@@ -47,12 +47,12 @@ func (e *Engine) HandleAlerts(ctx context.Context, r Round) error {
 	return nil
 }
 
-// meaning finds what a round means for the incidents, and returns with the lock
-// held unless it fails. Both the diagnosis and the correlation are made while
+// meaning finds what a round means for the incidents, and returns with the engine
+// locked unless it fails. Both the diagnosis and the correlation are made while
 // others go on; should what they do matter to it, the latter is made again.
-func (e *Engine) meaning(ctx context.Context, r Round) (plan, error) {
+func (e *Engine) meaning(ctx context.Context, r Round) (p plan, unlock func(), err error) {
 	if _, ok := e.o.Lease(); !ok {
-		return plan{}, ErrFenced
+		return p, nil, ErrFenced
 	}
 	few, groups := thin(r.Firing)
 	found := whole(e.o.Diagnose(few, r.Now), groups)
@@ -62,23 +62,23 @@ func (e *Engine) meaning(ctx context.Context, r Round) (plan, error) {
 	e.mu.Lock()
 	if _, err := e.loadLocked(ctx); err != nil {
 		e.mu.Unlock()
-		return plan{}, err
+		return p, nil, err
 	}
 	incidents, generation, turn := e.facedLocked(&in)
 	e.mu.Unlock()
-	p := correlate(incidents, in)
-	e.mu.Lock()
+	p = correlate(incidents, in)
+	unlock = e.lockInTurn()
 	gen, err := e.loadLocked(ctx)
 	if err != nil {
-		e.mu.Unlock()
-		return plan{}, err
+		unlock()
+		return p, nil, err
 	}
 	if gen != generation || e.turn != turn {
 		incidents, _, _ = e.facedLocked(&in)
 		p = correlate(incidents, in)
 	}
 	e.reconsiderLocked(incidents, &p, r.Now)
-	return p, nil
+	return p, unlock, nil
 }
 
 // facedLocked is what a round is held against, and the counters that tell whether

@@ -45,8 +45,7 @@ func (e *Engine) Tick(ctx context.Context) error {
 
 // fire takes one timer that is due of each of some incidents, by one commit.
 func (e *Engine) fire(ctx context.Context, ids []string, now time.Time) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.lockInTurn()()
 	gen, err := e.loadLocked(ctx)
 	if err != nil {
 		return err
