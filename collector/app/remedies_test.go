@@ -133,7 +133,9 @@ func TestARemedyInTheRunningCollector(t *testing.T) {
 	}
 	li("POST", path+"/remedies", url.Values{"do": {"approve"}, "remedy": {"r1"}}, 409) // their own
 	zhao("POST", path+"/remedies", url.Values{"do": {"approve"}, "remedy": {"r1"}, "key": {"k2"}}, 200)
-	m = remedyIs(t, a, i.ID, "the run is over", func(m incident.Remedy) bool { return m.State != incident.RemedyOpen && m.State != incident.RemedyGranted })
+	m = remedyIs(t, a, i.ID, "the run is over", func(m incident.Remedy) bool {
+		return m.State != incident.RemedyOpen && m.State != incident.RemedyGranted
+	})
 	if m.State != incident.RemedyDone || logged(target) != "Gi0/7\n" {
 		t.Errorf("%+v, log %q", m, logged(target))
 	}
