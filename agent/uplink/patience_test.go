@@ -3,6 +3,7 @@ package uplink
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,13 +16,13 @@ import (
 func TestLiveGoesOnWhileBacklogIsPutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &receiver{}
-		var marked, plain int
+		var marked, plain atomic.Int64
 		f.script = func(w http.ResponseWriter, r *http.Request, got []string) bool {
 			if r.Header.Get(wire.HeaderBacklog) == "" {
-				plain++
+				plain.Add(1)
 				return false
 			}
-			if marked++; marked > 2 {
+			if marked.Add(1) > 2 {
 				return false
 			}
 			w.Header().Set("Retry-After", "20")
@@ -41,8 +42,8 @@ func TestLiveGoesOnWhileBacklogIsPutOff(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		if marked != 1 {
-			t.Fatalf("the backlog was tried %d times within 3 s of 20", marked)
+		if n := marked.Load(); n != 1 {
+			t.Fatalf("the backlog was tried %d times within 3 s of 20", n)
 		}
 		time.Sleep(60 * time.Second)
 		synctest.Wait()
@@ -52,8 +53,8 @@ func TestLiveGoesOnWhileBacklogIsPutOff(t *testing.T) {
 				n++
 			}
 		}
-		if n != 30 || marked < 3 || plain < 3 {
-			t.Errorf("%d of 30 kept samples arrived by %d requests, beside %d live ones", n, marked, plain)
+		if n != 30 || marked.Load() < 3 || plain.Load() < 3 {
+			t.Errorf("%d of 30 kept samples arrived by %d requests, beside %d live ones", n, marked.Load(), plain.Load())
 		}
 	})
 }
