@@ -25,7 +25,7 @@ func drillsToSee() []drill.Record {
 	over.ID, over.State, over.Reason, over.EndedAt, over.MendedAt = "over", drill.Ended, drill.ReasonFinished, at(-10*time.Minute), at(-40*time.Minute)
 	over.Truth, over.Log = scenario.Truth{Class: incident.ClassCarrierLine, Vendor: incident.VendorCarrier}, append(log, drill.Entry{Seq: 3, At: at(-10 * time.Minute), By: "system", Act: drill.ActEnded}, drill.Entry{Seq: 4, At: at(-10 * time.Minute), By: "system", Act: drill.ActScored})
 	over.Score = &drill.Score{Points: 83, Parts: []drill.Part{{ID: drill.PartAnswer, Points: 25, Most: 25}, {ID: drill.PartDecisions, Points: 20, Most: 30}, {ID: drill.PartClocks, Points: 25, Most: 25}, {ID: drill.PartEnd, Points: 13, Most: 20}},
-		Decisions: []drill.Decision{{Number: sampleIncidents()[0].Number, Step: "triage", By: "li", Choice: "device", Truth: "circuit", Worth: drill.Wrong, Overruled: true}, {Number: "20990101-0001", By: "li", Choice: "ok", Worth: drill.Unjudged}}}
+		Decisions: []drill.Decision{{Number: "20261121-0042", Step: "triage", By: "li", Choice: "device", Truth: "circuit", Worth: drill.Wrong, Overruled: true}, {Number: "20990101-0001", By: "li", Choice: "ok", Worth: drill.Unjudged}}}
 	return []drill.Record{on, over}
 }
 
