@@ -107,6 +107,13 @@ func newListener(t *testing.T) *listener {
 	return l
 }
 
+// answer sets the answers to come.
+func (l *listener) answer(codes ...int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answers = codes
+}
+
 // types are the events of PagerDuty's webhooks that arrived.
 func (l *listener) types(t *testing.T) []string {
 	t.Helper()

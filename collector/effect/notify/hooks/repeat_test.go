@@ -88,11 +88,13 @@ func TestBrokenConnectionIsMarked(t *testing.T) {
 	if err := f.round(t.Context()); err == nil {
 		t.Fatal("a broken connection passes for an answer")
 	}
-	l.answers = []int{503}
+	l.answer(503)
 	for range 3 {
 		now = f.until
 		_ = f.round(t.Context())
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if len(l.headers) != 2 || l.headers[0].Get(RepeatHeader) != "" {
 		t.Fatalf("%d messages; the first is marked %q", len(l.headers), l.headers[0].Get(RepeatHeader))
 	}
