@@ -27,7 +27,7 @@ func (c *cluster) newPerson(t *testing.T, accounts *account.Service, at *node, n
 	t.Helper()
 	first, err := accounts.CreateUser(t.Context(), "test", account.User{Name: name, Roles: roles})
 	must(t, err)
-	p := &person{name: name, password: "a quiet evening in " + name}
+	p := &person{name: name, password: "a quiet evening at sea 7"}
 	must(t, accounts.SetPassword(t.Context(), name, first, p.password, "::1"))
 	jar, err := cookiejar.New(nil)
 	must(t, err)
