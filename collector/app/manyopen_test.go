@@ -31,7 +31,7 @@ import (
 // thing is measured.
 const (
 	many  = 10_000
-	times = 200
+	times = 1000
 )
 
 // BenchmarkManyOpen measures a whole collector over many open incidents, each of

@@ -25,8 +25,25 @@ func rounds(ctx context.Context, interval time.Duration, wake <-chan struct{}, d
 		case <-ctx.Done():
 			return
 		}
+		begun := time.Now()
 		do()
+		if took := time.Since(begun); took > interval/2 && !rested(ctx, took/2) {
+			return
+		}
 		early = nil
 		rest.Reset(interval / 5)
+	}
+}
+
+// rested waits; false when ctx ended. Rounds that take long leave a third of the
+// time to everybody else.
+func rested(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
