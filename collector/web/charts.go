@@ -36,8 +36,8 @@ func chartsOf(i incident.Incident) []chartSpec {
 	switch d.Class {
 	case incident.ClassCarrierLine:
 		return []chartSpec{
-			{ID: "loss", expr: `faultline_probe_loss_ratio{device=` + device + `} * 100`, Unit: "percent", legend: []string{"agent", "instance"}, lo: &zero},
-			{ID: "delay", expr: `probe_icmp_duration_seconds{phase="rtt",device=` + device + `} * 1000`, Unit: "milliseconds", legend: []string{"agent", "instance"}, lo: &zero},
+			{ID: "loss", expr: `faultline_probe_loss_ratio{device=` + device + `} * 100 or on (device) 100 - 100 * probe_success{device=` + device + `}`, Unit: "percent", legend: []string{"agent", "instance"}, lo: &zero},
+			{ID: "delay", expr: `probe_icmp_duration_seconds{phase="rtt",device=` + device + `} * 1000 or on (device) faultline_probe_tcp_connect_seconds{device=` + device + `} * 1000`, Unit: "milliseconds", legend: []string{"agent", "instance"}, lo: &zero},
 			{ID: "other_lines", expr: `faultline_probe_loss_ratio{site=` + site + `,role="line"} * 100`, Unit: "percent", legend: []string{"device", "agent"}, lo: &zero},
 		}
 	case incident.ClassPower:

@@ -434,7 +434,7 @@ func TestChartsAskOnlyWhatIsListed(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &v); status != 200 || err != nil || len(v.Series) != 2 || v.Series[0].Name != "agent-shanghai · 10.255.2.1" || len(v.Times) != len(v.Series[0].Values) {
 		t.Fatalf("%d %v: %.200s", status, err, body)
 	}
-	if want := `faultline_probe_loss_ratio{device="unicom:line-2"} * 100`; f.exprs[0] != want {
+	if want := `faultline_probe_loss_ratio{device="unicom:line-2"} * 100 or on (device) 100 - 100 * probe_success{device="unicom:line-2"}`; f.exprs[0] != want {
 		t.Errorf("asked %s", f.exprs[0])
 	}
 	for _, path := range []string{"/incidents/01line/charts/temperature", "/incidents/01line/charts/up", "/incidents/01line/charts/loss%7D", "/incidents/nothing/charts/loss"} {
