@@ -8,7 +8,8 @@ import (
 // rounds calls do at every interval until ctx ends, and in between soon after
 // something came from wake. Between the end of a call and an early one lies a
 // fifth of the interval, so that a storm of changes costs five times the usual
-// work at most.
+// work at most. A call that takes longer than half the interval is followed by a
+// rest of half its time: a third of it all stays for everybody else.
 func rounds(ctx context.Context, interval time.Duration, wake <-chan struct{}, do func()) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -35,8 +36,7 @@ func rounds(ctx context.Context, interval time.Duration, wake <-chan struct{}, d
 	}
 }
 
-// rested waits; false when ctx ended. Rounds that take long leave a third of the
-// time to everybody else.
+// rested waits; false when ctx ended.
 func rested(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

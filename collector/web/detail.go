@@ -188,20 +188,7 @@ func (c *console) act(w http.ResponseWriter, r *http.Request, p *page) error {
 		a.ID = "act-person-" + p.User.ID + "-" + k
 	}
 	err = c.gate.Act(r.Context(), account.PrincipalOf(p.User), i, a, account.Remote(r))
-	var refusal *api.Refusal
-	switch {
-	case err == nil:
-		redirect(w, r, "/incidents/"+i.ID+"?done="+kind)
-		return nil
-	case errors.As(err, &refusal), errors.Is(err, engine.ErrConflict):
-		var status int
-		status, p.Error, p.Hint = c.explain(p, err)
-		if now, err := c.one(r, p); err == nil {
-			i = now
-		}
-		return c.showDetail(w, r, p, i, status)
-	}
-	return err
+	return c.acted(w, r, p, i, err, "/incidents/"+i.ID+"?done="+kind)
 }
 
 // diagram answers with the process drawing. It is an image of its own, so that

@@ -142,20 +142,7 @@ func (c *console) actOnRemedy(w http.ResponseWriter, r *http.Request, p *page) e
 		}
 	}
 	err = api.RemedyRefusal(c.remedyGate().Act(r.Context(), account.PrincipalOf(p.User), i, a, account.Remote(r)))
-	var refusal *api.Refusal
-	switch {
-	case err == nil:
-		redirect(w, r, "/incidents/"+i.ID+"#h-remedies")
-		return nil
-	case errors.As(err, &refusal), errors.Is(err, engine.ErrConflict):
-		var status int
-		status, p.Error, p.Hint = c.explain(p, err)
-		if now, err := c.one(r, p); err == nil {
-			i = now
-		}
-		return c.showDetail(w, r, p, i, status)
-	}
-	return err
+	return c.acted(w, r, p, i, err, "/incidents/"+i.ID+"#h-remedies")
 }
 
 // remedyOutput answers with what a run printed so far; the fragment asks again
