@@ -162,6 +162,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.reloadWhenAsked(ctx) })
 	g.Go(func() error { return a.watchVersions(ctx) })
 	g.Go(func() error { return a.watchAccess(ctx) })
+	g.Go(func() error { return a.watchIncidents(ctx) })
 	g.Go(func() error {
 		return selfwatch.New(selfwatch.Options{Gatherer: a.reg, Appender: a.metrics, Instance: a.instance(), Logger: a.log}).Run(ctx)
 	})

@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/faultline/faultline/collector/alert"
-	"github.com/faultline/faultline/collector/api"
 	"github.com/faultline/faultline/collector/diagnose"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/evidence"
@@ -28,7 +27,6 @@ import (
 	"github.com/faultline/faultline/collector/scenario"
 	"github.com/faultline/faultline/collector/selfwatch"
 	"github.com/faultline/faultline/collector/sla"
-	"github.com/faultline/faultline/collector/web"
 )
 
 // ruleSet is everything under rules/, checked.
@@ -307,7 +305,7 @@ func (a *App) changed(i incident.Incident, events []incident.Event) {
 	if i.Process == processChange {
 		a.wakeWindows()
 	}
-	a.hub.Publish(web.Change{ID: i.ID, Site: i.Diagnosis.Site, Affected: api.SubjectOf(i, a.siteOf).Affected})
+	a.tellPages(i)
 	for _, e := range events {
 		if e.Kind == incident.Opened {
 			a.log.Info("incident opened", "number", i.Number, "class", i.Diagnosis.Class, "device", i.Diagnosis.Device, "title", i.Diagnosis.Title.EN)

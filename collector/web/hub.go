@@ -82,6 +82,13 @@ func (s *Subscription) replaceOldest(c Change) {
 	}
 }
 
+// Watched tells whether any browser listens.
+func (h *Hub) Watched() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.subs) > 0
+}
+
 // Subscribe returns a queue of the changes from now on. The caller ends it.
 func (h *Hub) Subscribe() (*Subscription, error) {
 	h.mu.Lock()
