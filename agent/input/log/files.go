@@ -110,12 +110,16 @@ func (j *job) matched(found []glob.Found) error {
 
 func (j *job) key(path string) string { return j.id + "\x00" + path }
 
-// rest reads what is left of a file that was rotated away and lets go of it.
+// rest reads what is left of a file that was rotated away and lets go of it. What
+// is more than a reading takes is passed over and counted.
 func (j *job) rest(path string, f *file) error {
 	if f.f == nil {
 		return nil
 	}
+	behind := j.behind
 	err := j.lines(path, f)
+	j.reader.totals.skipped += float64(j.behind - behind)
+	j.behind = behind
 	delete(j.input.state.Files, j.key(path))
 	j.input.state.changed = true
 	return errors.Join(err, f.close())

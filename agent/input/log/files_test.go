@@ -154,6 +154,28 @@ func TestBounds(t *testing.T) {
 	inputtest.Down(t, in, target("path", filepath.Join(dir, "none")), "missing")
 }
 
+// TestRotatedFarAhead: of a file that is rotated away with more in it than a
+// reading takes, the rest is passed over and counted.
+func TestRotatedFarAhead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	var h heard
+	in := New(Options{Hear: h.hear})
+	tg := target("path", path, "max_lines", "10")
+	write(t, path, "")
+	inputtest.Up(t, in, tg)
+	write(t, path, strings.Repeat("line\n", 25))
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, "")
+	r := inputtest.Up(t, in, tg)
+	r.Want(t, "faultline_log_skipped_bytes_total{log="+path+"}", 15*5)
+	r.Want(t, "faultline_log_behind_bytes{log="+path+"}", 0)
+	if len(h.lines) != 10 {
+		t.Errorf("%d lines of the rotated file, want 10", len(h.lines))
+	}
+}
+
 func TestDryRun(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.log"), "x\n")
