@@ -8,32 +8,25 @@ package faultlab
 
 import (
 	"embed"
+	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
 
-//go:embed inventory/*.yaml
-var inventoryFiles embed.FS
+//go:embed inventory/*.yaml rules
+var files embed.FS
 
-// WriteInventory writes the lab's inventory into a directory, which it makes.
-func WriteInventory(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("write lab inventory: %w", err)
+// WriteFiles writes the lab's inventory, and the rules that it has beside the
+// product's, below a directory that it makes: inventory/ and rules/, anew where
+// a run before left them.
+func WriteFiles(dir string) error {
+	err := errors.Join(os.MkdirAll(dir, 0o700), os.RemoveAll(filepath.Join(dir, "inventory")), os.RemoveAll(filepath.Join(dir, "rules")))
+	if err == nil {
+		err = os.CopyFS(dir, files)
 	}
-	names, err := fs.Glob(inventoryFiles, "inventory/*.yaml")
 	if err != nil {
-		return fmt.Errorf("write lab inventory: %w", err)
-	}
-	for _, name := range names {
-		text, err := inventoryFiles.ReadFile(name)
-		if err != nil {
-			return fmt.Errorf("write lab inventory: %w", err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), text, 0o600); err != nil {
-			return fmt.Errorf("write lab inventory: %w", err)
-		}
+		return fmt.Errorf("write lab inventory and rules: %w", err)
 	}
 	return nil
 }

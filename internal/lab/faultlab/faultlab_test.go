@@ -13,6 +13,7 @@ import (
 	"github.com/faultline/faultline/agent/input/probe"
 	"github.com/faultline/faultline/agent/input/snmp"
 	"github.com/faultline/faultline/collector/inventory"
+	"github.com/faultline/faultline/collector/ruler"
 	"github.com/faultline/faultline/internal/profile"
 	"github.com/faultline/faultline/plugins/bundled/database"
 	"github.com/faultline/faultline/plugins/input"
@@ -21,15 +22,33 @@ import (
 
 func labInventory(t *testing.T) *inventory.Inventory {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "inventory")
-	if err := WriteInventory(dir); err != nil {
+	dir := t.TempDir()
+	if err := WriteFiles(dir); err != nil {
 		t.Fatal(err)
 	}
-	inv, err := inventory.Load(dir)
+	inv, err := inventory.Load(filepath.Join(dir, "inventory"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return inv
+}
+
+// The lab's own rules load beside the product's, and writing them twice is no
+// fault.
+func TestRules(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		if err := WriteFiles(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own, err := ruler.Load(os.DirFS(filepath.Join(dir, "rules", "alerts")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(own.List); n != 1 {
+		t.Errorf("%d alert rules, want one", n)
+	}
 }
 
 func TestInventory(t *testing.T) {

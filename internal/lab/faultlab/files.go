@@ -50,19 +50,19 @@ func (w workspace) write() error {
 	if err := os.MkdirAll(w.path("log"), 0o700); err != nil {
 		return err
 	}
-	files := map[string]string{
-		"collector.yaml": fmt.Sprintf("data: %s\nlisten: %s\nexternal_url: http://%s\ninventory: %s\nretention: 24h\nholds: {verify: 15s, settle: 15s, open: 3s}\nmail: {host: %q, from: faultline@corp.example, tls: none}\n",
-			w.path("collector"), collectorAddress, collectorAddress, w.path("inventory"), mailAddress),
+	settings := map[string]string{
+		"collector.yaml": fmt.Sprintf("data: %s\nlisten: %s\nexternal_url: http://%s\ninventory: %s\nrules: %s\nretention: 24h\nholds: {verify: 15s, settle: 15s, open: 3s}\nmail: {host: %q, from: faultline@corp.example, tls: none}\n",
+			w.path("collector"), collectorAddress, collectorAddress, w.path("inventory"), w.path("rules"), mailAddress),
 		"adapter.json": `{"list": "incidents", "token_env": "FAULTLINE_TOKEN"}` + "\n",
 		"collector.sh": fmt.Sprintf("export FAULTLINE_PLAIN_HTTP=1\n%s/faultline-collector serve --config %s >>%s 2>&1 &\nexec %s\n",
 			w.bin, w.path("collector.yaml"), w.path("log", "collector.log"), strings.ReplaceAll(w.agentCommand(), "{node}", collectorNode)),
 	}
 	for id, node := range agents {
-		files[node+".yaml"] = fmt.Sprintf("agent: %s\ndata: %s\ninterval: 5s\ntimeout: 4s\ncollector: {url: \"http://%s\", token: %s}\n%s",
+		settings[node+".yaml"] = fmt.Sprintf("agent: %s\ndata: %s\ninterval: 5s\ntimeout: 4s\ncollector: {url: \"http://%s\", token: %s}\n%s",
 			id, w.path("agent-"+node), collectorAddress, agentToken(id), receivers)
 	}
-	errs := []error{WriteInventory(w.path("inventory"))}
-	for name, text := range files {
+	errs := []error{WriteFiles(w.dir)}
+	for name, text := range settings {
 		errs = append(errs, os.WriteFile(w.path(name), []byte(text), 0o600))
 	}
 	return errors.Join(errs...)
