@@ -51,6 +51,9 @@ import (
 // of many targets share a flush and a request.
 const flushPace = 100 * time.Millisecond
 
+// idleEncoders is how many encoders of batches are kept.
+const idleEncoders = 2
+
 // Options are what the program brings besides its configuration.
 type Options struct {
 	Logger  *slog.Logger
@@ -74,7 +77,7 @@ type App struct {
 	plugins  *pipe.Client           // inputs in programs of their own; without any it does nothing
 	lost     *selfmetric.CounterVec // what could not be spooled, by lane
 
-	encoders sync.Pool // of *wire.SampleEncoder
+	encoders chan *wire.SampleEncoder // idle ones: a sync.Pool loses them at every collection of garbage
 
 	version string
 	began   time.Time
@@ -117,7 +120,7 @@ func New(cfg agentconfig.Config, o Options) (*App, error) {
 	a := &App{cfg: cfg, file: file, settings: settings, replace: o.Replace, told: make(chan struct{}, 1), log: o.Logger, reg: selfmetric.NewRegistry(), version: o.Version, began: time.Now()}
 	a.lost = selfmetric.NewCounterVec(selfmetric.Opts{Name: "faultline_agent_unspooled_total", Help: "Samples and events that the spool would not take."}, []string{"lane"})
 	a.reg.MustRegister(a.lost)
-	a.encoders.New = func() any { return &wire.SampleEncoder{} }
+	a.encoders = make(chan *wire.SampleEncoder, idleEncoders)
 	inputs, err := builtin(cfg, filepath.Join(cfg.Data, "config"), a.authors.of, o.Logger)
 	if err != nil {
 		return nil, err
@@ -275,12 +278,26 @@ func (a *App) keep(batch base.Batch, events []base.Event) {
 		a.append(spool.Events, b, err, len(events))
 	}
 	if n := batch.Len(); n > 0 {
-		e := a.encoders.Get().(*wire.SampleEncoder)
-		b, err := e.Encode(batch)
-		a.encoders.Put(e)
+		b, err := a.encode(batch)
 		a.append(spool.Samples, b, err, n)
 	}
 	a.watch.see(batch, events)
+}
+
+// encode encodes with an idle encoder, which has its tables already, or a new one.
+func (a *App) encode(batch base.Batch) ([]byte, error) {
+	var e *wire.SampleEncoder
+	select {
+	case e = <-a.encoders:
+	default:
+		e = &wire.SampleEncoder{}
+	}
+	b, err := e.Encode(batch)
+	select {
+	case a.encoders <- e:
+	default:
+	}
+	return b, err
 }
 
 func (a *App) append(lane spool.Lane, b []byte, err error, n int) {

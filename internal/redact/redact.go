@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Masker replaces secrets. The zero Masker writes the same mask for all of
@@ -23,7 +24,13 @@ type Masker struct {
 // Hint must be in the line, in lower case, for the rule to be tried.
 type rule struct {
 	hint string
-	re   *regexp.Regexp
+	re   func() *regexp.Regexp
+}
+
+// expr is an expression that is compiled when a line first has its hint: all of
+// them take 200 KiB, and most programs meet few.
+func expr(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
 }
 
 // value is a secret as it stands in a line.
@@ -34,48 +41,48 @@ const between = `(?:(?:level|type|encryption-type)\s+\d+\s+)?(?:(?:\d|cipher|sim
 
 // strict rules are safe on any text.
 var strict = []rule{
-	{"$", regexp.MustCompile(`(\$(?:\d[a-z]?|2[aby]|y|h|c|sha1|sha256|sha512|pbkdf2[\w-]*|nt|md5)\$[^\s"';]+)`)},
-	{"%^%#", regexp.MustCompile(`(%\^%#.*?%\^%#)`)},
-	{"%@%@", regexp.MustCompile(`(%@%@.*?%@%@)`)},
-	{"%#%#", regexp.MustCompile(`(%#%#.*?%#%#)`)},
-	{"%$%$", regexp.MustCompile(`(%\$%\$.*?%\$%\$)`)},
-	{"enc ", regexp.MustCompile(`\bENC\s+([A-Za-z0-9+/=]{8,})`)},
-	{"snmp", regexp.MustCompile(`(?i)\bsnmp(?:-server|-agent)?\s+community\s+(?:(?:read|write|ro|rw|cipher|simple|plain|add|name)\s+)*` + value)},
-	{"snmp-server host", regexp.MustCompile(`(?i)\bsnmp-server\s+host\s+\S+(?:\s+(?:(?:use-)?vrf\s+\S+|traps?|informs?|version\s+(?:1|2c|3(?:\s+(?:auth|noauth|priv))?)))*\s+` + value)},
-	{"securityname", regexp.MustCompile(`(?i)\bsecurityname\s+(?:cipher\s+)?` + value)},
-	{"community", regexp.MustCompile(`(?i)^\s*(?:ro|rw)community6?\s+` + value)},
-	{"community", regexp.MustCompile(`(?i)^\s*(?:set\s+snmp\s+)?community\s+` + value + `\s*\{`)},
-	{"community", regexp.MustCompile(`(?i)^\s*set\s+(?:\S+\s+)*?snmp\s+community\s+` + value)},
-	{"com2sec", regexp.MustCompile(`(?i)^\s*com2sec6?\s+(?:-Cn\s+\S+\s+)?\S+\s+\S+\s+` + value)},
-	{"auth", regexp.MustCompile(`(?i)\bauth\s+(?:md5|sha[\w-]*)\s+` + value)},
-	{"priv", regexp.MustCompile(`(?i)\bpriv\s+(?:des(?:56)?|3des|aes(?:[- ]?\d+)?)\s+` + value)},
-	{"createuser", regexp.MustCompile(`(?i)^\s*createUser\s+(?:-e\s+\S+\s+)?\S+\s+\S+\s+` + value)},
-	{"createuser", regexp.MustCompile(`(?i)^\s*createUser\s+(?:-e\s+\S+\s+)?\S+\s+\S+\s+\S+\s+\S+\s+` + value)},
-	{"authentication-mode", regexp.MustCompile(`(?i)\bauthentication-mode\s+(?:md5|sha[\w-]*|hmac-\S+|simple|keychain)\s+(?:\d+\s+)?(?:(?:cipher|plain|simple)\s+)?` + value)},
-	{"privacy-mode", regexp.MustCompile(`(?i)\bprivacy-mode\s+\S+\s+(?:(?:cipher|simple)\s+)?` + value)},
-	{"-digest-key", regexp.MustCompile(`(?i)\bmessage-digest-key\s+\d+\s+\S+\s+(?:\d\s+)?` + value)},
-	{"-key", regexp.MustCompile(`(?i)\b(?:pre-shared-key|shared-key|authentication-key|auth-key|api-key|private-key|encryption-key|wpa2?-psk)\s+(?:address\s+\S+\s+)?(?:key\s+)?(?:\d+\s+)?` + between + value)},
-	{"key", regexp.MustCompile(`(?i)\bkey\s+(?:0|5|6|7|8|9)\s+` + value)},
-	{"key", regexp.MustCompile(`(?i)\bkey\s+(?:(?:authentication|accounting|authorization)\s+)?(?:cipher|simple)\s+` + value)},
-	{"key", regexp.MustCompile(`(?i)\b(?:tacacs|radius)\S*\s.*\bkey\s+(?:\d\s+)?` + value)},
-	{"key", regexp.MustCompile(`(?i)\bisakmp\s+key\s+(?:\d\s+)?` + value)},
-	{"key-string", regexp.MustCompile(`(?i)\bkey-string\s+` + between + value)},
-	{"=", regexp.MustCompile(`(?i)(?:^|[\s;,?&])[\w.-]*(?:password|passwd|passphrase|secret|token|pre-shared-key|psk|api_?key)\s*=\s*("[^"]*"|'[^']*'|[^\s;,&]+)`)},
-	{"community add", regexp.MustCompile(`(?i)\bcommunity\s+add\s.*\bname=("[^"]*"|\S+)`)},
-	{"</", regexp.MustCompile(`(?i)<(?:[\w-]*(?:password|passwd|phash|secret|psk|community|passphrase)|key|private-key)>([^<]+)</`)},
-	{"://", regexp.MustCompile(`://[^\s/:@]+:([^\s/@]+)@`)},
-	{"passw", regexp.MustCompile(`(?i)\b(?:password|passwd)\s+(?:level\s+\d+\s+)?(?:0|4|5|6|7|8|9|10|cipher|simple|hash|irreversible-cipher|encrypted|sha512|ENC)\s+` + value)},
-	{"secret", regexp.MustCompile(`(?i)\bsecret\s+(?:level\s+\d+\s+)?(?:0|4|5|6|7|8|9|10|cipher|simple|hash|encrypted|ENC)\s+` + value)},
+	{"$", expr(`(\$(?:\d[a-z]?|2[aby]|y|h|c|sha1|sha256|sha512|pbkdf2[\w-]*|nt|md5)\$[^\s"';]+)`)},
+	{"%^%#", expr(`(%\^%#.*?%\^%#)`)},
+	{"%@%@", expr(`(%@%@.*?%@%@)`)},
+	{"%#%#", expr(`(%#%#.*?%#%#)`)},
+	{"%$%$", expr(`(%\$%\$.*?%\$%\$)`)},
+	{"enc ", expr(`\bENC\s+([A-Za-z0-9+/=]{8,})`)},
+	{"snmp", expr(`(?i)\bsnmp(?:-server|-agent)?\s+community\s+(?:(?:read|write|ro|rw|cipher|simple|plain|add|name)\s+)*` + value)},
+	{"snmp-server host", expr(`(?i)\bsnmp-server\s+host\s+\S+(?:\s+(?:(?:use-)?vrf\s+\S+|traps?|informs?|version\s+(?:1|2c|3(?:\s+(?:auth|noauth|priv))?)))*\s+` + value)},
+	{"securityname", expr(`(?i)\bsecurityname\s+(?:cipher\s+)?` + value)},
+	{"community", expr(`(?i)^\s*(?:ro|rw)community6?\s+` + value)},
+	{"community", expr(`(?i)^\s*(?:set\s+snmp\s+)?community\s+` + value + `\s*\{`)},
+	{"community", expr(`(?i)^\s*set\s+(?:\S+\s+)*?snmp\s+community\s+` + value)},
+	{"com2sec", expr(`(?i)^\s*com2sec6?\s+(?:-Cn\s+\S+\s+)?\S+\s+\S+\s+` + value)},
+	{"auth", expr(`(?i)\bauth\s+(?:md5|sha[\w-]*)\s+` + value)},
+	{"priv", expr(`(?i)\bpriv\s+(?:des(?:56)?|3des|aes(?:[- ]?\d+)?)\s+` + value)},
+	{"createuser", expr(`(?i)^\s*createUser\s+(?:-e\s+\S+\s+)?\S+\s+\S+\s+` + value)},
+	{"createuser", expr(`(?i)^\s*createUser\s+(?:-e\s+\S+\s+)?\S+\s+\S+\s+\S+\s+\S+\s+` + value)},
+	{"authentication-mode", expr(`(?i)\bauthentication-mode\s+(?:md5|sha[\w-]*|hmac-\S+|simple|keychain)\s+(?:\d+\s+)?(?:(?:cipher|plain|simple)\s+)?` + value)},
+	{"privacy-mode", expr(`(?i)\bprivacy-mode\s+\S+\s+(?:(?:cipher|simple)\s+)?` + value)},
+	{"-digest-key", expr(`(?i)\bmessage-digest-key\s+\d+\s+\S+\s+(?:\d\s+)?` + value)},
+	{"-key", expr(`(?i)\b(?:pre-shared-key|shared-key|authentication-key|auth-key|api-key|private-key|encryption-key|wpa2?-psk)\s+(?:address\s+\S+\s+)?(?:key\s+)?(?:\d+\s+)?` + between + value)},
+	{"key", expr(`(?i)\bkey\s+(?:0|5|6|7|8|9)\s+` + value)},
+	{"key", expr(`(?i)\bkey\s+(?:(?:authentication|accounting|authorization)\s+)?(?:cipher|simple)\s+` + value)},
+	{"key", expr(`(?i)\b(?:tacacs|radius)\S*\s.*\bkey\s+(?:\d\s+)?` + value)},
+	{"key", expr(`(?i)\bisakmp\s+key\s+(?:\d\s+)?` + value)},
+	{"key-string", expr(`(?i)\bkey-string\s+` + between + value)},
+	{"=", expr(`(?i)(?:^|[\s;,?&])[\w.-]*(?:password|passwd|passphrase|secret|token|pre-shared-key|psk|api_?key)\s*=\s*("[^"]*"|'[^']*'|[^\s;,&]+)`)},
+	{"community add", expr(`(?i)\bcommunity\s+add\s.*\bname=("[^"]*"|\S+)`)},
+	{"</", expr(`(?i)<(?:[\w-]*(?:password|passwd|phash|secret|psk|community|passphrase)|key|private-key)>([^<]+)</`)},
+	{"://", expr(`://[^\s/:@]+:([^\s/@]+)@`)},
+	{"passw", expr(`(?i)\b(?:password|passwd)\s+(?:level\s+\d+\s+)?(?:0|4|5|6|7|8|9|10|cipher|simple|hash|irreversible-cipher|encrypted|sha512|ENC)\s+` + value)},
+	{"secret", expr(`(?i)\bsecret\s+(?:level\s+\d+\s+)?(?:0|4|5|6|7|8|9|10|cipher|simple|hash|encrypted|ENC)\s+` + value)},
 }
 
 // loose rules hold in configurations and quoted commands, where these words are
 // keywords; in prose ("failed password for root") they are not.
 var loose = []rule{
-	{"passw", regexp.MustCompile(`(?i)\b(?:encrypted-|plain-text-|ppp-|auth-|priv-)?(?:password|passwd|passwords)\s+` + between + value)},
-	{"passphrase", regexp.MustCompile(`(?i)\bpassphrase\s+` + between + value)},
-	{"secret", regexp.MustCompile(`(?i)\b(?:psk)?secret\s+` + between + value)},
-	{"key", regexp.MustCompile(`(?i)^\s+(?:set\s+)?key\s+("[^"]+"|[^\s\d]\S*|\d+[^\s\d]\S*)\s*;?\s*$`)},
-	{"key", regexp.MustCompile(`(?i)\bmd5\s+\d+\s+key\s+` + value)},
+	{"passw", expr(`(?i)\b(?:encrypted-|plain-text-|ppp-|auth-|priv-)?(?:password|passwd|passwords)\s+` + between + value)},
+	{"passphrase", expr(`(?i)\bpassphrase\s+` + between + value)},
+	{"secret", expr(`(?i)\b(?:psk)?secret\s+` + between + value)},
+	{"key", expr(`(?i)^\s+(?:set\s+)?key\s+("[^"]+"|[^\s\d]\S*|\d+[^\s\d]\S*)\s*;?\s*$`)},
+	{"key", expr(`(?i)\bmd5\s+\d+\s+key\s+` + value)},
 }
 
 // Config hides the secrets in a configuration, or in a part that begins where
@@ -135,7 +142,7 @@ func (m Masker) Prose(line string) string {
 func (m Masker) apply(line, low string, rules []rule) string {
 	for i := range rules {
 		if strings.Contains(low, rules[i].hint) {
-			line = m.replace(line, rules[i].re)
+			line = m.replace(line, rules[i].re())
 		}
 	}
 	return line

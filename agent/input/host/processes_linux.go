@@ -141,7 +141,7 @@ func (p *processes) scan(e *emitter) (map[int]spent, error) {
 		if err != nil {
 			continue
 		}
-		if s, ok := parseStat(b); ok {
+		if s, ok := parseStat(b, e.word); ok {
 			out[pid] = s
 		}
 	}
@@ -149,13 +149,14 @@ func (p *processes) scan(e *emitter) (map[int]spent, error) {
 }
 
 // parseStat reads /proc/PID/stat (proc_pid_stat(5)). The name stands in
-// parentheses and may itself hold any character.
-func parseStat(b []byte) (spent, bool) {
+// parentheses and may itself hold any character; word makes it a string.
+func parseStat(b []byte, word func([]byte) string) (spent, bool) {
 	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
 	if open < 0 || end < open {
 		return spent{}, false
 	}
-	f := bytes.Fields(b[end+1:]) // from field 3, the state
+	var fields [22][]byte
+	f := split(b[end+1:], fields[:0]) // from field 3, the state
 	if len(f) < 22 {
 		return spent{}, false
 	}
@@ -166,11 +167,11 @@ func parseStat(b []byte) (spent, bool) {
 	if !ok1 || !ok2 || !ok3 || err != nil {
 		return spent{}, false
 	}
-	name := strings.ToValidUTF8(string(b[open+1:end]), "?")
-	if strings.HasPrefix(name, "kworker/") { // the kernel's workers have a name for each job
-		name = "kworker"
+	comm := b[open+1 : end]
+	if bytes.HasPrefix(comm, []byte("kworker/")) { // the kernel's workers have a name for each job
+		comm = comm[:len("kworker")]
 	}
-	return spent{name: name, started: started, ticks: user + system, bytes: pages * float64(os.Getpagesize())}, true
+	return spent{name: strings.ToValidUTF8(word(comm), "?"), started: started, ticks: user + system, bytes: pages * float64(os.Getpagesize())}, true
 }
 
 // byName sums up what processes of one name used between two looks, in cores, and

@@ -14,13 +14,15 @@ func processStat(pid int, name string, ticks, started, pages int) string {
 	return fmt.Sprintf("%d (%s) R 1 1 1 0 -1 4194304 1 0 0 0 %d 0 0 0 20 0 1 0 %d 1000 %d 184467 1 1 0", pid, name, ticks, started, pages)
 }
 
+func wordOf(b []byte) string { return string(b) }
+
 func TestByName(t *testing.T) {
 	look := func(lines ...string) map[int]spent {
 		out := map[int]spent{}
 		for _, l := range lines {
 			var pid int
 			fmt.Sscan(l, &pid)
-			s, ok := parseStat([]byte(l))
+			s, ok := parseStat([]byte(l), wordOf)
 			if !ok {
 				t.Fatalf("%q is not read", l)
 			}
@@ -41,7 +43,7 @@ func TestByName(t *testing.T) {
 		t.Errorf("leading: -want +got\n%s", d)
 	}
 	for _, broken := range []string{"", "1 (x", "1 (x) R 1", "1 )x( R"} {
-		if _, ok := parseStat([]byte(broken)); ok {
+		if _, ok := parseStat([]byte(broken), wordOf); ok {
 			t.Errorf("%q is read", broken)
 		}
 	}

@@ -95,10 +95,13 @@ type settings struct {
 	site     string
 }
 
+// Their bounds are asked beside them: in the expression they would take 100 KiB.
 var (
-	unitForm    = regexp.MustCompile(`^[\w@.:\\*-]{1,200}$`)
-	channelForm = regexp.MustCompile(`^[\w ./-]{1,200}$`)
+	unitForm    = regexp.MustCompile(`^[\w@.:\\*-]+$`)
+	channelForm = regexp.MustCompile(`^[\w ./-]+$`)
 )
+
+const longestName = 200 // bytes, of units and channels
 
 func parse(t base.Target) (settings, error) {
 	o := option.New("log", t.Options)
@@ -109,7 +112,7 @@ func parse(t base.Target) (settings, error) {
 		if u = strings.TrimSpace(u); u == "" {
 			continue
 		}
-		if !unitForm.MatchString(u) || u[0] == '-' {
+		if !unitForm.MatchString(u) || len(u) > longestName || u[0] == '-' {
 			o.Fault("units: %q is no name of a unit", u)
 		}
 		s.units = append(s.units, u)
@@ -126,7 +129,7 @@ func parse(t base.Target) (settings, error) {
 	if !s.journal && (len(s.units) > 0 || t.Options["level"] != "") {
 		o.Fault("units and level are of use with journal alone")
 	}
-	if s.eventlog != "" && (!channelForm.MatchString(s.eventlog) || s.eventlog[0] == '-' || s.eventlog[0] == '/') {
+	if s.eventlog != "" && (!channelForm.MatchString(s.eventlog) || len(s.eventlog) > longestName || s.eventlog[0] == '-' || s.eventlog[0] == '/') {
 		o.Fault("eventlog: %q is no name of an event log, such as System", s.eventlog)
 	}
 	if err := glob.Check(s.path); s.path != "" && err != nil {

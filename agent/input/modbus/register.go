@@ -45,9 +45,15 @@ var classes = map[class]struct{ sensor, kind, unit string }{
 	"leak": {"water leak", "state", "truth"}, "smoke": {"smoke", "state", "truth"},
 }
 
+// Bytes of names; in the expressions their bounds would take 60 KiB.
+const (
+	longestMetric = 100
+	longestLabel  = 50
+)
+
 var (
-	metricForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]{0,99}$`)
-	labelForm  = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]{0,49}$`)
+	metricForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+	labelForm  = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 	reserved   = regexp.MustCompile(`^(up|ALERTS.*|faultline_.*|scrape_.*)$`)
 	// taken are labels that say where a sample is from.
 	taken = []string{"agent", "site", "device", "job", "instance", "role", "component", "place", "unit", "class"}
@@ -115,7 +121,7 @@ func parseRegister(words []string) (register, error) {
 		return register{}, errors.New("want NAME TABLE:ADDRESS TYPE, as in room_temperature_celsius holding:1 s16 scale=0.1")
 	}
 	r := register{metric: words[0], kind: words[2], order: "ABCD", scale: 1, labels: map[string]string{}}
-	if !metricForm.MatchString(r.metric) || reserved.MatchString(r.metric) {
+	if !metricForm.MatchString(r.metric) || len(r.metric) > longestMetric || reserved.MatchString(r.metric) {
 		return r, fmt.Errorf("name %q: want letters, digits and _, and none of up, scrape_…, faultline_…", r.metric)
 	}
 	if sizes[r.kind] == 0 {
@@ -185,7 +191,7 @@ func (r *register) set(name, value string) (err error) {
 			return fmt.Errorf("class=%s: want temperature, humidity, leak or smoke", value)
 		}
 	default:
-		if !labelForm.MatchString(name) || slices.Contains(taken, name) || strings.HasPrefix(name, "__") {
+		if !labelForm.MatchString(name) || len(name) > longestLabel || slices.Contains(taken, name) || strings.HasPrefix(name, "__") {
 			return fmt.Errorf("%s: no setting, and no label that may be given here", name)
 		}
 		r.labels[name] = value

@@ -61,7 +61,11 @@ type settings struct {
 }
 
 // deviceForm is what may be asked: a device file, and not an option.
-var deviceForm = regexp.MustCompile(`^/dev/[\w./:-]{1,100}(,[a-z0-9+/,]{1,40})?$`)
+var deviceForm = regexp.MustCompile(`^/dev/[\w./:-]+(,[a-z0-9+/,]+)?$`)
+
+const longestDevice = 146 // bytes, asked beside the expression: in it the bound would take 50 KiB
+
+func isDevice(s string) bool { return len(s) <= longestDevice && deviceForm.MatchString(s) }
 
 func parse(t base.Target) (settings, error) {
 	o := option.New("smart", t.Options)
@@ -70,7 +74,7 @@ func parse(t base.Target) (settings, error) {
 		if d = strings.TrimSpace(d); d == "" {
 			continue
 		}
-		if !deviceForm.MatchString(d) || strings.Contains(d, "..") {
+		if !isDevice(d) || strings.Contains(d, "..") {
 			o.Fault("devices: %q: want /dev/NAME, or /dev/NAME,TYPE with one of smartctl's types, apart by ;", d)
 		}
 		s.devices = append(s.devices, d)
@@ -209,7 +213,7 @@ func (w *work) scan(ctx context.Context) ([]string, error) {
 		if d.Type != "" {
 			name += "," + d.Type
 		}
-		if deviceForm.MatchString(name) && !slices.Contains(out, name) {
+		if isDevice(name) && !slices.Contains(out, name) {
 			out = append(out, name)
 		}
 	}

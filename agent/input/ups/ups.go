@@ -47,7 +47,11 @@ func New(o Options) *Input {
 // Name is "ups".
 func (in *Input) Name() string { return "ups" }
 
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+
+const longestName = 100 // bytes: of a UPS, and one more of a variable. In the expressions it would take 70 KiB
+
+func isName(s string) bool { return len(s) <= longestName && nameForm.MatchString(s) }
 
 // settings are a target's options, checked.
 type settings struct {
@@ -58,7 +62,7 @@ type settings struct {
 func parseSettings(t base.Target) (s settings, err error) {
 	o := option.New("ups", t.Options)
 	_, s.address = o.HostPort(t.Address, 3493)
-	if s.name = o.Text("ups", ""); s.name != "" && !nameForm.MatchString(s.name) {
+	if s.name = o.Text("ups", ""); s.name != "" && !isName(s.name) {
 		o.Fault("ups %q: want the name that stands in ups.conf", s.name)
 	}
 	return s, o.Err()
@@ -128,7 +132,7 @@ func (c *conn) names() ([]string, error) {
 	}
 	var names []string
 	for _, r := range rows {
-		if nameForm.MatchString(r[0]) {
+		if isName(r[0]) {
 			names = append(names, r[0])
 		}
 	}
@@ -167,12 +171,12 @@ func emit(name string, vars map[string]string, put func(string, float64, map[str
 	asMIB(words, vars, name, put)
 }
 
-var variable = regexp.MustCompile(`^[a-z][a-zA-Z0-9_.-]{0,100}$`)
+var variable = regexp.MustCompile(`^[a-z][a-zA-Z0-9_.-]*$`)
 
 // told leaves out what is no measurement: numbers of parts, versions, settings of
 // the driver.
 func told(v string) bool {
-	return variable.MatchString(v) && !strings.HasPrefix(v, "driver.") && !strings.HasSuffix(v, ".serial") && !strings.HasSuffix(v, "id") &&
+	return len(v) <= 1+longestName && variable.MatchString(v) && !strings.HasPrefix(v, "driver.") && !strings.HasSuffix(v, ".serial") && !strings.HasSuffix(v, "id") &&
 		!strings.Contains(v, "firmware") && !strings.Contains(v, "date") && !strings.HasSuffix(v, ".status")
 }
 
