@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
 
 	"github.com/faultline/faultline/agent/app"
 	"github.com/faultline/faultline/agent/config"
@@ -25,18 +24,6 @@ type cli struct {
 	SNMP     snmpCmd     `cmd:"" name:"snmp" help:"Look at devices by SNMP."`
 	Discover discoverCmd `cmd:"" help:"Look over networks and propose an inventory."`
 	Service  serviceCmd  `cmd:"" help:"Make this a service of Windows."`
-}
-
-// garbagePercent is by how much the heap may grow before it is cleaned. The agent
-// keeps much and makes little garbage: cleaning at 30 % instead of Go's 100 % costs
-// it a few percent of its time and saves a third of its memory.
-const garbagePercent = 30
-
-// thrift keeps the program small, unless GOGC says how large it may be.
-func thrift() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbagePercent)
-	}
 }
 
 type checkCmd struct {

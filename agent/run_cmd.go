@@ -16,6 +16,7 @@ import (
 	"github.com/faultline/faultline/agent/enrol"
 	"github.com/faultline/faultline/agent/update"
 	"github.com/faultline/faultline/internal/release"
+	"github.com/faultline/faultline/internal/thrift"
 )
 
 type runCmd struct {
@@ -38,7 +39,7 @@ func (c *runCmd) Run() error {
 	if log == nil {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	}
-	thrift()
+	thrift.Collect()
 	dir := filepath.Join(cfg.Data, "program")
 	if err := update.Launch(dir, version, log); err != nil {
 		log.Error("update: going on with this program", "err", err)
@@ -89,7 +90,7 @@ func (c *runCmd) once(ctx context.Context, cfg config.Config, up *update.Updater
 		return err
 	}
 	running.Store(a)
-	defer stayThrifty(ctx, log)()
+	defer thrift.Stay(ctx, thrift.Hourly, log)()
 	return a.Run(ctx)
 }
 

@@ -1,12 +1,7 @@
 package host
 
 import (
-	"bytes"
-	"fmt"
-	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -38,44 +33,3 @@ func restrain(pid int, f *fence) {
 }
 
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
-
-// resident is the memory of a process and all its descendants that are in its
-// group, in bytes: what is not shared with other programs' files is counted by
-// RSS, which is cheap and at most too high.
-func resident(pid int) int64 {
-	total := int64(0)
-	todo := []int{pid}
-	for n := 0; n < len(todo) && n < 512; n++ {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", todo[n]))
-		if err != nil {
-			continue
-		}
-		if fields := bytes.Fields(b); len(fields) > 1 {
-			pages, _ := strconv.ParseInt(string(fields[1]), 10, 64)
-			total += pages * int64(os.Getpagesize())
-		}
-		todo = append(todo, children(todo[n])...)
-	}
-	return total
-}
-
-// children are the processes that any thread of a process has started.
-func children(pid int) []int {
-	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	if err != nil {
-		return nil
-	}
-	var all []int
-	for _, t := range tasks {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, t.Name()))
-		if err != nil {
-			continue
-		}
-		for _, f := range strings.Fields(string(b)) {
-			if c, err := strconv.Atoi(f); err == nil {
-				all = append(all, c)
-			}
-		}
-	}
-	return all
-}

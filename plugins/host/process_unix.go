@@ -13,4 +13,6 @@ func restrain(int, *fence) {}
 
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
-func resident(int) int64 { return 0 }
+type memoryLook struct{}
+
+func (*memoryLook) resident(int) int64 { return 0 }

@@ -31,6 +31,7 @@ type run struct {
 	rpc    *rpc.Client
 	fence  *fence
 	tmp    string
+	look   memoryLook // at its memory
 }
 
 // once runs the plugin until it ends, has to be ended, or ctx ends. The reason

@@ -29,17 +29,31 @@ func (r *run) watch(ctx context.Context) (reason string, err error) {
 			r.proc.killGroup()
 			return endUnhealthy, err
 		case <-memory.C:
-			if used := r.used(); used > u.limits.Memory {
+			used := r.used()
+			if used > u.limits.Memory {
 				r.proc.killGroup()
 				return endMemory, fmt.Errorf("plugin %s: used %d MiB of memory, %d are allowed (limits.memory)", u.spec.Name, used>>20, u.limits.Memory>>20)
 			}
+			memory.Reset(u.nextLook(used))
 		}
 	}
 }
 
-// used looks at the plugin's memory.
+// nextLook is how long a plugin's memory need not be looked at: a look costs, and one
+// far from its bound is in no hurry.
+func (u *unit) nextLook(used int64) time.Duration {
+	if used < u.limits.Memory/2 {
+		return calmLooks * u.pace.Watch
+	}
+	return u.pace.Watch
+}
+
+// calmLooks is how many looks one stands for while a plugin is far from its bound.
+const calmLooks = 4
+
+// used looks at the plugin's memory. It is called by watch alone.
 func (r *run) used() int64 {
-	n := resident(r.proc.pid)
+	n := r.look.resident(r.proc.pid)
 	r.unit.mu.Lock()
 	r.unit.memory = n
 	r.unit.mu.Unlock()

@@ -2,11 +2,13 @@ package rpc
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
 
+	"github.com/faultline/faultline/internal/thrift"
 	"github.com/faultline/faultline/plugins/input"
 	"github.com/faultline/faultline/plugins/notify"
 	"github.com/faultline/faultline/plugins/remedy"
@@ -28,8 +30,11 @@ type Plugin struct {
 
 // Serve runs the plugin until the host ends it; a program's main calls nothing
 // else. What the program writes to standard error goes to the host's log: lines
-// that begin with [DEBUG], [INFO], [WARN] or [ERROR] have that level.
+// that begin with [DEBUG], [INFO], [WARN] or [ERROR] have that level. The program is
+// kept small meanwhile (package thrift).
 func Serve(p Plugin) {
+	thrift.Collect()
+	defer thrift.Stay(context.Background(), thrift.Minutely, slog.New(slog.DiscardHandler))()
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  Handshake(),
 		VersionedPlugins: map[int]plugin.PluginSet{Version: {PluginName: &link{served: &p}}},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/faultline/faultline/internal/thrift"
 	"github.com/faultline/faultline/plugins/host"
 	"github.com/faultline/faultline/plugins/host/pipe"
 	"github.com/faultline/faultline/plugins/plugintest/external"
@@ -36,6 +37,7 @@ type serveCmd struct{}
 
 // Run serves the agent until it closes our standard input.
 func (serveCmd) Run() error {
+	defer thrift.Stay(context.Background(), thrift.Minutely, slog.New(slog.DiscardHandler))()
 	out := os.Stdout
 	os.Stdout = os.Stderr // nobody else's words get between the frames
 	return pipe.Serve(context.Background(), os.Stdin, out, func(c pipe.Config) (pipe.Runner, error) {

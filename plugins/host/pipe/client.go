@@ -32,7 +32,8 @@ type Options struct {
 }
 
 // childMemory is the soft bound of the child's heap, in bytes: most of what it
-// holds passes through it.
+// holds passes through it. It gets one processor: it hands on what others read, and
+// a second one costs memory and wake-ups of its own.
 const childMemory = 24 << 20
 
 // Client is the agent's end. Its methods may be called from several goroutines.
@@ -134,7 +135,7 @@ const stopTime = 10 * time.Second
 // once runs one child from start to end.
 func (c *Client) once(ctx context.Context) error {
 	cmd := exec.CommandContext(context.Background(), c.o.Program, c.o.Args...) // ended below, in its own time
-	cmd.Env = append(os.Environ(), fmt.Sprintf("GOMEMLIMIT=%d", childMemory), "GOGC=50")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("GOMEMLIMIT=%d", childMemory), "GOGC=50", "GOMAXPROCS=1")
 	cmd.Stderr = c.o.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -1,0 +1,71 @@
+// Package thrift keeps a program that runs for months small: it has garbage
+// collected early and gives back memory that only the start needed. It bounds
+// nothing and measures nothing.
+package thrift
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"time"
+)
+
+// growth is by how many percent the heap may grow before it is cleaned, in programs
+// that keep much and make little garbage: instead of Go's 100 % it costs a few percent
+// of their time and saves a third of their memory.
+const growth = 30
+
+// When memory is given back after the start: soon, for what the start took, and when
+// the first rounds of measuring are over.
+const (
+	soon  = 5 * time.Second
+	later = 15 * time.Second // after the first
+)
+
+// How often memory is given back then. A program that does next to nothing collects
+// no garbage but every two minutes, for which it touches a third of its code: with a
+// collection and a return of its own every minute it never keeps those pages.
+const (
+	Hourly   = time.Hour
+	Minutely = time.Minute
+)
+
+// Collect has garbage collected early, unless GOGC says when.
+func Collect() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(growth)
+	}
+}
+
+// Stay gives back, after the start and every so often, the free part of the heap and
+// the pages of the program's own file, most of which only the start needed. What
+// it returns ends that and waits.
+func Stay(ctx context.Context, every time.Duration, log *slog.Logger) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		waits := []time.Duration{soon, later, every}
+		for n := 0; ; n++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(waits[min(n, len(waits)-1)]):
+			}
+			if err := giveBack(); err != nil {
+				log.Debug("memory is not given back", "error", err)
+				return
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// giveBack lets go of what is free, then of the program's pages: collecting garbage
+// touches many of them.
+func giveBack() error {
+	debug.FreeOSMemory()
+	_, err := giveBackProgram()
+	return err
+}
