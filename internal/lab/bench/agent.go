@@ -138,12 +138,17 @@ func askEvery(ctx context.Context, p hostPeer) error {
 // startAgent starts an agent that reports to a collector and is handed its
 // host as the only target.
 func startAgent(ctx context.Context, o options, c *collector) (*process, error) {
+	return startAgentWith(ctx, o, c, "")
+}
+
+// startAgentWith starts one whose configuration has more lines.
+func startAgentWith(ctx context.Context, o options, c *collector, more string) (*process, error) {
 	dir, err := os.MkdirTemp(o.work, "agent-")
 	if err != nil {
 		return nil, err
 	}
 	file := filepath.Join(dir, "agent.yaml")
-	config := fmt.Sprintf("agent: %s\ndata: %q\ncollector: {url: %q, token: %s}\n", hostAgent, dir, c.url, tokenOf(hostAgent))
+	config := fmt.Sprintf("agent: %s\ndata: %q\ncollector: {url: %q, token: %s}\n%s", hostAgent, dir, c.url, tokenOf(hostAgent), more)
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -57,7 +58,7 @@ func startZabbix(ctx context.Context, o options) (hostPeer, error) {
 	if err != nil {
 		return hostPeer{}, err
 	}
-	address, err := freeAddress(ctx)
+	address, err := lowAddress(ctx)
 	if err != nil {
 		return hostPeer{}, err
 	}
@@ -87,6 +88,18 @@ func startZabbix(ctx context.Context, o options) (hostPeer, error) {
 		}
 		return nil
 	}}, nil
+}
+
+// lowAddress is a free address with a port that zabbix_agent2 takes: below 32768.
+func lowAddress(ctx context.Context) (string, error) {
+	for port := 20000 + os.Getpid()%10000; port < 32768; port++ {
+		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		return ln.Addr().String(), ln.Close()
+	}
+	return "", errors.New("no port below 32768 is free")
 }
 
 // zabbixItems are about those of its own template for Linux, with what there is of

@@ -38,7 +38,7 @@ type section struct {
 }
 
 func sections() []section {
-	return []section{{"agent", measureAgent}, {"incident", measureIncidents}, {"incidents", measureManyOpen}, {"ingest", measureIngest}, {"storage", measureStorage}, {"snmp", measureSNMP},
+	return []section{{"agent", measureAgent}, {"plugin", measurePlugin}, {"incident", measureIncidents}, {"incidents", measureManyOpen}, {"ingest", measureIngest}, {"storage", measureStorage}, {"snmp", measureSNMP},
 		{"snmp-many", measureSNMPMany}, {"snmp-dead", measureSNMPDead}, {"snmp-branch", measureSNMPBranch}, {"cut", measureCut}}
 }
 
@@ -51,7 +51,7 @@ func main() {
 
 func run() error {
 	var o options
-	only := flag.String("only", "", "sections to run, with commas: agent, incident, incidents, ingest, storage, snmp, snmp-many, snmp-dead, snmp-branch, cut; none: all")
+	only := flag.String("only", "", "sections to run, with commas: agent, plugin, incident, incidents, ingest, storage, snmp, snmp-many, snmp-dead, snmp-branch, cut; none: all")
 	out := flag.String("out", "", "also write the figures to this file, as JSON")
 	flag.StringVar(&o.bin, "bin", "bin", "directory of faultline-agent and faultline-collector")
 	flag.StringVar(&o.peers, "peers", ".cache/peers", "directory of unpacked packages of other agents")

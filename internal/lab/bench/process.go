@@ -92,27 +92,8 @@ func (p *process) use() (usage, error) {
 	return u, nil
 }
 
-// clockTick is the unit of CPU times in /proc/PID/stat; Linux has no other.
-const clockTick = 10 * time.Millisecond
-
-// cpu reads user and system time of all threads.
-func (p *process) cpu() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(b), ") ")
-	f := strings.Fields(rest)
-	if len(f) < 13 {
-		return 0, fmt.Errorf("%s: /proc/PID/stat has %d fields", p.name, len(f))
-	}
-	user, errUser := strconv.ParseInt(f[11], 10, 64)
-	system, errSystem := strconv.ParseInt(f[12], 10, 64)
-	if errUser != nil || errSystem != nil {
-		return 0, fmt.Errorf("%s: CPU times of /proc/PID/stat: %q %q", p.name, f[11], f[12])
-	}
-	return time.Duration(user+system) * clockTick, nil
-}
+// cpu is the time that the process has used of processors.
+func (p *process) cpu() (time.Duration, error) { return cpuTime(p.cmd.Process.Pid) }
 
 // watched is a process over a window of time.
 type watched struct {
