@@ -205,6 +205,14 @@ func (r *Ruler) evalRule(ctx context.Context, rule *Rule, before map[string]aler
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: presence: %w", rule.Name, err)
 	}
+	if rule.siblings {
+		answers := make([]map[string]string, len(vector))
+		for i, v := range vector {
+			answers[i] = v.Labels.Map()
+		}
+		gone(before, res, answers)
+		return step(rule, before, res, now, hold), nil
+	}
 	for _, v := range vector {
 		res.present[alert.Fingerprint(rule.identity(v.Labels.Map()))] = struct{}{}
 	}

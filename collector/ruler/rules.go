@@ -48,6 +48,7 @@ type Rule struct {
 	Annotations   map[string]string
 
 	labels, annotations templates
+	siblings            bool // Presence asks for other series of the metric
 }
 
 // Rules is a loaded, checked set in order of file, group and place.
@@ -217,6 +218,10 @@ func (r *Rule) setPresence(p parser.Parser) error {
 	s, err := Presence(p, r.Expr)
 	if err == nil {
 		r.Presence = s
+		return nil
+	}
+	if s, ok := siblings(p, r.Expr); ok {
+		r.Presence, r.siblings = s, true
 		return nil
 	}
 	if r.Labels["severity"] == "info" {

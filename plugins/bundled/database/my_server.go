@@ -12,7 +12,7 @@ var mysqlVariables = []string{"max_connections", "max_user_connections", "read_o
 	"key_buffer_size", "long_query_time", "open_files_limit", "performance_schema", "query_cache_size", "slow_query_log", "table_open_cache",
 	"thread_cache_size", "tmp_table_size", "sort_buffer_size", "join_buffer_size", "read_buffer_size", "read_rnd_buffer_size",
 	"innodb_additional_mem_pool_size", "innodb_log_buffer_size", "max_connect_errors", "max_allowed_packet",
-	"max_prepared_stmt_count", "innodb_force_recovery"}
+	"max_prepared_stmt_count", "innodb_force_recovery", "wsrep_on", "wsrep_desync"}
 
 // readServer asks what server this is and how it is set.
 func (m *mysqlLogin) readServer(ctx context.Context, r *reading) error {
@@ -60,7 +60,7 @@ var mysqlStatus = []string{"Uptime", "Queries", "Questions", "Slow_queries", "Co
 	"Select_range_check", "Select_scan", "Sort_merge_passes", "Sort_range", "Sort_rows", "Sort_scan", "Table_locks_immediate", "Table_locks_waited",
 	"Table_open_cache_hits", "Table_open_cache_misses", "Table_open_cache_overflows", "Qcache_free_memory", "Qcache_hits", "Qcache_inserts",
 	"Qcache_lowmem_prunes", "Qcache_not_cached", "Qcache_queries_in_cache", "Connection_errors_max_connections", "Connection_errors_internal",
-	"Wsrep_cluster_size", "Wsrep_local_state", "Wsrep_ready", "Wsrep_connected",
+	"Wsrep_cluster_size", "Wsrep_local_state", "Wsrep_ready", "Wsrep_connected", "Wsrep_local_recv_queue", "Wsrep_flow_control_paused", "Wsrep_local_cert_failures",
 	"Prepared_stmt_count", "Innodb_num_open_files"}
 
 // mysqlFamilies turn status variables that share a prefix into one metric with a

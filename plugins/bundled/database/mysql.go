@@ -104,6 +104,11 @@ func (m *mysqlLogin) prepare(ctx context.Context) error {
 		{"replication", false, m.readReplication},
 		{"statements", true, m.readStatements},
 		{"sizes", true, m.readSizes},
+		{"tablespaces", true, m.readTablespaces},
+		{"backups", true, m.readBackups},
+	}
+	if m.set.heartbeat != "" {
+		m.list = append(m.list, section{"heartbeat", false, m.readHeartbeat})
 	}
 	return nil
 }

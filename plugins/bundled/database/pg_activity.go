@@ -78,20 +78,23 @@ const activityGroups = 60
 
 // countActivity reports the sessions by what they are and do.
 func (p *postgres) countActivity(ctx context.Context, r *reading) error {
-	t, err := p.ask(ctx, `SELECT datname, state, usename, application_name, backend_type, wait_event_type, count(*) AS n
-		FROM pg_stat_activity GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY n DESC LIMIT %d`, activityGroups)
+	t, err := p.ask(ctx, `SELECT datname, state, usename, application_name, backend_type, wait_event_type, count(*) AS n,
+		coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0) AS longest FROM pg_stat_activity GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY n DESC LIMIT %d`, activityGroups)
 	if err != nil {
 		return err
 	}
 	names := []string{"datname", "state", "usename", "application_name", "backend_type", "wait_event_type"}
-	counts, f := map[string]float64{}, r.family("pg_stat_activity_count")
+	counts, longest := map[string]float64{}, map[string]float64{}
+	f, ages := r.family("pg_stat_activity_count"), r.family("pg_stat_activity_max_tx_duration")
 	for i := range t.rows {
 		values := make([]string, len(names))
 		for j, n := range names {
 			values[j] = t.text(i, n)
 		}
 		values[3] = tidy(values[3])
-		counts[strings.Join(values, "\x00")] += t.orZero(i, "n")
+		key := strings.Join(values, "\x00")
+		counts[key] += t.orZero(i, "n")
+		longest[key] = max(longest[key], t.orZero(i, "longest"))
 	}
 	for key, n := range counts {
 		labels := make([]string, 0, 2*len(names))
@@ -99,8 +102,10 @@ func (p *postgres) countActivity(ctx context.Context, r *reading) error {
 			labels = append(labels, names[j], v)
 		}
 		r.count(f, n, labels...)
+		r.count(ages, longest[key], labels...)
 	}
 	r.end(f)
+	r.end(ages)
 	return nil
 }
 

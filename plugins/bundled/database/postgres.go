@@ -61,6 +61,10 @@ func loginPostgres(ctx context.Context, nc net.Conn, s *settings) (login, error)
 		{"statements", true, p.readStatements},
 		{"sizes", true, p.readSizes},
 		{"tables", true, p.readTables},
+		{"checkpoints", false, p.readCheckpoints},
+		{"tablespaces", true, p.readTablespaces},
+		{"indexes", true, p.readIndexes},
+		{"bloat", true, p.readBloat},
 	}...)
 	return p, nil
 }

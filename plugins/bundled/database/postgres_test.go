@@ -44,8 +44,8 @@ func TestPostgres(t *testing.T) {
 	})
 	for range 5 {
 		s := w.good()
-		w.none(s, "pg_database_size_bytes")                    // once a minute
-		w.none(s, "faultline_database_login_duration_seconds") // the login is kept
+		w.wantAbove(s, 5e6, "pg_database_size_bytes", "datname", "postgres") // read once a minute, repeated
+		w.none(s, "faultline_database_login_duration_seconds")               // the login is kept
 	}
 	if got := p.admin("SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE usename = 'monitor'"); got != pid || w.dialled() != 1 {
 		t.Errorf("sessions %s, at first %s; %d connections", got, pid, w.dialled())

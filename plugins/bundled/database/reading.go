@@ -17,6 +17,7 @@ type reading struct {
 	w    *watched
 	sink input.Sink
 	at   time.Time
+	kept []base.Sample // what a section read now and then has handed over; nil: nobody keeps it
 }
 
 // now sets the time of the samples that follow.
@@ -28,7 +29,20 @@ func (r *reading) put(name string, value float64, labels ...string) {
 }
 
 func (r *reading) sample(ls base.Labels, value float64) {
-	r.sink.Sample(base.Sample{Labels: ls, Time: r.at.UnixMilli(), Value: value})
+	s := base.Sample{Labels: ls, Time: r.at.UnixMilli(), Value: value}
+	if r.kept != nil {
+		r.kept = append(r.kept, s)
+	}
+	r.sink.Sample(s)
+}
+
+// again hands over what was read before as of now: whoever judges takes an old
+// sample for none, and what it says is known until it is read anew.
+func (r *reading) again(samples []base.Sample) {
+	for _, s := range samples {
+		s.Time = r.at.UnixMilli()
+		r.sink.Sample(s)
+	}
 }
 
 // count hands over one value of a metric whose label values come and go. Those

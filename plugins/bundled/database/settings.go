@@ -49,6 +49,8 @@ type settings struct {
 	caFile, certFile, keyFile, tlsName string
 	blockedAfter, slowAfter, longAfter time.Duration
 	statementTimeout, details          time.Duration
+	heartbeat                          string        // schema.table
+	backupAge                          time.Duration // 0: no limit is said
 }
 
 // envPrefix begins the names of environment variables that targets may use as
@@ -75,6 +77,10 @@ func parseSettings(t base.Target, opts Options) (*settings, error) {
 	case kindMySQL, kindMariaDB:
 		s.kind = kindMySQL
 		s.database = o.text("database", "")
+		if s.heartbeat = o.text("heartbeat", ""); s.heartbeat != "" && !heartbeatName.MatchString(s.heartbeat) {
+			o.fault("heartbeat %q: want schema.table", s.heartbeat)
+		}
+		s.backupAge = o.duration("backup_max_age", 0)
 	default:
 		o.used["database"] = true
 		o.fault("kind %q: want postgresql, mysql or mariadb", s.kind)

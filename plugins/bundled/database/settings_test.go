@@ -41,6 +41,9 @@ func TestCheckTarget(t *testing.T) {
 		{"foreign variable", "a", map[string]string{"kind": "mysql", "password_env": "AWS_SECRET_ACCESS_KEY"}, "begins with FAULTLINE_"},
 		{"foreign file", "a", map[string]string{"kind": "mysql", "password_file": "/etc/shadow"}, "want a file in"},
 		{"a way out", "a", map[string]string{"kind": "mysql", "password_file": dir + "/../../etc/shadow"}, "want a file in"},
+		{"heartbeat and backups", "a", map[string]string{"kind": "mysql", "heartbeat": "ops.heartbeat", "backup_max_age": "26h"}, ""},
+		{"heartbeat", "a", map[string]string{"kind": "mysql", "heartbeat": "ops.heartbeat; DROP TABLE x"}, "want schema.table"},
+		{"heartbeat of PostgreSQL", "a", map[string]string{"kind": "postgresql", "heartbeat": "ops.heartbeat"}, `option "heartbeat" is not known`},
 		{"two faults", "", map[string]string{"kind": "x"}, "address"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -32,8 +32,9 @@ type watched struct {
 	refusal *Failure    // why there is a pause
 	silent  int         // logins in a row that were not answered
 
-	due      map[string]time.Time // of sections read now and then
-	faults   map[string]error     // of the last reading, by section
+	due      map[string]time.Time     // of sections read now and then
+	faults   map[string]error         // of the last reading, by section
+	details  map[string][]base.Sample // what was read now and then, repeated until it is read again
 	families map[string]map[string]base.Labels
 	blocks   blockade
 	slow     map[int64]float64 // statements already told: session and beginning, Unix seconds
@@ -87,7 +88,7 @@ const (
 
 func newWatched(opts Options, t base.Target, s *settings) *watched {
 	w := &watched{opts: opts, address: t.Address, options: maps.Clone(t.Options), set: s, keep: max(idleLeast, 3*t.Interval),
-		due: map[string]time.Time{}, faults: map[string]error{}, families: map[string]map[string]base.Labels{},
+		due: map[string]time.Time{}, faults: map[string]error{}, details: map[string][]base.Sample{}, families: map[string]map[string]base.Labels{},
 		slow: map[int64]float64{}, channels: map[string]bool{}}
 	w.idle = time.AfterFunc(w.keep, w.expire)
 	return w
@@ -272,11 +273,16 @@ func (w *watched) read(ctx context.Context, r *reading) error {
 		r.now()
 		if now := w.opts.Now(); sec.detail {
 			if now.Before(w.due[sec.name]) {
+				r.again(w.details[sec.name])
 				continue
 			}
 			w.due[sec.name] = now.Add(w.set.details)
+			r.kept = []base.Sample{}
 		}
 		w.faults[sec.name] = w.hint(sec.read(ctx, r))
+		if sec.detail {
+			w.details[sec.name], r.kept = r.kept, nil
+		}
 		if i == 0 {
 			list = w.login.sections()
 		}
@@ -310,6 +316,9 @@ func (w *watched) verdict(r *reading, list []section) error {
 		}
 	}
 	r.put(kinds[w.set.kind].failed, truth(len(faults) > 0))
+	if w.set.backupAge > 0 {
+		r.put("faultline_database_backup_max_age_seconds", w.set.backupAge.Seconds())
+	}
 	if len(faults) > 0 {
 		return input.Partial{Err: fmt.Errorf("%s %s: %w", w.set.kind, w.set.address, errors.Join(faults...))}
 	}
