@@ -40,10 +40,11 @@ func main() {
 	names := flag.String("names", "", "file with the names of metrics that there are")
 	base := flag.String("url", "", "a collector to ask for them and for what fires")
 	token := flag.String("token", os.Getenv("FAULTLINE_TOKEN"), "a reader's")
-	play := flag.Bool("provoke", false, "play a host's faults and say which rules fire")
+	play := flag.Bool("provoke", false, "play faults and say which rules fire")
+	only := flag.String("only", "node,postgres,mysql,snmp", "of what")
 	flag.Parse()
 	if *play {
-		if err := provoke(context.Background(), os.Stdout, *dir); err != nil {
+		if err := provokeAll(context.Background(), os.Stdout, *dir, strings.Split(*only, ",")); err != nil {
 			fmt.Fprintln(os.Stderr, "foreignrules:", err)
 			os.Exit(1)
 		}
