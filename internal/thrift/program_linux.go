@@ -10,27 +10,57 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// giveBackProgram lets go of the pages of the program's own file that are in memory:
-// its code and what is only read. What runs again comes back from the page
-// cache at the next touch; what only the start needed does not. It returns how many
-// bytes were let go. Mappings with a page that was written to stay as they are.
-func giveBackProgram() (uint64, error) {
-	self, err := os.Readlink("/proc/self/exe")
+// program is this program's own file in memory: its code and what is only read. The
+// zero value is ready; it is used from one goroutine at a time, and closed.
+type program struct {
+	fd    int  // what keeps the mappings exact, if asked
+	exact bool // only the page that is touched comes back
+	asked bool
+}
+
+// giveBack lets go of the pages that are in memory. What runs again comes back from the
+// page cache at the next touch; what only the start needed does not. It returns how
+// many bytes were let go. Mappings with a page that was written to stay as they are.
+func (p *program) giveBack() (uint64, error) {
+	all, err := ownMappings()
 	if err != nil {
-		return 0, fmt.Errorf("give back memory: %w", err)
+		return 0, err
 	}
-	smaps, err := os.ReadFile("/proc/self/smaps")
-	if err != nil {
-		return 0, fmt.Errorf("give back memory: %w", err)
+	if !p.asked {
+		p.asked = true
+		if fd, err := exactly(all); err == nil { // else: a kernel before 6.7, or a container that may not
+			p.fd, p.exact = fd, true
+		}
 	}
 	gone := uint64(0)
-	for _, m := range readOnly(smaps, self) {
+	for _, m := range all {
 		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, uintptr(m.from), uintptr(m.to-m.from), unix.MADV_DONTNEED); errno != 0 {
 			return gone, fmt.Errorf("give back memory: madvise: %w", errno)
 		}
 		gone += m.resident
 	}
 	return gone, nil
+}
+
+// close has pages come back as they did before.
+func (p *program) close() {
+	if p.exact {
+		_ = unix.Close(p.fd)
+		p.exact = false
+	}
+}
+
+// ownMappings are those of the program's file that are only read.
+func ownMappings() ([]mapping, error) {
+	self, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return nil, fmt.Errorf("give back memory: %w", err)
+	}
+	smaps, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		return nil, fmt.Errorf("give back memory: %w", err)
+	}
+	return readOnly(smaps, self), nil
 }
 
 // mapping is a part of the address space, in bytes.

@@ -46,6 +46,8 @@ func Stay(ctx context.Context, every time.Duration, log *slog.Logger) (end func(
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		var own program
+		defer own.close()
 		waits := []time.Duration{soon, later, every}
 		for n := 0; ; n++ {
 			select {
@@ -53,19 +55,12 @@ func Stay(ctx context.Context, every time.Duration, log *slog.Logger) (end func(
 				return
 			case <-time.After(waits[min(n, len(waits)-1)]):
 			}
-			if err := giveBack(); err != nil {
+			debug.FreeOSMemory() // first: it touches many of the program's pages
+			if _, err := own.giveBack(); err != nil {
 				log.Debug("memory is not given back", "error", err)
 				return
 			}
 		}
 	}()
 	return func() { cancel(); <-done }
-}
-
-// giveBack lets go of what is free, then of the program's pages: collecting garbage
-// touches many of them.
-func giveBack() error {
-	debug.FreeOSMemory()
-	_, err := giveBackProgram()
-	return err
 }
