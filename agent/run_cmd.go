@@ -39,7 +39,7 @@ func (c *runCmd) Run() error {
 	if log == nil {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	}
-	thrift.Collect()
+	thrift.CollectSeldom()
 	dir := filepath.Join(cfg.Data, "program")
 	if err := update.Launch(dir, version, log); err != nil {
 		log.Error("update: going on with this program", "err", err)

@@ -6,21 +6,15 @@ package thrift
 import (
 	"context"
 	"log/slog"
-	"os"
 	"runtime/debug"
 	"time"
 )
 
-// growth is by how many percent the heap may grow before it is cleaned, in programs
-// that keep much and make little garbage: instead of Go's 100 % it costs a few percent
-// of their time and saves a third of their memory.
-const growth = 30
-
-// When memory is given back after the start: soon, for what the start took, and when
-// the first rounds of measuring are over.
+// When memory is given back after the start: at once, for what building the program
+// took; soon; and when the first rounds of measuring are over.
 const (
 	soon  = 5 * time.Second
-	later = 15 * time.Second // after the first
+	later = 15 * time.Second // after soon
 )
 
 // How often memory is given back then. A program that does next to nothing collects
@@ -30,13 +24,6 @@ const (
 	Hourly   = time.Hour
 	Minutely = time.Minute
 )
-
-// Collect has garbage collected early, unless GOGC says when.
-func Collect() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(growth)
-	}
-}
 
 // Stay gives back, after the start and every so often, the free part of the heap and
 // the pages of the program's own file, most of which only the start needed. What
@@ -48,7 +35,7 @@ func Stay(ctx context.Context, every time.Duration, log *slog.Logger) (end func(
 		defer close(done)
 		var own program
 		defer own.close()
-		waits := []time.Duration{soon, later, every}
+		waits := []time.Duration{0, soon, later, every}
 		for n := 0; ; n++ {
 			select {
 			case <-ctx.Done():
