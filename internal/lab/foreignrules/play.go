@@ -92,7 +92,7 @@ func newTheatre(file string) (*theatre, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.store, err = embedded.Open(embedded.Options{Dir: filepath.Join(dir, "store"), MinFree: 1}); err != nil {
+	if h.store, err = embedded.Open(embedded.Options{Dir: filepath.Join(dir, "store"), MinFree: 1, Now: h.clock}); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	h.done = func() { _ = h.store.Close(); _ = os.RemoveAll(dir) }

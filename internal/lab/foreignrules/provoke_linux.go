@@ -14,6 +14,8 @@ var plays = map[string]struct {
 	play func(ctx context.Context, out io.Writer, file, name string) error
 }{
 	"postgres": {"postgres-exporter.yml", provokePostgres},
+	"mysql":    {"mysqld-exporter.yml", provokeMySQL},
+	"snmp":     {"snmp-exporter.yml", provokeSNMP},
 }
 
 // provokeAll plays what is named, one after the other.
