@@ -47,7 +47,7 @@ func (a *App) tell(ctx context.Context) error {
 		case <-ctx.Done():
 			return <-done
 		}
-		err := errors.Join(a.climb(ctx, time.Now()), a.chase(ctx, time.Now()), a.post.Wishes(ctx), a.daily.Due(ctx, time.Now()), a.tellTakenBack(ctx, time.Now()))
+		err := errors.Join(a.climb(ctx, time.Now()), a.chase(ctx, time.Now()), a.post.Wishes(ctx), a.daily.Due(ctx, time.Now()), a.tellTakenBack(ctx, time.Now()), a.tellProgress(ctx, time.Now()))
 		if err != nil && ctx.Err() == nil {
 			a.log.Warn("escalations, notices to repeat and the daily report", "err", err)
 		}

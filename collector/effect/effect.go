@@ -64,6 +64,7 @@ const (
 	ReasonRemedyUnknown   = "remedy_unknown"
 	ReasonEscalated       = "escalated" // nobody acts: the next of the escalation chain
 	ReasonReminder        = "reminder"  // an acknowledgement without a sign of work
+	ReasonProgress        = "progress"  // how an emergency goes on, for those above
 )
 
 // Outcomes that effects report.

@@ -45,6 +45,7 @@ func DefaultPolicy() Policy {
 			{Event: "escalated", Tell: []string{"responsible", "accountable"}},
 			{Event: "vendor", Tell: []string{"responsible"}},
 			{Event: "reminder", Tell: []string{"responsible"}},
+			{Event: "progress", Tell: []string{"role:hq_it_manager"}},
 			{Event: "closed", Tell: []string{"responsible", "accountable", "informed", "reporter"}},
 		},
 		PerMinute: 15, Reserve: 5, Fold: 5, Every: 5 * time.Minute,

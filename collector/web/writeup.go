@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/faultline/faultline/collector/api"
 	"github.com/faultline/faultline/collector/engine"
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/progress"
 	"github.com/faultline/faultline/collector/writeup"
 	"github.com/faultline/faultline/internal/lang"
 )
@@ -21,6 +23,12 @@ type Writeups struct {
 	Store writeup.Store
 	// View is the incident with its names; fields and zone are the page's.
 	View func(i incident.Incident) writeup.View
+	// Progress is what those above are told while an emergency lasts.
+	Progress interface {
+		Of(ctx context.Context, incidentID string) (progress.Wanted, progress.Told, error)
+		Set(ctx context.Context, incidentID string, w progress.Wanted) error
+		Readers(i incident.Incident) []string // names
+	}
 }
 
 // writeupPages are the pages of reports in writing.
@@ -28,7 +36,8 @@ func (c *console) writeupPages() map[string]handler {
 	if c.Writeups == nil {
 		return nil
 	}
-	return map[string]handler{"GET /incidents/{id}/reports/{kind}": c.writeupPage, "POST /incidents/{id}/reports/{kind}": c.writeUp, "GET /incidents/{id}/reports/{kind}/file": c.writeupFile}
+	return map[string]handler{"GET /incidents/{id}/reports/{kind}": c.writeupPage, "POST /incidents/{id}/reports/{kind}": c.writeUp, "GET /incidents/{id}/reports/{kind}/file": c.writeupFile,
+		"POST /incidents/{id}/reports/emergency_report/progress": c.setProgress}
 }
 
 type writeupData struct {
@@ -41,6 +50,7 @@ type writeupData struct {
 	Typed    writeup.Fields // before a refusal; nil: what is kept
 	May      bool
 	MaySign  bool
+	Progress *progressData // of the emergency report
 }
 
 type writeupField struct {
@@ -79,6 +89,9 @@ func (c *console) showWriteup(w http.ResponseWriter, r *http.Request, p *page, d
 	slices.Reverse(all)
 	who := account.PrincipalOf(p.User)
 	d.Editions, d.Name, d.May, d.MaySign = all, writeup.Word("title."+d.Kind, p.Lang), who.MayAct(), maySign(who)
+	if d.Progress, err = c.progressOf(r, p, d.Kind, d.Incident); err != nil {
+		return err
+	}
 	texts := d.Newest.Fields
 	if d.Typed != nil {
 		texts = d.Typed

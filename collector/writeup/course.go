@@ -3,6 +3,7 @@ package writeup
 import (
 	"cmp"
 	"strings"
+	"time"
 
 	"github.com/faultline/faultline/collector/incident"
 )
@@ -23,6 +24,24 @@ func (w *writer) course() Section {
 		s.Rows = append(s.Rows, []string{w.time(e.At), w.actor(e.Actor), what})
 	}
 	return s
+}
+
+// Since tells, a line each, what happened after a time: of more than most lines the
+// newest.
+func Since(v View, events []incident.Event, after time.Time, most int, language string) []string {
+	if v.Zone == nil {
+		v.Zone = time.UTC
+	}
+	w := &writer{View: v, events: events, language: language}
+	var lines []string
+	class := ""
+	for _, e := range events {
+		what := w.did(e, &class)
+		if what != "" && e.At.After(after) {
+			lines = append(lines, w.time(e.At)+" "+w.actor(e.Actor)+w.say("colon")+what+w.note(e))
+		}
+	}
+	return lines[max(0, len(lines)-most):]
 }
 
 // did says what an event tells somebody who reads the report; "" is nothing.

@@ -11,7 +11,7 @@ var words = map[string]lang.Text{
 	"made":                    {ZH: "%s 由系统根据故障单第 %d 版生成（记录链 %.12s）", EN: "Made %s from version %d of the incident (chain %.12s)"},
 	"none":                    {ZH: "无", EN: "none"}, "unknown": {ZH: "未知", EN: "not known"}, "separator": {ZH: "、", EN: ", "},
 	"length": {ZH: "%d 小时 %d 分钟", EN: "%d h %d min"}, "more": {ZH: "另有 %d 条，见故障单", EN: "%d more, see the incident"},
-	"list": {ZH: "%d：%s", EN: "%d: %s"}, "actor_role": {ZH: "%s（%s）", EN: "%s (%s)"}, "said": {ZH: "：“%s”", EN: ": “%s”"},
+	"list": {ZH: "%d：%s", EN: "%d: %s"}, "actor_role": {ZH: "%s（%s）", EN: "%s (%s)"}, "colon": {ZH: "：", EN: ": "}, "said": {ZH: "：“%s”", EN: ": “%s”"},
 	"reported": {ZH: "%s 上报：%s", EN: "Reported by %s: %s"}, "provisional": {ZH: "暂定结论。", EN: "Provisional."}, "proof": {ZH: "恢复依据：", EN: "Proof of recovery: "},
 	"to_write": {ZH: "（待填写）", EN: "(to be written)"}, "signed": {ZH: "签发：%s，%s", EN: "Signed off by %s, %s"}, "not_signed": {ZH: "未签发（草稿）", EN: "Not signed off (draft)"},
 	"signature": {ZH: "签字：", EN: "Signature: "}, "version": {ZH: "第 %d 版", EN: "Version %d"},

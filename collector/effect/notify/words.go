@@ -59,6 +59,8 @@ var reasons = map[string]reason{
 		sentence: lang.Text{ZH: "故障单无人处理，按升级链通知您（%s）。", EN: "Nobody acts on the incident: the escalation has reached you (%s)."}},
 	effect.ReasonReminder: {tag: lang.Text{ZH: "接手提醒", EN: "Reminder"}, detail: effect.Problem,
 		sentence: lang.Text{ZH: "您已接手该故障单，但一段时间没有进展（%s）。请处理，或说明情况；否则将继续升级。", EN: "You took this incident and nothing was seen of it for a while (%s). Please act or comment; otherwise the escalation goes on."}},
+	effect.ReasonProgress: {tag: lang.Text{ZH: "进展通报", EN: "Progress"}, detail: effect.Problem,
+		sentence: lang.Text{ZH: "紧急情况进展通报，第 %s 期。", EN: "How the emergency goes on, notice %s."}},
 	effect.ReasonCalendarUnknown: {tag: lang.Text{ZH: "缺少工作日历", EN: "No calendar"}, detail: effect.Problem,
 		sentence: lang.Text{ZH: "时限无法计算：%s。", EN: "A limit cannot be computed: %s."}},
 }
