@@ -80,7 +80,7 @@ func (m *memoryLook) read(name string) []byte {
 	defer func() { _ = unix.Close(fd) }() // it was read only
 	for {
 		n, err := unix.Read(fd, m.buf[:])
-		if err == unix.EINTR { //nolint:errorlint // system calls return it bare
+		if err == unix.EINTR {
 			continue
 		}
 		return m.buf[:max(n, 0)]
