@@ -25,6 +25,7 @@ const (
 	RemedyPropose = "propose"
 	RemedyApprove = "approve"
 	RemedyReject  = "reject"
+	RemedyStop    = "stop"    // of one whose dry run or run goes on
 	RemedyRan     = "ran"     // as a person found out, of one whose outcome nobody knows
 	RemedyNotRun  = "not_run" // as above
 )
@@ -80,16 +81,18 @@ func (g RemedyGate) fact(p account.Principal, i incident.Incident, a RemedyAct) 
 		e.Kind = incident.RemedyApproved
 	case RemedyReject:
 		e.Kind = incident.RemedyRejected
+	case RemedyStop:
+		e.Kind = incident.RemedyHalted
 	case RemedyRan, RemedyNotRun:
 		e.Kind, e.Choice = incident.RemedySettled, a.Do
 	default:
-		return e, invalid("没有此操作", "want propose, approve, reject, ran or not_run")
+		return e, invalid("没有此操作", "want propose, approve, reject, stop, ran or not_run")
 	}
 	return e, nil
 }
 
 // Act checks that the principal may do this now, audits it and does it. The
-// incident is one the principal may see. Only people approve and settle.
+// incident is one the principal may see. Only people approve, stop and settle.
 func (g RemedyGate) Act(ctx context.Context, p account.Principal, i incident.Incident, a RemedyAct, remote string) error {
 	e, err := g.fact(p, i, a)
 	switch {
@@ -97,7 +100,7 @@ func (g RemedyGate) Act(ctx context.Context, p account.Principal, i incident.Inc
 	case !p.MayAct():
 		err = &Refusal{Why: Forbidden, Text: lang.Text{ZH: "只读账号不能进行操作", EN: "a viewer may not act"}}
 	case a.Do != RemedyPropose && p.Kind != account.KindPerson:
-		err = &Refusal{Why: Forbidden, Text: lang.Text{ZH: "须由本人登录后操作，令牌不能审批", EN: "only a person does this, no token"}}
+		err = &Refusal{Why: Forbidden, Text: lang.Text{ZH: "须由本人登录后操作，令牌不能代替", EN: "only a person does this, no token"}}
 	default:
 		err = g.Remedies.May(i, p.ActingRoles(), e)
 	}

@@ -63,11 +63,12 @@ func (a *App) runner(name string) (plugin.Runner, bool) {
 	return a.vendors.plugins.Runner(name)
 }
 
-// Offered implements api.Remedies.
+// Offered implements api.Remedies: what lacks something of the incident would be
+// refused, and is not offered.
 func (x remedies) Offered(i incident.Incident, roles []string) []remedy.Entry {
 	var out []remedy.Entry
 	for _, e := range x.a.cfg.Remedies {
-		if x.May(i, roles, incident.Event{Kind: incident.RemedyProposed, At: time.Now(), Remedy: &incident.Remedy{ID: "new", Name: e.Name}}) == nil {
+		if e.Fits(i) && x.May(i, roles, incident.Event{Kind: incident.RemedyProposed, At: time.Now(), Remedy: &incident.Remedy{ID: "new", Name: e.Name}}) == nil {
 			out = append(out, e)
 		}
 	}

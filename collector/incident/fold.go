@@ -115,7 +115,7 @@ func missing(e Event) string {
 		return absent(e.Effect == nil, "effect")
 	case TicketChanged:
 		return absent(e.Ticket == nil, "ticket")
-	case RemedyProposed, RemedyApproved, RemedyRejected, RemedyChanged, RemedySettled:
+	case RemedyProposed, RemedyApproved, RemedyRejected, RemedyHalted, RemedyChanged, RemedySettled:
 		return absent(e.Remedy == nil || e.Remedy.ID == "" || e.Kind == RemedySettled && e.Choice == "", "remedy")
 	case Folded:
 		return absent(e.ParentID == "", "parent")
@@ -157,7 +157,7 @@ func (i *Incident) apply(e Event) {
 		i.VendorSays, i.VendorSaysAt = e.Choice, e.At
 	case TicketChanged:
 		i.Tickets = upsert(i.Tickets, *e.Ticket, func(t Ticket) string { return t.Key })
-	case RemedyProposed, RemedyApproved, RemedyRejected, RemedyChanged, RemedySettled:
+	case RemedyProposed, RemedyApproved, RemedyRejected, RemedyHalted, RemedyChanged, RemedySettled:
 		i.remedy(e)
 	case Attached:
 		i.Attachments = append(i.Attachments, *e.Attachment)

@@ -9,11 +9,12 @@ import (
 
 // Events of remedies.
 const (
-	RemedyProposed Kind = "remedy_proposed" // Remedy; Comment says why
-	RemedyApproved Kind = "remedy_approved" // Remedy.ID
-	RemedyRejected Kind = "remedy_rejected" // Remedy.ID, Comment
-	RemedyChanged  Kind = "remedy_changed"  // Remedy: what its dry run or its run came to
-	RemedySettled  Kind = "remedy_settled"  // Remedy.ID, Choice (ran, not_run), Comment: a person found out what a run came to
+	RemedyProposed Kind = "remedy_proposed"   // Remedy; Comment says why
+	RemedyApproved Kind = "remedy_approved"   // Remedy.ID
+	RemedyRejected Kind = "remedy_rejected"   // Remedy.ID, Comment
+	RemedyHalted   Kind = "remedy_stop_asked" // Remedy.ID, Comment: somebody wants its dry run or its run ended
+	RemedyChanged  Kind = "remedy_changed"    // Remedy: what its dry run or its run came to
+	RemedySettled  Kind = "remedy_settled"    // Remedy.ID, Choice (ran, not_run), Comment: a person found out what a run came to
 )
 
 // Effects of remedies.
@@ -53,6 +54,8 @@ type Remedy struct {
 	Approvals  []Actor           `json:"approvals,omitempty"`
 	Check      RemedyRun         `json:"check,omitzero"`
 	Run        RemedyRun         `json:"run,omitzero"`
+	StopBy     Actor             `json:"stop_by,omitzero"` // who wanted it ended
+	StopAt     time.Time         `json:"stop_at,omitzero"` // since when; its end is Check's or Run's
 }
 
 // RemedyRun is a dry run or a run.
@@ -81,6 +84,11 @@ func (r Remedy) Waits() bool {
 	return r.State == RemedyOpen || r.State == RemedyGranted || r.State == RemedyUnknown
 }
 
+// Runs tells whether the remedy's dry run or its run goes on, or is about to.
+func (r Remedy) Runs() bool {
+	return r.State == RemedyGranted || r.State == RemedyOpen && r.Check.State == "queued"
+}
+
 // remedy takes what happened to a remedy.
 func (i *Incident) remedy(e Event) {
 	if e.Kind == RemedyProposed || e.Kind == RemedyChanged {
@@ -97,6 +105,8 @@ func (i *Incident) remedy(e Event) {
 		r.Approvals = append(slices.Clone(r.Approvals), e.Actor)
 	case RemedyRejected:
 		r.State = RemedyRefused
+	case RemedyHalted:
+		r.StopBy, r.StopAt = e.Actor, e.At
 	case RemedySettled:
 		r.State = e.Choice
 	}

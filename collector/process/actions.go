@@ -192,7 +192,7 @@ func mayAct(d *Definition, i incident.Incident, roles []string, f incident.Event
 		return inside || has(VendorRole(i.Diagnosis.VendorKind))
 	case incident.Commented, incident.Attached:
 		return inside || slices.ContainsFunc(roles, func(id string) bool { _, ok := d.Role(id); return ok })
-	case incident.RemedyProposed, incident.RemedyApproved, incident.RemedyRejected, incident.RemedySettled:
+	case incident.RemedyProposed, incident.RemedyApproved, incident.RemedyRejected, incident.RemedyHalted, incident.RemedySettled:
 		return d.mayRemedy(s, i, f, has)
 	case incident.Closed:
 		return has(d.Owner, "hq_it_manager")
@@ -226,7 +226,7 @@ func allowed(d *Definition, i incident.Incident, f incident.Event) error {
 		return s.allowDone(i, f)
 	case incident.ClockPaused, incident.ClockResumed:
 		return allowWait(d, i, f)
-	case incident.RemedyProposed, incident.RemedyApproved, incident.RemedyRejected, incident.RemedySettled:
+	case incident.RemedyProposed, incident.RemedyApproved, incident.RemedyRejected, incident.RemedyHalted, incident.RemedySettled:
 		return d.allowRemedy(s, i, f)
 	case incident.VendorReported:
 		if !slices.Contains([]string{VendorAccepted, VendorFixed, VendorReturned}, f.Choice) {

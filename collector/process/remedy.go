@@ -93,13 +93,15 @@ func (d *Definition) mayRemedy(s *StepDef, i incident.Incident, f incident.Event
 		return false
 	}
 	at, ok := d.Step(r.Step)
-	if !ok || at.Remedy == nil {
-		return f.Kind == incident.RemedySettled && has(d.Owner) // the incident went on in another process
+	if !ok || at.Remedy == nil { // the incident went on in another process
+		return (f.Kind == incident.RemedySettled || f.Kind == incident.RemedyHalted) && has(d.Owner)
 	}
 	a := at.Remedy.Approve
 	switch f.Kind {
 	case incident.RemedySettled:
 		return has(a.By, d.Owner) || has(a.Delegates...)
+	case incident.RemedyHalted: // whoever has a word in it: what goes wrong is ended by the first who sees it
+		return has(a.By, d.Owner) || has(a.Delegates...) || has(r.Approvers...) || has(at.Proposers()...)
 	case incident.RemedyRejected:
 		return has(a.By) || has(a.Delegates...) || has(at.Proposers()...)
 	}
@@ -129,6 +131,9 @@ func (d *Definition) allowRemedy(s *StepDef, i incident.Incident, f incident.Eve
 		}
 		return nil
 	}
+	if f.Kind == incident.RemedyHalted {
+		return allowHalt(r)
+	}
 	switch {
 	case r.State != incident.RemedyOpen || !i.Open():
 		return refuse("该处置不再等待审批", "this remedy does not wait for approval any more")
@@ -138,6 +143,18 @@ func (d *Definition) allowRemedy(s *StepDef, i incident.Incident, f incident.Eve
 		return nil
 	}
 	return d.allowGrant(i, r, f)
+}
+
+// allowHalt refuses to end what does not run, or is being ended already. A closed
+// incident is no reason: what runs may still do harm.
+func allowHalt(r incident.Remedy) error {
+	switch {
+	case !r.Runs():
+		return refuse("该处置没有在执行", "this remedy is not running")
+	case !r.StopAt.IsZero():
+		return refuse("已请求停止该处置", "it is being stopped already")
+	}
+	return nil
 }
 
 // allowProposal refuses a proposal that the step has no place for.
@@ -202,6 +219,9 @@ func (r *run) suggestRemedy(s *StepDef) error {
 		if !ok {
 			continue
 		}
+		if answered(r.i, x.Name) {
+			return nil
+		}
 		p, ok := r.env.Remedy(x.Name, r.i)
 		e := incident.Event{Kind: incident.RemedyProposed, At: r.env.Now, Actor: incident.System, Remedy: &p}
 		if !ok || s.allowProposal(r.i, e) != nil {
@@ -214,6 +234,14 @@ func (r *run) suggestRemedy(s *StepDef) error {
 		return r.remedyProposed(e.Remedy.ID)
 	}
 	return nil
+}
+
+// answered tells whether people said no to the remedy in this incident, or it was
+// carried out: the process does not ask for it again, people may.
+func answered(i incident.Incident, name string) bool {
+	return slices.ContainsFunc(i.Remedies, func(m incident.Remedy) bool {
+		return m.Name == name && m.State != incident.RemedyWithdrawn && m.State != incident.RemedyNotBegun
+	})
 }
 
 // remedyProposed asks for the dry run, or for the approval where there is none.
@@ -267,6 +295,9 @@ func (r *run) remedyOutcome(f incident.Event) error {
 		switch f.Effect.Key {
 		case m.Check.Key:
 			m.Check = got
+			if !m.StopAt.IsZero() && m.State == incident.RemedyOpen {
+				m.State = incident.RemedyRefused // who stops the trial does not want the run
+			}
 		case m.Run.Key:
 			m.Run, m.State = got, got.State
 		default:

@@ -208,6 +208,38 @@ func TestProcessProposesRemedy(t *testing.T) {
 	p.refused(of(incident.RemedyApproved, li), "they proposed")
 }
 
+// TestRemedyIsStopped: whoever has a word in it ends its dry run or its run, once,
+// while it goes on; a dry run that was stopped leads to no run.
+func TestRemedyIsStopped(t *testing.T) {
+	p := opened(t, incident.ClassConfiguration)
+	p.must(proposal)
+	check := p.effect(incident.EffectRemedyCheck)
+	p.must(of(incident.RemedyHalted, wang))
+	p.refused(of(incident.RemedyHalted, li), "being stopped already")
+	p.must(ended(check, incident.RemedyDone, nil)) // it had gone through just before
+	p.state(incident.RemedyRefused)
+	p.refused(of(incident.RemedyHalted, li), "not running")
+	p = opened(t, incident.ClassConfiguration)
+	p.must(proposal)
+	p.must(ended(p.effect(incident.EffectRemedyCheck), incident.RemedyDone, nil))
+	p.refused(of(incident.RemedyHalted, li), "not running")
+	p.must(of(incident.RemedyApproved, li))
+	run := p.effect(incident.EffectRemedyRun)
+	for role, want := range map[string]bool{"branch_it": true, "hq_network": true, "hq_it_manager": true, "carrier": false, "user": false} {
+		if err := CheckAction(p.d, p.i, []string{role}, of(incident.RemedyHalted, incident.Actor{Kind: "person", ID: "x"})); (err == nil) != want {
+			t.Errorf("%s: %v, want %v", role, err, want)
+		}
+	}
+	p.must(of(incident.RemedyHalted, wang))
+	p.state(incident.RemedyGranted)
+	p.must(ended(run, incident.RemedyStopped, nil))
+	p.state(incident.RemedyStopped)
+	if m, _ := p.i.RemedyOf("r1"); m.StopBy != wang || m.StopAt.IsZero() {
+		t.Errorf("stopped by %+v at %s", m.StopBy, m.StopAt)
+	}
+	p.must(proposal) // it may be tried again
+}
+
 func TestNothingIsCarriedOutInADrill(t *testing.T) {
 	p := opened(t, incident.ClassConfiguration)
 	p.i.Drill = "d1"

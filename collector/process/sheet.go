@@ -35,8 +35,8 @@ func (l sheet) head() string {
 	fmt.Fprintf(&b, `<text class="head" x="%.0f" y="30">%s</text>`, margin+4, esc(l.d.Title.In(l.language)))
 	source := lang.Text{ZH: "依据：《" + l.d.Source.Document + "》" + l.d.Source.Section + "　版本 " + l.d.Ref(), EN: "Source: " + l.d.Source.Document + ", " + l.d.Source.Section + "   Version " + l.d.Ref()}
 	fmt.Fprintf(&b, `<text class="sub" x="%.0f" y="50">%s</text>`, margin+4, esc(source.In(l.language)))
-	marks := lang.Text{ZH: "◇ 判断　✓ 批准　≈ 测量验证　≤ 时限，≥ 保持（工 = 工作时间）　- - 超时或未通过　深色泳道 = 外部单位",
-		EN: "◇ decision   ✓ approval   ≈ measured   ≤ limit, ≥ hold (w = working time)   - - timeout or failed   darker lane = outside the company"}
+	marks := lang.Text{ZH: "◇ 判断　✓ 批准　≈ 测量验证　≤ 时限，≥ 保持（工 = 工作时间）　+ 可提议处置　- - 超时或未通过　深色泳道 = 外部单位",
+		EN: "◇ decision   ✓ approval   ≈ measured   ≤ limit, ≥ hold (w = working time)   + remedies   - - timeout or failed   darker lane = outside the company"}
 	fmt.Fprintf(&b, `<text class="sub" x="%.0f" y="50" text-anchor="end">%s</text>`, l.width-margin-4, esc(marks.In(l.language)))
 	return b.String()
 }
@@ -118,7 +118,8 @@ func (l sheet) moments(list []string) string {
 	return strings.Join(out, ", ")
 }
 
-// limits are the step's own times, and the guard's hold.
+// limits are the step's own times, the guard's hold, and that something may be
+// carried out.
 func (l sheet) limits(id string) string {
 	s, ok := l.d.Step(id)
 	if !ok {
@@ -130,6 +131,9 @@ func (l sheet) limits(id string) string {
 	}
 	for _, r := range s.Timeout {
 		out = append(out, "≤ "+limitShort(r.After, r.Calendar, l.language))
+	}
+	if s.Remedy != nil {
+		out = append(out, remedyWord.In(l.language))
 	}
 	return strings.Join(out, "  ")
 }

@@ -41,7 +41,7 @@ const (
 	ReasonCalendarUnknown = "calendar_unknown"
 	ReasonWaitOver        = "wait_over"       // a person's pause ended; Params waited_for: the reason
 	ReasonVendorLate      = "vendor_late"     // no answer in the time agreed; Params contact: the level that is told
-	ReasonRemedyProposed  = "remedy_proposed" // Params remedy: its title's language-free name
+	ReasonRemedyProposed  = "remedy_proposed" // Params remedy: its name in the configuration
 	ReasonRemedyEnded     = "remedy_ended"    // Params remedy, says: its state
 	ReasonRemedyUnknown   = "remedy_unknown"  // a person finds out what it came to
 	ReasonNoData          = "no_data"         // nothing is measured that could prove recovery

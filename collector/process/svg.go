@@ -85,7 +85,7 @@ func (l sheet) node(b *strings.Builder, n Node, now bool) {
 		class += " now"
 	}
 	title := n.Title.In(language)
-	fmt.Fprintf(b, `<g class="%s" data-step="%s"><title>%s</title>`, class, esc(n.ID), esc(title))
+	fmt.Fprintf(b, `<g class="%s" data-step="%s"><title>%s</title>`, class, esc(n.ID), esc(title+l.remedyTip(n.ID)))
 	if now {
 		fmt.Fprintf(b, `<rect class="halo" x="%.1f" y="%.1f" width="%.0f" height="%.0f" rx="%.0f"/>`, p.x-5, p.y-5, boxW+10, boxH+10, radius+4)
 		fmt.Fprintf(b, `<text class="flag" x="%.1f" y="%.1f">%s</text>`, p.x, p.y-8, esc(lang.Text{ZH: "▶ 当前步骤", EN: "▶ now"}.In(language)))

@@ -201,6 +201,14 @@ func (e Entry) Proposal(i incident.Incident, given map[string]string) (incident.
 	return incident.Remedy{Name: e.Name, Title: e.Title, Parameters: values, Checked: !e.Unchecked, Approvers: slices.Clone(e.Approvers)}, nil
 }
 
+// Fits tells whether the incident has what the remedy takes of it.
+func (e Entry) Fits(i incident.Incident) bool {
+	return !slices.ContainsFunc(e.Parameters, func(p Parameter) bool {
+		from := sources[p.From]
+		return from != nil && p.check(from(i)) != nil
+	})
+}
+
 // Check tells whether a remedy that was proposed may still be carried out as it
 // was: the configuration may have changed since.
 func (e Entry) Check(i incident.Incident, m incident.Remedy) error {

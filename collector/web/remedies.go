@@ -34,8 +34,9 @@ type remediesData struct {
 // remedyRow is one remedy with what this person may do about it.
 type remedyRow struct {
 	incident.Remedy
-	Acts []string // approve, reject, ran, not_run
+	Acts []string // approve, reject, stop, ran, not_run
 	Runs []runRow
+	Goes bool // its dry run or its run goes on
 }
 
 // runRow is a dry run or a run with what it printed.
@@ -69,7 +70,7 @@ func (c *console) remediesOf(r *http.Request, p *page, i incident.Incident, key 
 	}
 	who := account.PrincipalOf(p.User)
 	for _, m := range slices.Backward(i.Remedies) {
-		row := remedyRow{Remedy: m}
+		row := remedyRow{Remedy: m, Goes: m.Runs()}
 		for _, run := range []runRow{{RemedyRun: m.Check, Kind: "check"}, {RemedyRun: m.Run, Kind: "run"}} {
 			if run.Key == "" {
 				continue
@@ -110,7 +111,7 @@ func (c *console) remedyActs(who account.Principal, i incident.Incident, m incid
 		do     string
 		kind   incident.Kind
 		choice string
-	}{{api.RemedyApprove, incident.RemedyApproved, ""}, {api.RemedyReject, incident.RemedyRejected, ""},
+	}{{api.RemedyApprove, incident.RemedyApproved, ""}, {api.RemedyReject, incident.RemedyRejected, ""}, {api.RemedyStop, incident.RemedyHalted, ""},
 		{api.RemedyRan, incident.RemedySettled, api.RemedyRan}, {api.RemedyNotRun, incident.RemedySettled, api.RemedyNotRun}} {
 		e := incident.Event{Kind: a.kind, At: c.Now(), Actor: who.Actor(i.StepRole), Choice: a.choice, Comment: "x", Remedy: &incident.Remedy{ID: m.ID}}
 		if c.Remedies.May(i, who.ActingRoles(), e) == nil {

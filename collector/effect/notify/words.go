@@ -51,7 +51,7 @@ var reasons = map[string]reason{
 	effect.ReasonMigrated:     {tag: lang.Text{ZH: "流程版本更新", EN: "New version of the process"}, sentence: lang.Text{ZH: "本故障单已转入流程的新版本，请查看当前环节。", EN: "The incident goes on in another version of its process. Please see at which step."}},
 	effect.ReasonRemedyProposed: {tag: lang.Text{ZH: "处置待批准", EN: "Remedy to approve"}, detail: effect.Remedy,
 		sentence: lang.Text{ZH: "有处置（%s）等待批准，请查看试运行结果后决定。", EN: "A remedy (%s) waits for approval. Please look at its dry run and decide."}},
-	effect.ReasonRemedyEnded: {tag: lang.Text{ZH: "处置结束", EN: "Remedy ended"}, detail: effect.Says,
+	effect.ReasonRemedyEnded: {tag: lang.Text{ZH: "处置结束", EN: "Remedy ended"}, detail: effect.Remedy,
 		sentence: lang.Text{ZH: "处置已结束：%s。", EN: "The remedy has ended: %s."}},
 	effect.ReasonRemedyUnknown: {tag: lang.Text{ZH: "处置结果不明", EN: "Remedy's end unknown"}, detail: effect.Remedy,
 		sentence: lang.Text{ZH: "处置（%s）是否执行无法确定，不会自动重试。请到现场或设备上确认，并在故障单中说明。", EN: "Nobody knows whether the remedy (%s) ran, and it is not run again. Please find out and say so on the incident."}},
@@ -109,7 +109,7 @@ func (e *Executor) write(j outbox.Job, language string) message {
 	if s, ok := g.Site(site); ok && s.Name.In(l) != "" {
 		site = s.Name.In(l)
 	}
-	lines := []string{drill + r.text(j.Effect.Params, l), ""}
+	lines := []string{drill + r.text(remedyTitled(j, l), l), ""}
 	add := func(key, value string) {
 		if value != "" {
 			lines = append(lines, labels[key].In(l)+value)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	plugin "github.com/faultline/faultline/plugins/remedy"
 )
@@ -16,6 +17,12 @@ type running struct {
 	ended   chan struct{} // closed when outcome and err are set
 	outcome plugin.Outcome
 	err     error
+
+	runner plugin.Runner
+	key    string // of the order
+	cancel context.CancelFunc
+	mu     sync.Mutex // guards halted
+	halted time.Time  // when somebody's stop was handed on; zero: nobody's was
 }
 
 // maxOutput bounds what is kept of a run's output, in bytes.

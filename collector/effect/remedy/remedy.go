@@ -82,6 +82,9 @@ func (x *Executor) Execute(ctx context.Context, j outbox.Job) (outbox.Outcome, e
 	if r := x.at(j.Effect.Key); r != nil {
 		return x.look(ctx, j, m, r)
 	}
+	if halted(m, j) && x.unmarked(ctx, j) {
+		return outbox.Fail("not begun: " + m.StopBy.Name + " stopped it before"), nil
+	}
 	dry := j.Effect.Kind == incident.EffectRemedyCheck
 	e, known := x.o.Catalog().Entry(m.Name)
 	runner, there := x.o.Runner(e.Plugin)
@@ -172,6 +175,9 @@ func (x *Executor) inVain(key string) int {
 // resume begins a run whose mark this node made and whose runner never began it.
 func (x *Executor) resume(ctx context.Context, j outbox.Job, m incident.Remedy, runner plugin.Runner) (outbox.Outcome, error) {
 	e, _ := x.o.Catalog().Entry(m.Name)
+	if halted(m, j) {
+		return outbox.Fail("not begun: " + m.StopBy.Name + " stopped it before"), nil
+	}
 	if j.Incident.State != incident.StateOpen || !j.Incident.RecoveredAt.IsZero() {
 		return outbox.Fail("not begun: nothing fails any more"), nil
 	}
@@ -186,18 +192,20 @@ func (x *Executor) start(ctx context.Context, j outbox.Job, m incident.Remedy, r
 	if err := lease.Check(ctx); err != nil {
 		return outbox.Outcome{}, err
 	}
-	r := &running{ended: make(chan struct{}), output: &output{}}
+	r := &running{ended: make(chan struct{}), output: &output{}, runner: runner, key: key}
 	order := plugin.Order{Key: key, Remedy: m.Name, Parameters: m.Parameters, DryRun: j.Effect.Kind == incident.EffectRemedyCheck, Timeout: limit}
 	if !order.DryRun {
 		order.Pin = m.Check.Pin
 	}
+	// It outlives this attempt, and the lease: what was begun is better ended by
+	// itself than in the middle.
+	beside, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	r.cancel = cancel
 	x.mu.Lock()
 	x.running[j.Effect.Key] = r
 	x.mu.Unlock()
-	// It outlives this attempt, and the lease: what was begun is better ended by
-	// itself than in the middle.
-	beside := context.WithoutCancel(ctx)
 	go func() {
+		defer cancel()
 		defer close(r.ended)
 		r.outcome, r.err = runner.Run(beside, order, r.output)
 	}()
@@ -212,6 +220,9 @@ func (x *Executor) at(key string) *running {
 
 // look keeps what a run printed so far, and ends the effect with the run.
 func (x *Executor) look(ctx context.Context, j outbox.Job, m incident.Remedy, r *running) (outbox.Outcome, error) {
+	if halted(m, j) {
+		r.halt(m, x.o.Now())
+	}
 	if text, changed := r.output.news(); changed {
 		if err := x.o.KV.KVPut(ctx, outputName(j.Effect.Key), text); err != nil {
 			return outbox.Outcome{}, err
@@ -230,6 +241,8 @@ func (x *Executor) look(ctx context.Context, j outbox.Job, m incident.Remedy, r 
 	var e *plugin.Error
 	begun := !errors.As(r.err, &e) || e.Begun
 	switch {
+	case begun && r.isHalted():
+		return x.ending(ctx, j, m, r, text)
 	case begun && j.Effect.Kind == incident.EffectRemedyRun:
 		return x.finish(ctx, j, m, plugin.Outcome{State: incident.RemedyUnknown, Summary: r.err.Error()}, text)
 	case begun:

@@ -255,6 +255,7 @@ func (w *writer) document(s *process.StepDef) string {
 	if s.Approve != nil {
 		add("批准", "approves", fmt.Sprintf("%s ×%d", w.people([]string{s.Approve.By}), s.Approve.Min))
 	}
+	w.remedy(s, add)
 	if s.Guard != nil {
 		add("恢复须保持", "recovery must hold", s.Guard.Hold)
 	}

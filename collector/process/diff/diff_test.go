@@ -44,7 +44,7 @@ func TestWords(t *testing.T) {
 		"limit of a clock": {"network", []string{"    target: 4h\n    calendar: work", "    target: 6h\n    calendar: work"},
 			`limit "Handling by branch IT": from 4 h working time to 6 h working time`, "时限“分公司处理”：由“4 小时（工作时间）”改为“6 小时（工作时间）”"},
 		"a working day": {"network", []string{"target: 1d", "target: 2d"}, `limit "Handling by HQ": from 1 working day to 2 working days`, "时限“总公司处理”：由“1 个工作日”改为“2 个工作日”"},
-		"who confirms": {"network", []string{"approve: {by: hq_network,", "approve: {by: hq_it_manager,"},
+		"who confirms": {"network", []string{"\n    approve: {by: hq_network,", "\n    approve: {by: hq_it_manager,"},
 			`who confirms "HQ confirms the restart of the access device": from HQ network team to HQ IT manager`,
 			"“总公司网管确认重启接入设备”由谁批准：由“总公司网络管理员”改为“信息技术部领导”"},
 		"a choice elsewhere": {"network", []string{`en: Configuration}, to: hq_config}`, `en: Configuration}, to: hq_assist}`, `en: Change the configuration}, to: hq_config}`, `en: Change the configuration}, to: hq_config}`},

@@ -22,6 +22,7 @@ func (d *differ) step(a, b *process.StepDef) {
 	d.timeouts(a, b)
 	d.decide(a, b)
 	d.approve(a, b)
+	d.remedy(a, b)
 	d.guard(a, b)
 	d.next(a, b)
 	d.ticket(a, b)

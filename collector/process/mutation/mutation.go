@@ -19,7 +19,8 @@ type Mutant struct {
 
 var (
 	single   = regexp.MustCompile(`\b(to|role|owner|by|A|calendar|failed|vendor_kind): ("?[\w ]+"?)`)
-	list     = regexp.MustCompile(`\b(notify|C|I|delegates|in|starts|stops): \[([^\]]*)\]`)
+	list     = regexp.MustCompile(`\b(notify|C|I|delegates|propose|names|in|starts|stops): \[([^\]]*)\]`)
+	remedy   = regexp.MustCompile(`\bname: ([a-z][a-z0-9-]*)\}`)
 	calWords = regexp.MustCompile(`\b(work|always): ("?[\w-]+"?)`)
 	stepID   = regexp.MustCompile(`^  - id: (\w+)`)
 	roleID   = regexp.MustCompile(`^  - \{id: (\w+),`)
@@ -29,6 +30,7 @@ var (
 type file struct {
 	lines        []string
 	steps, roles []string
+	remedies     []string // names that steps know
 	in           []string // the step of each line
 	section      []string // the top-level key of each line
 }
@@ -47,9 +49,19 @@ func read(text string) *file {
 		if m := roleID.FindStringSubmatch(line); m != nil && section == "roles" {
 			f.roles = append(f.roles, m[1])
 		}
+		f.remedies = append(f.remedies, namesIn(line, section)...)
 		f.in, f.section = append(f.in, step), append(f.section, section)
 	}
 	return f
+}
+
+// namesIn are the names of remedies that a line of a step lists.
+func namesIn(line, section string) []string {
+	text, ok := strings.CutPrefix(line, "      names: [")
+	if !ok || section != "steps" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(text, "]"), ", ")
 }
 
 // All returns every mutant of the file.
@@ -62,6 +74,9 @@ func All(text string) []Mutant {
 		}
 		for _, m := range single.FindAllStringSubmatchIndex(line, -1) {
 			out = append(out, f.replaced(n, line[m[2]:m[3]], m[4], m[5])...)
+		}
+		if m := remedy.FindStringSubmatchIndex(line); m != nil && f.section[n] == "steps" {
+			out = append(out, f.replaced(n, "name", m[2], m[3])...)
 		}
 		for _, m := range list.FindAllStringSubmatchIndex(line, -1) {
 			at := m[4]
@@ -91,8 +106,10 @@ func (f *file) replaced(n int, key string, from, to int) []Mutant {
 	switch key {
 	case "to", "failed", "in", "starts", "stops":
 		all = f.steps
-	case "role", "owner", "by", "A", "notify", "C", "I", "delegates":
+	case "role", "owner", "by", "A", "notify", "C", "I", "delegates", "propose":
 		all = f.roles
+	case "name", "names":
+		all = f.remedies
 	case "calendar":
 		all = []string{"work", "always"}
 	case "vendor_kind":
@@ -126,7 +143,8 @@ func (f *file) with(n, from, to int, word string) []Mutant {
 }
 
 // deleted takes away the edge that begins in the line: an item of next, timeout
-// or choices, a breach's step, or the way a final step is opened again.
+// or choices, a breach's step, or the way a final step is opened again; and a
+// step's remedies, or one that the process proposes by itself.
 func (f *file) deleted(n int) []Mutant {
 	line := f.lines[n]
 	name := fmt.Sprintf("line %d: deleted %s", n+1, strings.TrimSpace(line))
@@ -136,7 +154,8 @@ func (f *file) deleted(n int) []Mutant {
 		return []Mutant{{name, f.in[n], strings.Join(changed, "\n")}}
 	}
 	indent := len(line) - len(strings.TrimLeft(line, " "))
-	edge := f.section[n] == "steps" && (strings.HasPrefix(strings.TrimSpace(line), "reopen:") ||
+	edge := f.section[n] == "steps" && (strings.HasPrefix(strings.TrimSpace(line), "reopen:") || strings.HasPrefix(line, "    remedy:") ||
+		remedy.MatchString(line) && f.parent(n, indent) == "suggest" ||
 		strings.HasPrefix(strings.TrimSpace(line), "- ") && slices.Contains([]string{"next", "timeout", "choices"}, f.parent(n, indent)))
 	if !edge {
 		return nil

@@ -123,3 +123,25 @@ func (j *judge) caught(text, step string) string {
 	}
 	return ""
 }
+
+// TestRemediesAreBroken: every name, role and proposal of a step's remedies is
+// among the mutants, and the remedies themselves are taken away.
+func TestRemediesAreBroken(t *testing.T) {
+	set, err := process.Load(os.DirFS(processes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := set.Latest("infrastructure")
+	var all []string
+	for _, m := range All(d.Text()) {
+		if m.Step == "on_site" {
+			all = append(all, m.Name[strings.Index(m.Name, ": ")+2:])
+		}
+	}
+	for _, want := range []string{"restart-unit becomes nowhere in names:", "restart-unit becomes clean-filesystem in - {when:", "hq_facility becomes nowhere in approve:", "hq_it_manager becomes",
+		"branch_it becomes nowhere in propose:", "deleted remedy:", "deleted - {when: diagnosis.rule ==", "deleted - {when: 'diagnosis.rule =="} {
+		if !slices.ContainsFunc(all, func(s string) bool { return strings.HasPrefix(s, want) }) {
+			t.Errorf("no mutant %q", want)
+		}
+	}
+}

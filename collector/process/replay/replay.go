@@ -108,6 +108,8 @@ type player struct {
 	refused []string
 	vendors map[string]incident.Ticket // by kind, as they were called
 	hold    time.Duration
+
+	remedies map[string]incident.Remedy // by name, as they were proposed; others the company did not have
 }
 
 // fact tells what came from outside from what the process made of it.
@@ -115,9 +117,10 @@ func fact(e incident.Event) bool {
 	switch e.Kind {
 	case incident.Opened, incident.Diagnosed, incident.AlertJoined, incident.AlertResolved, incident.AlertUnknown, incident.Acked, incident.Decided,
 		incident.Approved, incident.Rejected, incident.Done, incident.Commented, incident.Attached, incident.VendorReported, incident.VendorViewed, incident.RecoverySeen,
-		incident.RecoveryLost, incident.EffectDone, incident.EffectFailed, incident.Folded, incident.Adopted:
+		incident.RecoveryLost, incident.EffectDone, incident.EffectFailed, incident.Folded, incident.Adopted,
+		incident.RemedyApproved, incident.RemedyRejected, incident.RemedyHalted, incident.RemedySettled:
 		return true
-	case incident.Closed, incident.Reopened:
+	case incident.Closed, incident.Reopened, incident.RemedyProposed:
 		return e.Actor.Kind != incident.System.Kind
 	case incident.ClockPaused, incident.ClockResumed:
 		return e.Clock != nil && e.Clock.Name == ""
@@ -131,11 +134,13 @@ func Play(w World, past Past) (Outcome, error) {
 	if len(past) == 0 || past[0].Kind != incident.Opened {
 		return Outcome{}, errors.New("an incident's events begin with opened")
 	}
-	p := &player{w: w, past: past, vendors: map[string]incident.Ticket{}}
+	p := &player{w: w, past: past, vendors: map[string]incident.Ticket{}, remedies: map[string]incident.Remedy{}}
 	for _, e := range past {
 		switch {
 		case e.Kind == incident.TicketChanged:
 			p.vendors[e.Ticket.VendorKind] = *e.Ticket
+		case e.Kind == incident.RemedyProposed:
+			p.remedies[e.Remedy.Name] = *e.Remedy
 		case e.Kind == incident.EffectQueued && e.Effect.Kind == incident.EffectVerify:
 			p.hold, _ = time.ParseDuration(e.Effect.Params["hold"]) // the setting it was verified by
 		}
@@ -192,6 +197,8 @@ func (p *player) tell(e incident.Event) error {
 			return nil
 		}
 		e.Process, e.ProcessVersion = d.ID, d.Ref()
+	case incident.RemedyApproved, incident.RemedyRejected, incident.RemedyHalted, incident.RemedySettled:
+		e.Remedy = p.sameRemedy(*e.Remedy)
 	case incident.EffectDone, incident.EffectFailed:
 		ref, ok := p.pending(e.Effect.Kind)
 		if !ok {
@@ -227,7 +234,7 @@ func (p *player) step(f incident.Event) error {
 	if !ok {
 		return fmt.Errorf("incident %s: no process %s is loaded", p.past[0].Number, id)
 	}
-	env := process.Env{Now: p.now, Calendars: p.w.Calendars, Documents: true, Hold: p.hold, Vendor: func(kind string, _ incident.Diagnosis) (string, string) {
+	env := process.Env{Now: p.now, Calendars: p.w.Calendars, Documents: true, Hold: p.hold, Remedy: p.remedy, Vendor: func(kind string, _ incident.Diagnosis) (string, string) {
 		return p.vendors[kind].Vendor, p.vendors[kind].VendorName
 	}}
 	if p.w.WorkCalendar != nil {

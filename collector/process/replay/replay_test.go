@@ -137,3 +137,19 @@ func TestReadRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestRemediesOfADraft: a draft in which nobody may carry anything out refuses
+// what people did, and calls nobody for it.
+func TestRemediesOfADraft(t *testing.T) {
+	w := world(t)
+	past := pasts(t, w)["network-remedy"]
+	d, _ := w.Set.Latest("network")
+	from, to := strings.Index(d.Text(), "    remedy: # offered"), strings.Index(d.Text(), "    decide:\n      prompt: {zh-CN: 重启后")
+	c, err := Compare(draft(t, w, "network", d.Text()[from:to], ""), "network", past)
+	if err != nil || len(c.Would.Refused) != 1 || !strings.Contains(c.Would.Refused[0], "remedy_approved") {
+		t.Fatalf("%v, refused %v", err, c.Would.Refused)
+	}
+	if c.Was.Calls["hq_network remedy_proposed"] != 1 || c.Would.Calls["hq_network remedy_proposed"] != 0 {
+		t.Errorf("was %v, would be %v", c.Was.Calls, c.Would.Calls)
+	}
+}

@@ -60,7 +60,7 @@ func Play(w World, s Story) (*Run, error) {
 }
 
 func (g *stage) env() process.Env {
-	return process.Env{Now: g.now, Calendars: g.w.Calendars, Hold: g.w.Hold, Documents: true, Vendor: func(kind string, _ incident.Diagnosis) (string, string) {
+	return process.Env{Now: g.now, Calendars: g.w.Calendars, Hold: g.w.Hold, Documents: true, Remedy: g.remedy(), Vendor: func(kind string, _ incident.Diagnosis) (string, string) {
 		return g.s.Vendors[kind], g.s.Vendors[kind]
 	}}
 }
@@ -78,6 +78,7 @@ func (g *stage) open() error {
 	o := g.s.Opened
 	first := incident.Event{IncidentID: "i1", ID: "first", At: at, Kind: incident.Opened, Actor: incident.System, Number: "n-1",
 		FaultAt: at.Add(-30 * time.Second), VendorID: o.Vendor, VendorName: o.Vendor, Diagnosis: diagnosisOf(o.Class, o.VendorKind, g.s.Process)}
+	first.Diagnosis.Rule = o.Rule
 	facts := []incident.Event{first}
 	if !d.Request() {
 		facts = append(facts, incident.Event{IncidentID: "i1", At: at, Kind: incident.AlertJoined, Alert: &incident.AlertRef{Fingerprint: "a", Since: at}})
@@ -155,6 +156,10 @@ func (g *stage) facts(s Fact) ([]incident.Event, error) {
 			kind = incident.EffectFailed
 		}
 		return g.outcome(incident.EffectTicket, s.Choice, kind)
+	case "remedy_check", "remedy_run":
+		return g.outcome(s.Fact, s.Choice, incident.EffectDone)
+	case "remedy_proposed", "remedy_approved", "remedy_rejected", "remedy_settled":
+		e.Remedy = g.remedyOf(s)
 	case "pause":
 		e = actor(process.PauseFact(s.Choice, s.Comment), e)
 	case "resume":

@@ -15,15 +15,16 @@ import (
 
 // Story is facts at times, and what they lead to.
 type Story struct {
-	Name    string            `yaml:"name,omitempty"`
-	Process string            `yaml:"process,omitempty"`
-	About   string            `yaml:"about,omitempty"`
-	Covers  []string          `yaml:"covers,omitempty"`  // what the story is there for: edges, rungs and clocks, by their names in Items
-	Vendors map[string]string `yaml:"vendors,omitempty"` // kind → id: who is called when a person overrules the diagnosis
-	Opened  Opening           `yaml:"opened,omitempty"`
-	Facts   []Fact            `yaml:"facts,omitempty"`
-	Whole   bool              `yaml:"whole,omitempty"` // leads is all that is logged, from the opening on
-	Leads   []string          `yaml:"leads,omitempty"` // what the last facts lead to, as Play logs it; "" is not compared
+	Name     string            `yaml:"name,omitempty"`
+	Process  string            `yaml:"process,omitempty"`
+	About    string            `yaml:"about,omitempty"`
+	Covers   []string          `yaml:"covers,omitempty"`   // what the story is there for: edges, rungs and clocks, by their names in Items
+	Vendors  map[string]string `yaml:"vendors,omitempty"`  // kind → id: who is called when a person overrules the diagnosis
+	Remedies []string          `yaml:"remedies,omitempty"` // that the company's configuration has; none: no runner is configured
+	Opened   Opening           `yaml:"opened,omitempty"`
+	Facts    []Fact            `yaml:"facts,omitempty"`
+	Whole    bool              `yaml:"whole,omitempty"` // leads is all that is logged, from the opening on
+	Leads    []string          `yaml:"leads,omitempty"` // what the last facts lead to, as Play logs it; "" is not compared
 }
 
 // Opening is how the incident begins.
@@ -32,6 +33,7 @@ type Opening struct {
 	Class      string `yaml:"class"`
 	VendorKind string `yaml:"vendor_kind"`
 	Vendor     string `yaml:"vendor,omitempty"`
+	Rule       string `yaml:"rule,omitempty"` // of the diagnosis
 }
 
 // Fact is one line of a story. At is 15:04:05, 2006-01-02 15:04:05, +1m (after
@@ -51,12 +53,13 @@ type Fact struct {
 
 // file is what a file holds: one story, or several with what they share.
 type file struct {
-	Process string            `yaml:"process"`
-	About   string            `yaml:"about"`
-	Vendors map[string]string `yaml:"vendors"`
-	Opened  Opening           `yaml:"opened"`
-	Facts   []Fact            `yaml:"facts"`
-	Stories []Story           `yaml:"stories"`
+	Process  string            `yaml:"process"`
+	About    string            `yaml:"about"`
+	Vendors  map[string]string `yaml:"vendors"`
+	Remedies []string          `yaml:"remedies"`
+	Opened   Opening           `yaml:"opened"`
+	Facts    []Fact            `yaml:"facts"`
+	Stories  []Story           `yaml:"stories"`
 }
 
 // maxFacts bounds a story.
@@ -73,7 +76,7 @@ func Parse(name string, data []byte) ([]Story, error) {
 		return nil, err
 	}
 	if len(f.Stories) == 0 {
-		f.Stories = []Story{{Name: strings.TrimSuffix(name, ".yaml"), About: f.About, Facts: f.Facts}}
+		f.Stories = []Story{{Name: strings.TrimSuffix(name, ".yaml"), About: f.About, Facts: f.Facts, Remedies: f.Remedies}}
 	}
 	for n := range f.Stories {
 		s := &f.Stories[n]

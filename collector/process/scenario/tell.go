@@ -25,6 +25,8 @@ func tell(d *process.Definition, e incident.Event) string {
 		return e.Effect.Kind + " " + strings.Join(params, " ")
 	case incident.ClockStarted, incident.ClockPaused, incident.ClockResumed, incident.ClockStopped, incident.ClockWarned, incident.ClockBreached, incident.ClockComputed:
 		return tellClock(e)
+	case incident.RemedyProposed, incident.RemedyChanged:
+		return tellRemedy(e)
 	case incident.TicketChanged:
 		return "ticket " + e.Ticket.Key + " " + e.Ticket.State
 	case incident.Verified, incident.Closed, incident.Reopened, incident.Rerouted:
@@ -54,6 +56,11 @@ func people(d *process.Definition, step string) string {
 	}
 	if s.Approve != nil {
 		add("by", append([]string{s.Approve.By}, s.Approve.Delegates...)...)
+	}
+	if m := s.Remedy; m != nil {
+		add("remedies", m.Names...)
+		add("proposed by", s.Proposers()...)
+		add("approved by", append([]string{m.Approve.By}, m.Approve.Delegates...)...)
 	}
 	return out
 }
