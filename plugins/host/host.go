@@ -168,9 +168,9 @@ func (h *Host) Await(ctx context.Context, contract, name string) error {
 	}
 	for {
 		u.mu.Lock()
-		state, problem, changed := u.state, u.problem, u.changed
+		state, problem, changed, ready := u.state, u.problem, u.changed, u.client != nil && !u.proc.over()
 		u.mu.Unlock()
-		if state == spec.Running {
+		if state == spec.Running && ready {
 			return nil
 		}
 		select {

@@ -41,6 +41,16 @@ func newProcess(cmd *exec.Cmd, f *fence) *process {
 	return &process{cmd: cmd, fence: f, began: make(chan struct{}), done: make(chan struct{}), read: make(chan struct{})}
 }
 
+// over tells whether the process has ended.
+func (p *process) over() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Start starts the process in a group of its own. The thread that starts it
 // lives as long as it does: on Linux the process dies with that thread.
 func (p *process) Start(context.Context) error {

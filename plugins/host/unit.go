@@ -196,6 +196,9 @@ func (u *unit) running(ctx context.Context) (*rpc.Client, *process, error) {
 	}
 	u.calls["down"]++
 	reason := u.state
+	if reason == spec.Running { // it is being ended, and its state does not say so yet
+		reason = "has just ended"
+	}
 	if u.problem != "" {
 		reason += ": " + u.problem
 	}

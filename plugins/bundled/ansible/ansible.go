@@ -13,15 +13,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
-	"sync"
 	"time"
 
 	"github.com/faultline/faultline/internal/secret"
 	"github.com/faultline/faultline/plugins/remedy"
+	"github.com/faultline/faultline/plugins/runner"
 )
 
-// Options configure a Runner.
+// Options configure a runner.
 type Options struct {
 	Playbooks string        // directory of playbooks and all they need; NAME.yml is the remedy NAME
 	Inventory string        // below it; "" is "inventory"
@@ -36,30 +35,16 @@ type Options struct {
 	Temp      string        // for copies; "" is the system's
 }
 
-// Runner is a remedy.Runner.
-type Runner struct {
-	o    Options
-	book *book
+// work is the runner's work: playbooks.
+type work struct{ o Options }
 
-	mu      sync.Mutex // guards running
-	running map[string]bool
-}
-
-var _ remedy.Runner = (*Runner)(nil)
-
-// remedyName is what a remedy may be called: it becomes a file's name.
-var remedyName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
-
-// New returns a Runner. The error names everything that is wrong with the options.
-func New(o Options) (*Runner, error) {
+// New returns a runner of playbooks. The error names everything that is wrong with the options.
+func New(o Options) (*runner.Runner, error) {
 	if o.Program == "" {
 		o.Program = "/usr/bin/ansible-playbook"
 	}
 	if o.Inventory == "" {
 		o.Inventory = "inventory"
-	}
-	if o.Timeout == 0 {
-		o.Timeout = 30 * time.Minute
 	}
 	if o.Grace == 0 {
 		o.Grace = 5 * time.Second
@@ -86,93 +71,28 @@ func New(o Options) (*Runner, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	b, err := openBook(o.Book)
-	if err != nil {
-		return nil, err
-	}
-	return &Runner{o: o, book: b, running: map[string]bool{}}, nil
+	return runner.New(o.Book, o.Timeout, &work{o})
 }
 
-// Close gives the book free for another Runner.
-func (r *Runner) Close() error { return r.book.close() }
+// Name implements runner.Work.
+func (*work) Name() string { return "ansible" }
 
-// Name implements remedy.Runner.
-func (*Runner) Name() string { return "ansible" }
-
-// Find implements remedy.Runner.
-func (r *Runner) Find(_ context.Context, key string) (remedy.Outcome, bool, error) {
-	o, found, err := r.book.find(key)
+// Prepare implements runner.Work: what runs is a copy, which is hashed.
+func (w *work) Prepare(o remedy.Order) (runner.Job, error) {
+	dir, err := os.MkdirTemp(w.o.Temp, "flr")
 	if err != nil {
-		return o, false, &remedy.Error{Op: "book", Begun: true, Err: err, Hint: "look at the directory of the setting book"}
+		return runner.Job{}, err
 	}
-	return o, found, nil
-}
-
-// Run implements remedy.Runner.
-func (r *Runner) Run(ctx context.Context, o remedy.Order, out io.Writer) (remedy.Outcome, error) {
-	before := func(op, hint string, err error) (remedy.Outcome, error) {
-		return remedy.Outcome{}, &remedy.Error{Op: op, Err: err, Hint: hint}
-	}
-	if !remedyName.MatchString(o.Remedy) {
-		return before("playbook", "name a playbook of the directory, without .yml", fmt.Errorf("%q is no name", o.Remedy))
-	}
-	if o.Key == "" {
-		return before("order", "", errors.New("it has no key"))
-	}
-	free, err := r.alone(o.Key)
+	drop := func() { _ = os.RemoveAll(dir) }
+	pin, err := stage(w.o.Playbooks, filepath.Join(dir, "p"))
 	if err != nil {
-		return remedy.Outcome{}, err
+		drop()
+		return runner.Job{}, &remedy.Error{Op: "playbooks", Err: err}
 	}
-	defer free()
-	if kept, found, err := r.Find(ctx, o.Key); err != nil || found {
-		return r.again(kept, err)
-	}
-	dir, err := os.MkdirTemp(r.o.Temp, "flr")
+	c, err := w.command(dir, o)
 	if err != nil {
-		return before("temporary directory", "", err)
+		drop()
+		return runner.Job{}, &remedy.Error{Op: "order", Err: err}
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	pin, err := stage(r.o.Playbooks, filepath.Join(dir, "p"))
-	if err != nil {
-		return before("playbooks", "", err)
-	}
-	if o.Pin != "" && o.Pin != pin {
-		return before("playbooks", "propose it again: its dry run is of what there is no more", errors.New("the playbook or what it needs has changed since its dry run"))
-	}
-	c, err := r.command(dir, o)
-	if err != nil {
-		return before("order", "", err)
-	}
-	if err := r.book.begin(o, pin); err != nil {
-		return before("book", "look at the directory of the setting book", err)
-	}
-	got := r.carryOut(ctx, o, c, out)
-	got.Pin = pin
-	if err := r.book.end(o.Key, got); err != nil {
-		_, _ = fmt.Fprintf(out, "\n[the outcome could not be kept: %v]\n", err)
-	}
-	return got, nil
-}
-
-// alone keeps a second caller with the same key out while the first is at it.
-func (r *Runner) alone(key string) (free func(), err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.running[key] {
-		return nil, &remedy.Error{Op: "order", Begun: true, Err: errors.New("it is being carried out")}
-	}
-	r.running[key] = true
-	return func() {
-		r.mu.Lock()
-		delete(r.running, key)
-		r.mu.Unlock()
-	}, nil
-}
-
-// again is the answer to an order that was begun before.
-func (r *Runner) again(kept remedy.Outcome, err error) (remedy.Outcome, error) {
-	if err != nil || kept.State != remedy.Begun {
-		return kept, err
-	}
-	return remedy.Outcome{}, &remedy.Error{Op: "order", Begun: true, Err: errors.New("it was begun before, and nobody knows how it ended"), Hint: "look at what it was to change"}
+	return runner.Job{Pin: pin, Close: drop, Do: func(ctx context.Context, out io.Writer) remedy.Outcome { return w.carryOut(ctx, c, out) }}, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/faultline/faultline/plugins/plugintest"
 	"github.com/faultline/faultline/plugins/plugintest/external"
 	"github.com/faultline/faultline/plugins/remedy"
+	"github.com/faultline/faultline/plugins/runner"
 )
 
 // TestMain is also the keeper of the runs that the tests start.
@@ -68,7 +69,7 @@ func newSite(t *testing.T) site {
 	return s
 }
 
-func (s site) runner(t *testing.T) *ansible.Runner {
+func (s site) runner(t *testing.T) *runner.Runner {
 	t.Helper()
 	program, err := exec.LookPath("ansible-playbook")
 	if err != nil {

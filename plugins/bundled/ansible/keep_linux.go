@@ -113,7 +113,3 @@ func terminate(pid int) { _ = syscall.Kill(-pid, syscall.SIGTERM) }
 
 // killAll ends a keeper that does not end by itself, with its group.
 func killAll(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
-
-func lockFile(f *os.File) error {
-	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a file descriptor
-}

@@ -14,7 +14,6 @@ func Keep([]string) int {
 	return 1
 }
 
-func apart(*exec.Cmd)         {}
-func terminate(int)           {}
-func killAll(int)             {}
-func lockFile(*os.File) error { return nil }
+func apart(*exec.Cmd) {}
+func terminate(int)   {}
+func killAll(int)     {}

@@ -15,8 +15,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/faultline/faultline/plugins/remedy"
 )
@@ -25,15 +23,9 @@ import (
 // works; it becomes --limit and not a variable.
 const limitName = "limit"
 
-var (
-	parameterName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
-	limitForm     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$`)
-)
+var limitForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$`)
 
-// maxValue bounds a parameter's value, in bytes.
-const maxValue = 4096
-
-// variables writes parameters as a file of variables in which every value is
+// variables writes parameters, whose form is checked already, as a file of variables in which every value is
 // marked !unsafe: Ansible then takes it as it is and never as a template.
 func variables(params map[string]string) ([]byte, error) {
 	var b strings.Builder
@@ -41,10 +33,6 @@ func variables(params map[string]string) ([]byte, error) {
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		value := params[name]
 		switch {
-		case !parameterName.MatchString(name):
-			return nil, fmt.Errorf("parameter %q: want a word of a-z, 0-9 and _", name)
-		case !utf8.ValidString(value) || len(value) > maxValue || strings.ContainsFunc(value, unicode.IsControl):
-			return nil, fmt.Errorf("parameter %s: not plain text of at most %d bytes", name, maxValue)
 		case name == limitName && !limitForm.MatchString(value):
 			return nil, fmt.Errorf("parameter limit: %q is no single host or group", value)
 		case name == limitName:
@@ -63,15 +51,15 @@ func variables(params map[string]string) ([]byte, error) {
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // command is what carries the order out, without a shell.
-func (r *Runner) command(dir string, o remedy.Order) ([]string, error) {
+func (w *work) command(dir string, o remedy.Order) ([]string, error) {
 	top := filepath.Join(dir, "p")
 	playbook := filepath.Join(top, o.Remedy+".yml")
 	if st, err := os.Stat(playbook); err != nil || !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("there is no playbook %s.yml", o.Remedy)
 	}
-	inventory := filepath.Join(top, r.o.Inventory)
+	inventory := filepath.Join(top, w.o.Inventory)
 	if _, err := os.Stat(inventory); err != nil {
-		return nil, fmt.Errorf("there is no inventory %s", r.o.Inventory)
+		return nil, fmt.Errorf("there is no inventory %s", w.o.Inventory)
 	}
 	text, err := variables(o.Parameters)
 	if err != nil {
@@ -84,22 +72,22 @@ func (r *Runner) command(dir string, o remedy.Order) ([]string, error) {
 	if err := os.WriteFile(vars, text, 0o600); err != nil {
 		return nil, err
 	}
-	c := []string{r.o.Program, "--inventory=" + inventory, "--extra-vars=@" + vars}
+	c := []string{w.o.Program, "--inventory=" + inventory, "--extra-vars=@" + vars}
 	if limit := o.Parameters[limitName]; limit != "" {
 		c = append(c, "--limit="+limit)
 	}
 	if o.DryRun {
 		c = append(c, "--check", "--diff")
 	}
-	if r.o.User != "" {
-		c = append(c, "--user="+r.o.User)
+	if w.o.User != "" {
+		c = append(c, "--user="+w.o.User)
 	}
-	if r.o.KeyFile != "" {
-		c = append(c, "--private-key="+r.o.KeyFile)
+	if w.o.KeyFile != "" {
+		c = append(c, "--private-key="+w.o.KeyFile)
 	}
-	if r.o.Vault != "" {
+	if w.o.Vault != "" {
 		file := filepath.Join(dir, "vault")
-		if err := os.WriteFile(file, []byte(r.o.Vault.Reveal()), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(w.o.Vault.Reveal()), 0o600); err != nil {
 			return nil, err
 		}
 		c = append(c, "--vault-password-file="+file)
@@ -120,19 +108,14 @@ func environment(dir string) []string {
 
 // carryOut runs the command under a keeper until it ends, its time is over or ctx
 // ends; nothing of it is left afterwards.
-func (r *Runner) carryOut(ctx context.Context, o remedy.Order, command []string, out io.Writer) remedy.Outcome {
-	limit := o.Timeout
-	if limit <= 0 {
-		limit = r.o.Timeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+func (w *work) carryOut(ctx context.Context, command []string, out io.Writer) remedy.Outcome {
+	began := time.Now()
 	seen := &recap{to: out}
-	code, err := r.keep(ctx, filepath.Dir(filepath.Dir(command[len(command)-1])), command, seen)
+	code, err := w.keep(ctx, filepath.Dir(filepath.Dir(command[len(command)-1])), command, seen)
 	seen.end()
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return remedy.Outcome{State: remedy.Stopped, Summary: fmt.Sprintf("ended after %s, its time: some of it may have been done. %s", limit, seen.summary())}
+		return remedy.Outcome{State: remedy.Stopped, Summary: fmt.Sprintf("ended after %s, its time: some of it may have been done. %s", time.Since(began).Round(time.Second), seen.summary())}
 	case ctx.Err() != nil:
 		return remedy.Outcome{State: remedy.Stopped, Summary: "ended in the middle: some of it may have been done. " + seen.summary()}
 	case err != nil:
@@ -146,7 +129,7 @@ func (r *Runner) carryOut(ctx context.Context, o remedy.Order, command []string,
 }
 
 // keep starts the command under a keeper and returns its exit code.
-func (r *Runner) keep(ctx context.Context, dir string, command []string, out io.Writer) (code int, err error) {
+func (w *work) keep(ctx context.Context, dir string, command []string, out io.Writer) (code int, err error) {
 	life, ours, err := os.Pipe()
 	if err != nil {
 		return 0, err
@@ -155,7 +138,7 @@ func (r *Runner) keep(ctx context.Context, dir string, command []string, out io.
 	var once sync.Once
 	release := func() { once.Do(func() { _ = ours.Close() }) }
 	defer release()
-	args := append(slices.Clone(r.o.Keeper), command...)
+	args := append(slices.Clone(w.o.Keeper), command...)
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), args[0], args[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles, cmd.WaitDelay = filepath.Join(dir, "p"), environment(dir), out, out, []*os.File{life}, 2*time.Second
 	apart(cmd)
@@ -168,12 +151,12 @@ func (r *Runner) keep(ctx context.Context, dir string, command []string, out io.
 	case err = <-ended:
 	case <-ctx.Done():
 		terminate(cmd.Process.Pid)
-		if err, ok := within(ended, r.o.Grace); ok {
+		if err, ok := within(ended, w.o.Grace); ok {
 			return cmd.ProcessState.ExitCode(), exitOnly(err)
 		}
 		release() // the keeper ends everything
 		var ok bool
-		if err, ok = within(ended, r.o.Grace); !ok {
+		if err, ok = within(ended, w.o.Grace); !ok {
 			killAll(cmd.Process.Pid)
 			err = <-ended
 		}

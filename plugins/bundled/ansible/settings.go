@@ -5,15 +5,16 @@ import (
 
 	"github.com/faultline/faultline/internal/secret"
 	"github.com/faultline/faultline/plugins/desk"
+	"github.com/faultline/faultline/plugins/runner"
 )
 
 // KeepArgument is what a program that serves this runner is started with when it
 // is to be the keeper of a run.
 const KeepArgument = "keep-run"
 
-// FromSettings is a Runner by the settings of a program: those of Options in
+// FromSettings is a runner by the settings of a program: those of Options in
 // lower case. The keeper is the program itself.
-func FromSettings(s *desk.Settings) (*Runner, error) {
+func FromSettings(s *desk.Settings) (*runner.Runner, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err

@@ -14,12 +14,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/faultline/faultline/internal/thrift"
 	"github.com/faultline/faultline/plugins/host"
 	"github.com/faultline/faultline/plugins/host/pipe"
+	"github.com/faultline/faultline/plugins/host/spec"
 	"github.com/faultline/faultline/plugins/plugintest/external"
 )
 
@@ -109,6 +111,8 @@ type conformCmd struct {
 	Remedy   string            `help:"Remedy that goes through, changes something and prints."`
 	Slow     string            `help:"Remedy that runs until it is ended."`
 	Param    map[string]string `help:"Parameter of the remedy."`
+	Deadline time.Duration     `help:"Bound of one call (limits.deadline); 0: as usual."`
+	Memory   int64             `help:"Bytes that all its processes may have together (limits.memory); 0: as usual."`
 	Program  string            `arg:"" help:"The plugin's program."`
 	Files    []string          `arg:"" optional:"" help:"Other files it cannot do without."`
 }
@@ -118,7 +122,8 @@ func (c *conformCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	return external.Conform(ctx, external.Trial{Contract: c.Contract, Program: c.Program, Files: c.Files, Settings: c.Setting,
-		Targets: c.Target, Silent: c.Silent, Closed: c.Closed, Bad: c.Bad, Options: c.Option, Remedy: c.Remedy, Slow: c.Slow, Parameters: c.Param}, os.Stdout)
+		Targets: c.Target, Silent: c.Silent, Closed: c.Closed, Bad: c.Bad, Options: c.Option, Remedy: c.Remedy, Slow: c.Slow, Parameters: c.Param,
+		Limits: spec.Limits{Deadline: c.Deadline, Memory: c.Memory}}, os.Stdout)
 }
 
 func main() {

@@ -41,6 +41,8 @@ type Trial struct {
 
 	Remedy, Slow string            // what a runner is tried on
 	Parameters   map[string]string // of Remedy
+	Limits       spec.Limits       // of the plugin; zero fields: the defaults
+	Ran          func() int        // how often Remedy was carried out; nil: only the runner's own word is looked at
 }
 
 // name is what the plugin is called in a trial.
@@ -57,7 +59,7 @@ type Plugin struct {
 
 // Start starts the plugin. Close ends it.
 func (t Trial) Start(ctx context.Context) (*Plugin, error) {
-	p := spec.Plugin{Name: name, Contract: t.Contract, Settings: map[string]secret.String{}}
+	p := spec.Plugin{Name: name, Contract: t.Contract, Limits: t.Limits, Settings: map[string]secret.String{}}
 	var err error
 	if p.Path, err = filepath.Abs(t.Program); err != nil {
 		return nil, err
@@ -166,6 +168,7 @@ func Conform(ctx context.Context, t Trial, out io.Writer) error {
 	defer end()
 	bad := 0
 	for _, c := range checks {
+		p.again(ctx, t.Contract)
 		if err := plugintest.Do(ctx, c); err != nil {
 			bad++
 			_, _ = fmt.Fprintf(out, "FAIL  %s\n      %v\n", c.Name, err)
@@ -189,6 +192,14 @@ func Conform(ctx context.Context, t Trial, out io.Writer) error {
 	return nil
 }
 
+// again waits until a plugin that ended has started again, so that one crash is
+// not the verdict of all checks after it.
+func (p *Plugin) again(ctx context.Context, contract string) {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	_ = p.host.Await(ctx, contract, name) // one that does not come back fails its checks
+}
+
 // checks are those of the trial's contract.
 func (t Trial) checks(p *Plugin, world *plugintest.StandIn) (checks []plugintest.Check, end func(), err error) {
 	switch t.Contract {
@@ -198,7 +209,7 @@ func (t Trial) checks(p *Plugin, world *plugintest.StandIn) (checks []plugintest
 		return plugintest.Notify(plugintest.NotifyCase{Channel: p.Channel(), To: "duty", World: world}), func() {}, nil
 	}
 	if t.Contract == spec.Remedy {
-		return plugintest.Remedy(plugintest.RemedyCase{Runner: p.Runner(), Remedy: t.Remedy, Parameters: t.Parameters, Slow: t.Slow}), func() {}, nil
+		return plugintest.Remedy(plugintest.RemedyCase{Runner: p.Runner(), Remedy: t.Remedy, Parameters: t.Parameters, Slow: t.Slow, Ran: t.Ran}), func() {}, nil
 	}
 	c := plugintest.InputCase{Input: p.Input()}
 	if len(t.Targets) == 0 {

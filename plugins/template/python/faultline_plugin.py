@@ -1,7 +1,8 @@
 """What a Faultline plugin in Python needs, besides its own code.
 
 Needs Debian's python3-grpcio, python3-protobuf and python3-cryptography. A
-plugin subclasses Input, Desk or Channel and calls serve(); see docs/plugins.md.
+plugin subclasses Input, Desk or Channel and calls serve(); one that carries remedies
+out begins with faultline_runner; see docs/plugins.md.
 """
 
 import base64
@@ -249,7 +250,7 @@ def _failure(e):
 def _service(name, methods):
     handlers = {}
     for method, (call, request) in methods.items():
-        make = grpc.unary_stream_rpc_method_handler if method == "Gather" else grpc.unary_unary_rpc_method_handler
+        make = grpc.unary_stream_rpc_method_handler if method in ("Gather", "Run") else grpc.unary_unary_rpc_method_handler
         handlers[method] = make(call, request_deserializer=request.FromString, response_serializer=lambda m: m.SerializeToString())
     return grpc.method_handlers_generic_handler("faultline.plugin.v1." + name, handlers)
 
@@ -272,12 +273,12 @@ def _certificate():
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()), cert
 
 
-def serve(input=None, desk=None, channel=None, version="", configure=None):
+def serve(input=None, desk=None, channel=None, runner=None, version="", configure=None):
     """Run the plugin until the host ends it."""
     if os.environ.get(COOKIE[0]) != COOKIE[1]:
         sys.exit("This program is a Faultline plugin: the agent or the collector starts it (docs/plugins.md).")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    served = {c: s for c, s in (("input", input), ("ticket", desk), ("notify", channel)) if s is not None}
+    served = {c: s for c, s in (("input", input), ("ticket", desk), ("notify", channel), ("remedy", runner)) if s is not None}
     calls, done = _Calls(served, version, configure), threading.Event()
     handlers = [_service("Plugin", {"Describe": (calls.describe, pb.DescribeRequest), "Configure": (calls.configure, pb.ConfigureRequest)}),
                 _plain("grpc.health.v1.Health", "Check", lambda _b, _c: b"\x08\x01"),
@@ -288,6 +289,8 @@ def serve(input=None, desk=None, channel=None, version="", configure=None):
         handlers.append(_service("Ticket", {"Send": (calls.send, pb.SendRequest), "Find": (calls.find, pb.FindRequest), "Updates": (calls.updates, pb.UpdatesRequest)}))
     if channel is not None:
         handlers.append(_service("Notify", {"Deliver": (calls.deliver, pb.DeliverRequest)}))
+    if runner is not None:
+        handlers.append(_service("Remedy", runner.calls()))
     pool = concurrent.futures.ThreadPoolExecutor(max_workers=16)
     server = grpc.server(pool, options=[("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", 64 << 20)])
     server.add_generic_rpc_handlers(handlers)

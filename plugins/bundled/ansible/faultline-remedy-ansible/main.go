@@ -4,57 +4,25 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"io"
 	"os"
-	"sync/atomic"
 
 	"github.com/faultline/faultline/plugins/bundled/ansible"
 	"github.com/faultline/faultline/plugins/desk"
-	"github.com/faultline/faultline/plugins/remedy"
 	"github.com/faultline/faultline/plugins/rpc"
+	"github.com/faultline/faultline/plugins/runner"
 )
 
 // version is set by the build.
 var version = "dev"
 
-// late is a runner that knows its playbooks once its settings came.
-type late struct {
-	runner atomic.Pointer[ansible.Runner]
-}
-
-var errEarly = &remedy.Error{Op: "ansible", Again: true, Err: errors.New("the settings have not come yet")}
-
-func (l *late) Name() string { return "ansible" }
-
-func (l *late) Run(ctx context.Context, o remedy.Order, out io.Writer) (remedy.Outcome, error) {
-	if r := l.runner.Load(); r != nil {
-		return r.Run(ctx, o, out)
-	}
-	return remedy.Outcome{}, errEarly
-}
-
-func (l *late) Find(ctx context.Context, key string) (remedy.Outcome, bool, error) {
-	if r := l.runner.Load(); r != nil {
-		return r.Find(ctx, key)
-	}
-	return remedy.Outcome{}, false, errEarly
-}
-
-func (l *late) configure(_ context.Context, values map[string]string) error {
-	r, err := ansible.FromSettings(desk.NewSettings(values))
-	if err != nil {
-		return err
-	}
-	l.runner.Store(r)
-	return nil
+func from(settings map[string]string) (*runner.Runner, error) {
+	return ansible.FromSettings(desk.NewSettings(settings))
 }
 
 func main() {
 	if len(os.Args) > 2 && os.Args[1] == ansible.KeepArgument {
 		os.Exit(ansible.Keep(os.Args[2:]))
 	}
-	l := &late{}
-	rpc.Serve(rpc.Plugin{Version: version, Runner: l, Configure: l.configure})
+	l := runner.NewLate("ansible", from)
+	rpc.Serve(rpc.Plugin{Version: version, Runner: l, Configure: l.Configure})
 }
