@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/agent/input/host"
+	"github.com/faultline/faultline/agent/input/textfile"
 	"github.com/faultline/faultline/plugins/base"
 	"github.com/faultline/faultline/plugins/input"
 )
@@ -21,6 +22,7 @@ import (
 type machine struct {
 	root, disk string
 	in         *host.Input
+	scripts    *textfile.Input
 	begin      time.Time // of the faults
 	now        time.Time
 	mounted    bool
@@ -42,6 +44,7 @@ func newHost(root string) (*machine, error) {
 			return nil, err
 		}
 	}
+	m.scripts = textfile.New(textfile.Options{Now: func() time.Time { return m.now }})
 	m.in = host.New(host.Options{Proc: root + "/proc", Sys: root + "/sys", Root: root, Now: func() time.Time { return m.now }})
 	return m, nil
 }
@@ -74,6 +77,13 @@ func (m *machine) measure(ctx context.Context, at time.Time, ill bool, k *keeper
 	err := m.in.Gather(ctx, base.Target{ID: "host", Input: "host"}, k)
 	if errors.As(err, new(input.Partial)) {
 		err = nil // of what was not made up there is nothing to read
+	}
+	if err != nil {
+		return err
+	}
+	err = m.scripts.Gather(ctx, base.Target{ID: "scripts", Input: "textfile", Options: map[string]string{"directory": filepath.Join(m.root, "scripts")}}, k)
+	if ill && err != nil {
+		err = nil // a file of it is broken: that is the fault
 	}
 	return err
 }
@@ -114,21 +124,25 @@ func (m *machine) files(at time.Time, ill bool) map[string]string {
 		}
 		return well
 	}
+	boot := "1700000000"
+	if ill {
+		boot = fmt.Sprint(m.begin.Unix() - 10)
+	}
 	idle := fmt.Sprintf("%.0f", 99*(quiet-sick))
 	cpu := count(0.5, 69.5) + " 0 0 " + idle + " " + count(0, 15) + " 0 0 " + count(0, 15) + " 0 0"
 	mounts := "30 1 8:1 / " + m.disk + " rw,relatime shared:1 - ext4 /dev/sda1 rw\n" + either("", "31 1 8:2 / "+m.root+"/gone rw - ext4 /dev/sdb1 rw\n")
 	eth := strings.Join([]string{count(1000, 2e8), count(10, 1e5), count(0, 1e4), "0 0 0 0 0", count(1000, 2e8), count(10, 1e5), count(0, 1e4), "0 0 0 0 0"}, " ")
 	return map[string]string{
-		"proc/stat":           "cpu  " + cpu + "\ncpu0 " + cpu + "\nintr 1\nctxt " + count(1000, 50_000) + "\nbtime 1700000000\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n",
-		"proc/meminfo":        "MemTotal: 8000000 kB\nMemFree: 300000 kB\nMemAvailable: " + either("7200000", "400000") + " kB\nSwapTotal: 2000000 kB\nSwapFree: " + either("2000000", "100000") + " kB\n",
+		"proc/stat":           "cpu  " + cpu + "\ncpu0 " + cpu + "\nintr 1\nctxt " + count(1000, 50_000) + "\nbtime " + boot + "\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n",
+		"proc/meminfo":        "MemTotal: 8000000 kB\nMemFree: " + either("7000000", "300000") + " kB\nMemAvailable: " + either("7200000", "400000") + " kB\nSwapTotal: 2000000 kB\nSwapFree: " + either("2000000", "100000") + " kB\n",
 		"proc/vmstat":         "pgmajfault " + count(1, 3000) + "\noom_kill " + count(0, 0.1) + "\n",
-		"proc/loadavg":        "1 1 1 1/1 1\n",
+		"proc/loadavg":        either("1 1 1 1/1 1\n", "8 8 8 1/1 1\n"),
 		"proc/1/mountinfo":    mounts,
 		"proc/self/mountinfo": mounts,
 		"proc/filesystems":    "\text4\n",
 		"proc/net/dev":        "Inter-|\n face |\n  eth0: " + eth + "\n",
 		"proc/diskstats": "   8       0 sda " + strings.Join([]string{count(1, 100), "0", count(8, 204_800), count(1, 30_000), count(1, 100), "0", count(8, 204_800), count(1, 30_000), "0",
-			count(1, 900), count(1, 900)}, " ") + "\n",
+			count(1, 900), count(1, 20_000)}, " ") + "\n",
 		"proc/sys/net/netfilter/nf_conntrack_count": either("10", "9000"), "proc/sys/net/netfilter/nf_conntrack_max": "10000",
 		"sys/class/net/eth0/speed": "1000\n", "sys/class/net/eth0/ifindex": "2\n", "sys/class/net/eth0/operstate": "up\n", "sys/class/net/eth0/mtu": "1500\n",
 		"sys/class/net/bonding_masters": "bond0\n", "sys/class/net/bond0/bonding/slaves": "eth1 eth2\n",
@@ -139,6 +153,8 @@ func (m *machine) files(at time.Time, ill bool) map[string]string {
 		"sys/block/md0/md/dev-sdb1/state":         either("in_sync\n", "faulty\n"),
 		"sys/devices/system/edac/mc/mc0/ce_count": count(0, 1),
 		"sys/devices/system/edac/mc/mc0/ue_count": either("0", "1"),
-		"etc/debian_version":                      "12.1\n", "run/reboot-required": "*** System restart required ***\n",
+		"proc/sys/fs/file-nr":                     either("100 0 1000\n", "950 0 1000\n"), "sys/class/hwmon/hwmon0/temp1_max": "80000\n",
+		"scripts/backup.prom": either("backup_ok 1\n", "backup_ok one\n"),
+		"etc/debian_version":  "12.1\n", "run/reboot-required": "*** System restart required ***\n",
 	}
 }

@@ -6,9 +6,13 @@
 //	go run ./internal/lab/foreignrules -rules DIR -names FILE
 //	go run ./internal/lab/foreignrules -rules DIR -provoke
 //
-// With -provoke it plays a quiet week and half an hour of faults of a host, whose
-// /proc and /sys are made up and read by the agent's input, and says which of
-// DIR/node-exporter.yml fire; a disk that fills needs root.
+// With -provoke it plays faults and says which rules of DIR fire: a quiet week and
+// half an hour of faults of a host, whose /proc and /sys are made up and read by the
+// agent's input (node-exporter.yml; a disk that fills needs root); a real PostgreSQL
+// with a standby and a real MariaDB with a replica, to which it does what the rules
+// are about (postgres-exporter.yml, mysqld-exporter.yml; root, five minutes each); a
+// real snmpd and a switch played by the program that FAULTLINE_SNMPREPLAY names
+// (snmp-exporter.yml). -only picks some of node,postgres,mysql,snmp.
 //
 // DIR holds *.yml as their authors publish them; FILE has one metric name a line. It
 // is a tool of this repository and no part of the product.

@@ -97,6 +97,10 @@ func provoke(ctx context.Context, out io.Writer, dir string) error {
 			return err
 		}
 	}
+	if err := moment(ctx, h, store, now, false, short, fired); err != nil { // what a quiet week is enough for
+		return err
+	}
+	now = now.Add(step)
 	for end := now.Add(faulty); now.Before(end); now = now.Add(step) {
 		if err := moment(ctx, h, store, now, true, short, fired); err != nil {
 			return err

@@ -34,6 +34,8 @@ func (m *mysqlLogin) readServer(ctx context.Context, r *reading) error {
 	}
 	r.put("mysql_version_info", 1, "version", text["version"], "version_comment", text["version_comment"], "innodb_version", text["innodb_version"])
 	r.put("faultline_database_info", 1, "kind", kind, "version", text["version"])
+	on, _ := mysqlNumber(text["wsrep_on"])
+	r.w.cluster = on == 1
 	limit, _ := mysqlNumber(text["max_connections"])
 	r.w.limit = limit
 	return nil
@@ -92,8 +94,8 @@ func (m *mysqlLogin) readStatus(ctx context.Context, r *reading) error {
 	for i := range t.rows {
 		name := strings.ToLower(t.text(i, "variable_name"))
 		v, ok := mysqlNumber(t.text(i, "value"))
-		if !ok {
-			continue
+		if !ok || !r.w.cluster && strings.HasPrefix(name, "wsrep_") {
+			continue // outside a cluster the server says that it is not ready for one
 		}
 		status[name] = v
 		metric, label := mysqlMetric(name)

@@ -30,6 +30,7 @@ func TestMariaDB(t *testing.T) {
 			t.Errorf("no %s", name)
 		}
 	}
+	w.none(first, "mysql_global_status_wsrep_ready") // it is in no cluster
 	w.wantAbove(first, 50_000, "faultline_database_size_bytes", "datname", "shop")
 	w.wantAbove(first, 0, "mysql_global_status_commands_total", "command", "select")
 	w.want(first, 1, "mysql_info_schema_processlist_processes_by_user", "mysql_user", "monitor")

@@ -40,6 +40,7 @@ type watched struct {
 	slow     map[int64]float64 // statements already told: session and beginning, Unix seconds
 	started  float64           // when the server started, Unix seconds
 	replica  *bool
+	cluster  bool            // of Galera
 	channels map[string]bool // whether replication runs, by channel
 	costs    map[string]cost // of statements, by their digest
 	limit    float64         // on connections, as a server says that says it apart
