@@ -214,7 +214,15 @@ func (r *round) collect(t *testing.T, until int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	graph := inventory.NewGraph(&inventory.Inventory{Vendors: []inventory.Vendor{{ID: "vendor", Kind: incident.VendorCarrier, Desk: "desk"}}})
+	vendor := inventory.Vendor{ID: "vendor", Kind: incident.VendorCarrier, Desk: "desk"}
+	if r.cfg.Mail.Host != "" {
+		m, err := a.mailer(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, vendor.Desk, vendor.Emails = append(all, m.Desk()), "email", []string{"noc@carrier.example"}
+	}
+	graph := inventory.NewGraph(&inventory.Inventory{Vendors: []inventory.Vendor{vendor}})
 	x, err := ticket.New(ticket.Options{Desks: all, Graph: func() *inventory.Graph { return graph }, Logger: a.log})
 	if err != nil {
 		t.Fatal(err)
