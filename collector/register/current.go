@@ -77,7 +77,7 @@ func cellsOf(v reflect.Value, s Sheet) map[string]string {
 func canonical(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case string:
-		return x
+		return strings.TrimSpace(x) // as a cell is read: the blanks of a file are no change
 	case []string:
 		return strings.Join(x, "\n")
 	case float64:
