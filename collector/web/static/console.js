@@ -164,6 +164,17 @@
     resized = setTimeout(() => plots.forEach((u, figure) => u.setSize({ width: Math.max(240, figure.querySelector(".plot").clientWidth), height: 170 })), 200);
   });
 
+  // The menu is a <details>: without scripts it opens and closes by its name alone.
+  const more = document.querySelector(".top .more");
+  if (more) {
+    addEventListener("click", (e) => { if (!more.contains(e.target)) more.open = false; });
+    more.addEventListener("keydown", (e) => {
+      if (e.key !== "Escape") return;
+      more.open = false;
+      more.querySelector("summary").focus();
+    });
+  }
+
   // A page nobody looks at gives its connection back: browsers have few of them.
   const state = document.getElementById("live-state");
   let stream = state && !document.hidden ? listen(state) : null;
