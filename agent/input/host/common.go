@@ -19,6 +19,9 @@ var (
 	remote     = regexp.MustCompile(`^(nfs4?|cifs|smb.*|fuse.*|ceph|glusterfs|lustre|9p|afs|beegfs)$`)
 )
 
+// unitsPace is how often every unit or service is told; one that changed is at once.
+const unitsPace = time.Minute
+
 // cpuTimes gives the time of every processor in every mode.
 func cpuTimes(sys system) func(context.Context, *emitter) error {
 	var kept modes

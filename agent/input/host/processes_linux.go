@@ -2,25 +2,17 @@ package host
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"io/fs"
-	"math"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
 const (
-	busyFrom      = 0.5  // share of the processors' time in use from which it is asked who uses them
-	fullFrom      = 0.8  // share of the memory
-	mostProcesses = 5    // names told by each measure
-	leastCores    = 0.02 // below this nobody is to blame
-	mostPIDs      = 20_000
-	userHZ        = 100 // of /proc/PID/stat, on every Linux
-	lookTwice     = 200 * time.Millisecond
+	mostPIDs  = 20_000
+	lookTwice = 200 * time.Millisecond
 )
 
 // processes tells by name who uses the processors and the memory, while they are
@@ -32,14 +24,6 @@ type processes struct {
 	busy, total float64 // ticks of all processors at the last poll
 	last        map[int]spent
 	lastAt      time.Time
-}
-
-// spent is what one process had used at a moment.
-type spent struct {
-	name    string
-	started uint64 // tells a process from an earlier one of its number
-	ticks   float64
-	bytes   float64
 }
 
 func (p *processes) read(ctx context.Context, e *emitter) error {
@@ -172,33 +156,4 @@ func parseStat(b []byte, word func([]byte) string) (spent, bool) {
 		comm = comm[:len("kworker")]
 	}
 	return spent{name: strings.ToValidUTF8(word(comm), "?"), started: started, ticks: user + system, bytes: pages * float64(os.Getpagesize())}, true
-}
-
-// byName sums up what processes of one name used between two looks, in cores, and
-// the memory they have. What a process new since used is counted whole.
-func byName(was, is map[int]spent, seconds float64) (cores, resident map[string]float64) {
-	cores, resident = map[string]float64{}, map[string]float64{}
-	for pid, s := range is {
-		ticks := s.ticks
-		if old, ok := was[pid]; ok && old.started == s.started {
-			ticks -= old.ticks
-		}
-		if seconds > 0 {
-			cores[s.name] += math.Max(ticks, 0) / userHZ / seconds
-		}
-		resident[s.name] += s.bytes
-	}
-	return cores, resident
-}
-
-// leading are the names with the most, those below least left out.
-func leading(by map[string]float64, least float64) []string {
-	var names []string
-	for n, v := range by {
-		if v >= least {
-			names = append(names, n)
-		}
-	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(by[b], by[a]), strings.Compare(a, b)) })
-	return names[:min(len(names), mostProcesses)]
 }

@@ -9,11 +9,8 @@ import (
 	"github.com/faultline/faultline/agent/input/systemd"
 )
 
-// Bounds of what is told of units.
-const (
-	mostUnits = 1000
-	unitsPace = time.Minute // every unit is told so often; one whose state changed, at once
-)
+// mostUnits bounds the units told.
+const mostUnits = 1000
 
 // unitStates are the active states of a unit, in node_exporter's order.
 var unitStates = [...]string{"active", "activating", "deactivating", "inactive", "failed"}

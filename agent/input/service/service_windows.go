@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unsafe"
 
+	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
 	"golang.org/x/sys/windows/svc/mgr"
-
-	"github.com/faultline/faultline/agent/input/failure"
 )
 
 // states asks the service manager for the services named; one that is not
@@ -48,6 +48,20 @@ func states(_ context.Context, _ string, names []string) ([]service, error) {
 
 func short(name string) string { return name }
 
+// processes counts the processes by the name of their program, "sqlservr.exe".
 func processes(string) (map[string]int, error) {
-	return nil, failure.As(failure.Status, errors.New("processes are counted on Linux only"))
+	list, err := windows.CreateToolhelp32Snapshot(windows.TH32CS_SNAPPROCESS, 0)
+	if err != nil {
+		return nil, fmt.Errorf("processes: %w", err)
+	}
+	defer func() { _ = windows.CloseHandle(list) }()
+	counts := map[string]int{}
+	e := windows.ProcessEntry32{Size: uint32(unsafe.Sizeof(windows.ProcessEntry32{}))}
+	for err = windows.Process32First(list, &e); err == nil; err = windows.Process32Next(list, &e) {
+		counts[windows.UTF16ToString(e.ExeFile[:])]++
+	}
+	if !errors.Is(err, windows.ERROR_NO_MORE_FILES) {
+		return nil, fmt.Errorf("processes: %w", err)
+	}
+	return counts, nil
 }
