@@ -210,6 +210,7 @@ func (a *App) tellState(ctx context.Context) error {
 		}
 		if quiet := now; time.Since(said) < every { // what changes at every measurement is no news
 			quiet.Up, quiet.Measured, quiet.Targets = last.Up, last.Measured, last.Targets
+			quiet.Failing, quiet.Pending = last.Failing, last.Pending
 			if reflect.DeepEqual(quiet, last) && (last.Measured >= last.Targets || now.Measured < now.Targets) {
 				continue
 			}
@@ -248,7 +249,14 @@ func (a *App) state() wire.AgentState {
 		if t.Up {
 			s.Up++
 		}
-		if !t.At.IsZero() && !t.At.Before(st.Since) {
+		measured := !t.At.IsZero() && !t.At.Before(st.Since)
+		switch {
+		case !measured && len(s.Pending) < wire.MostNamed:
+			s.Pending = append(s.Pending, t.ID)
+		case measured && !t.Good && len(s.Failing) < wire.MostNamed:
+			s.Failing = append(s.Failing, t.ID)
+		}
+		if measured {
 			s.Measured++
 		}
 	}

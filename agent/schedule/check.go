@@ -71,6 +71,7 @@ type Status struct {
 	At                 time.Time     // start of the last finished poll; zero before the first
 	Took               time.Duration // how long it lasted
 	Up                 bool
+	Good               bool   // it answered, and its probe succeeded
 	Error              string // of the last poll, partial answers included
 	Samples            int
 	Running            bool

@@ -36,7 +36,7 @@ func (s *Scheduler) poll(ctx context.Context, j *job) {
 	added := j.series.finish(up)
 	b.own(start, took, up, added)
 	s.report(j, b, err, took)
-	if s.current(j, Status{At: start, Took: took, Up: up, Error: text(err), Samples: given}) {
+	if s.current(j, Status{At: start, Took: took, Up: up, Good: up && !b.probeFailed, Error: text(err), Samples: given}) {
 		s.opts.Sink(base.Batch{Samples: b.samples, Blocks: b.blocks}, s.complete(j, b.events))
 	}
 	s.finished(j, up && !b.probeFailed)

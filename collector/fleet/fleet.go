@@ -66,6 +66,10 @@ type heard struct {
 	wire.AgentState
 	At time.Time `json:"at"`
 
+	// Targets that did not answer with what was proven last, settings and program,
+	// and when; nil: not known.
+	Failed map[string]time.Time `json:"failed"`
+
 	stored time.Time
 	differ time.Time // since when it has not what it is to have
 }
@@ -266,9 +270,12 @@ func (f *Fleet) Reported(ctx context.Context, agent string, st wire.AgentState) 
 		return nil
 	}
 	last := f.reports[agent]
-	h := heard{AgentState: st, At: now, stored: last.stored}
+	h := heard{AgentState: st, At: now, stored: last.stored, Failed: last.Failed}
 	if st.Version == f.proven[agent].Version && st.Acked {
 		f.upBefore[agent] = st.Up
+		if m, trial := f.states[Program].Members[agent]; !trial || m.Proven || m.Want != st.Program {
+			h.Failed = failures(last.Failed, st, now)
+		}
 	}
 	if w, _ := f.workLocked(agent); w.Version != st.Version {
 		h.differ = last.differ

@@ -96,7 +96,7 @@ func (f *Fleet) reportsOf(kind string) map[string]rollout.Report {
 	out := make(map[string]rollout.Report, len(f.reports))
 	for id, h := range f.reports {
 		if kind == Program {
-			out[id] = rollout.Report{Version: h.AgentState.Program, Rejected: h.Refused, Problem: h.Why, Well: h.Acked || h.Targets == 0, At: h.At}
+			out[id] = f.programReportLocked(id, h)
 			continue
 		}
 		r := rollout.Report{Version: text(h.Version), Problem: h.Problem, Well: true, At: h.At}
@@ -110,10 +110,22 @@ func (f *Fleet) reportsOf(kind string) map[string]rollout.Report {
 			r.Well, r.Problem = false, fmt.Sprintf("%d of %d targets were measured since", h.Measured, h.Targets)
 		case h.Up*2 < f.upBefore[id] && h.Up < h.Targets:
 			r.Well, r.Problem = false, fmt.Sprintf("%d targets answer, %d did before", h.Up, f.upBefore[id])
+		case h.Version == f.handouts[id].Work.Version:
+			if lost := worse(f.proven[id], f.handouts[id].Work, h.Failed, h.AgentState); lost != "" {
+				r.Well, r.Problem = false, lost
+			}
 		}
 		out[id] = r
 	}
 	return out
+}
+
+func (f *Fleet) programReportLocked(id string, h heard) rollout.Report {
+	r := rollout.Report{Version: h.AgentState.Program, Rejected: h.Refused, Problem: h.Why, Well: h.Acked || h.Targets == 0, At: h.At}
+	if lost := silenced(f.proven[id], h.Failed, h.AgentState); r.Well && lost != "" && h.Version == f.proven[id].Version {
+		r.Well, r.Problem = false, lost
+	}
+	return r
 }
 
 // commit stores a roll-out's next state and what is proven by it, then tells

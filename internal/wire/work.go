@@ -46,12 +46,18 @@ type AgentState struct {
 	Targets   int      `json:"targets"`             // it measures
 	Up        int      `json:"up"`                  // of these answered last time
 	Measured  int      `json:"measured"`            // of these were measured at least once since the version is in force
+	Failing   []string `json:"failing,omitempty"`   // ids of those that did not answer, or whose probe did not succeed, last time; at most MostNamed
+	Pending   []string `json:"pending,omitempty"`   // ids of those not measured since the version is in force; at most MostNamed
 	Acked     bool     `json:"acked"`               // the collector acknowledged something since the version is in force
 	Program   string   `json:"program"`             // version of the program that runs
 	Refused   string   `json:"refused,omitempty"`   // release it would not run or that failed its trial
 	Why       string   `json:"why,omitempty"`       // why it was refused
 	Updatable bool     `json:"updatable,omitempty"` // it can replace its own program
 }
+
+// MostNamed bounds the targets that an AgentState names in each of its lists; a
+// list of that length may not be whole.
+const MostNamed = 200
 
 // PathAgentState is where agents put their AgentState.
 const PathAgentState = "/api/v1/agents/self/state"
