@@ -44,7 +44,7 @@ func Doctor(cfg agentconfig.Config, version string, running bool) ([]doctor.Chec
 			udp = append(udp, a)
 		}
 	}
-	for _, a := range []string{cfg.Syslog.TCP, cfg.Listen} {
+	for _, a := range []string{cfg.Syslog.TCP, cfg.Syslog.TLS, cfg.Listen} {
 		if a != "" {
 			tcp = append(tcp, a)
 		}

@@ -42,7 +42,7 @@ func (a *App) listen() (err error) {
 			return err
 		}
 	}
-	if a.cfg.Syslog.UDP != "" || a.cfg.Syslog.TCP != "" {
+	if s := a.cfg.Syslog; s.UDP != "" || s.TCP != "" || s.TLS != "" {
 		if a.hear.syslog, err = a.newSyslog(false); err != nil {
 			return errors.Join(err, a.silence())
 		}
@@ -122,8 +122,12 @@ func (a *App) newSyslog(local bool) (*syslog.Receiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("syslog: %w", err)
 	}
+	shown, err := a.syslogTLS()
+	if err != nil {
+		return nil, err
+	}
 	return syslog.New(syslog.Options{
-		UDP: a.cfg.Syslog.UDP, TCP: a.cfg.Syslog.TCP, Local: local, Patterns: patterns, Lookup: a.sender, Relays: relays, Sink: a.keepLines,
+		UDP: a.cfg.Syslog.UDP, TCP: a.cfg.Syslog.TCP, TLS: a.cfg.Syslog.TLS, TLSConfig: shown, Local: local, Patterns: patterns, Lookup: a.sender, Relays: relays, Sink: a.keepLines,
 		Check: a.schedule.CheckNow, Interval: a.cfg.Interval, Agent: a.cfg.Agent, Logger: a.log, Registerer: a.reg,
 	})
 }

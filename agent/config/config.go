@@ -89,8 +89,13 @@ type TrapUser struct {
 type Syslog struct {
 	UDP      string   `yaml:"udp"`      // host:port; "" is none
 	TCP      string   `yaml:"tcp"`      // host:port; "" is none
+	TLS      string   `yaml:"tls"`      // host:port, as TCP over TLS; "" is none
 	Relays   []string `yaml:"relays"`   // addresses that may speak for others
 	Patterns string   `yaml:"patterns"` // directory of patterns that stand beside the shipped ones
+
+	CertFile     string `yaml:"cert_file"`      // PEM, shown over TLS; "": one that the agent makes
+	KeyFile      string `yaml:"key_file"`       // PEM; "": it stands in CertFile
+	ClientCAFile string `yaml:"client_ca_file"` // PEM: who may send over TLS; "": everybody
 }
 
 // Reflect answers the line tests of other agents, so that loss and delay are
@@ -196,6 +201,14 @@ func (c Config) validate() error {
 		if _, _, err := net.SplitHostPort(c.Reflect.Listen); err != nil {
 			bad("reflect.listen: %q is no host:port", c.Reflect.Listen)
 		}
+	}
+	for _, l := range [...][2]string{{"udp", c.Syslog.UDP}, {"tcp", c.Syslog.TCP}, {"tls", c.Syslog.TLS}} {
+		if _, _, err := net.SplitHostPort(l[1]); l[1] != "" && err != nil {
+			bad("syslog.%s: %q is no host:port", l[0], l[1])
+		}
+	}
+	if c.Syslog.TLS == "" && (c.Syslog.CertFile != "" || c.Syslog.ClientCAFile != "") {
+		bad("syslog.tls: the address is missing; certificates are for it")
 	}
 	if c.Reflect.Rate < 0 {
 		bad("reflect.rate: %g is negative", c.Reflect.Rate)

@@ -3,6 +3,7 @@ package syslog
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,9 @@ import (
 
 // receiveBuffer is asked of the system for the UDP socket: a burst waits there.
 const receiveBuffer = 4 << 20
+
+// handshake is how long a sender may take until a line can be read of it over TLS.
+const handshake = 10 * time.Second
 
 // idle is how long a TCP connection may be silent.
 const idle = 2 * time.Hour
@@ -36,6 +40,14 @@ func (r *Receiver) listen() error {
 			return hinted("tcp", r.opts.TCP, err)
 		}
 		r.tcp = l
+	}
+	if r.opts.TLS != "" {
+		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", r.opts.TLS)
+		if err != nil {
+			r.close()
+			return hinted("tls", r.opts.TLS, err)
+		}
+		r.tls = tls.NewListener(l, r.opts.TLSConfig)
 	}
 	return nil
 }
@@ -63,12 +75,23 @@ func (r *Receiver) Addrs() (udp, tcp net.Addr) {
 	return udp, tcp
 }
 
+// TLSAddr is the address at which lines come over TLS; nil: there is none.
+func (r *Receiver) TLSAddr() net.Addr {
+	if r.tls == nil {
+		return nil
+	}
+	return r.tls.Addr()
+}
+
 func (r *Receiver) close() {
 	if r.udp != nil {
 		_ = r.udp.Close()
 	}
 	if r.tcp != nil {
 		_ = r.tcp.Close()
+	}
+	if r.tls != nil {
+		_ = r.tls.Close()
 	}
 }
 
@@ -98,12 +121,13 @@ func (r *Receiver) pause(ctx context.Context, what string, err error) {
 	}
 }
 
-func (r *Receiver) serveTCP(ctx context.Context) {
+// serveTCP takes connections, at most MaxConns of each listener at once.
+func (r *Receiver) serveTCP(ctx context.Context, l net.Listener) {
 	var conns sync.WaitGroup
 	defer conns.Wait()
 	free := make(chan struct{}, r.opts.MaxConns)
 	for {
-		c, err := r.tcp.Accept()
+		c, err := l.Accept()
 		if ctx.Err() != nil {
 			return
 		}
@@ -132,7 +156,7 @@ func (r *Receiver) serveConn(ctx context.Context, c net.Conn) {
 	r.meters.conns.Inc()
 	defer r.meters.conns.Dec()
 	from, err := netip.ParseAddrPort(c.RemoteAddr().String())
-	if err != nil {
+	if err != nil || !r.shake(ctx, c) {
 		return
 	}
 	f := &frames{r: bufio.NewReaderSize(c, 16<<10), most: r.opts.MaxLine}
@@ -148,6 +172,22 @@ func (r *Receiver) serveConn(ctx context.Context, c net.Conn) {
 			return
 		}
 	}
+}
+
+// shake lets a connection over TLS begin; others have begun.
+func (r *Receiver) shake(ctx context.Context, c net.Conn) bool {
+	t, ok := c.(*tls.Conn)
+	if !ok {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, handshake)
+	defer cancel()
+	if err := t.HandshakeContext(ctx); err != nil {
+		r.meters.dropped.WithLabelValues("tls").Inc()
+		r.opts.Logger.Warn("syslog over TLS does not begin", "from", c.RemoteAddr().String(), "err", err)
+		return false
+	}
+	return true
 }
 
 // frames cuts a stream into lines: by a count before each, or by line feeds or

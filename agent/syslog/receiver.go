@@ -3,6 +3,7 @@ package syslog
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"log/slog"
@@ -30,11 +31,13 @@ type Target struct {
 }
 
 // Options are the settings of a Receiver. Patterns, Lookup and Sink are
-// required, and one of UDP, TCP and Local.
+// required, and one of UDP, TCP, TLS and Local.
 type Options struct {
-	UDP, TCP string // addresses to listen at; "" is none
-	Local    bool   // without an address: only what Hear is given
-	Patterns *Set
+	UDP, TCP  string      // addresses to listen at; "" is none
+	TLS       string      // as TCP, over TLS by TLSConfig (RFC 5425); "" is none
+	TLSConfig *tls.Config // with a certificate; required with TLS
+	Local     bool        // without an address: only what Hear is given
+	Patterns  *Set
 
 	// Lookup finds a device by the address a line came from or, with the zero
 	// address, by the name that a line gives its sender. It may be called from any
@@ -79,7 +82,10 @@ func (o *Options) setDefaults() error {
 	if o.Patterns == nil || o.Lookup == nil || o.Sink == nil {
 		return errors.New("syslog: patterns, lookup and sink are required")
 	}
-	if o.UDP == "" && o.TCP == "" && !o.Local {
+	if o.TLS != "" && o.TLSConfig == nil {
+		return errors.New("syslog: TLS needs a certificate")
+	}
+	if o.UDP == "" && o.TCP == "" && o.TLS == "" && !o.Local {
 		return errors.New("syslog: no address to listen at")
 	}
 	setDefault(&o.MaxLine, 8192)
@@ -122,6 +128,7 @@ type Receiver struct {
 	meters *meters
 	udp    *net.UDPConn
 	tcp    net.Listener
+	tls    net.Listener
 
 	queue chan base.Event // on their way to the Sink
 	wake  chan struct{}   // capacity 1: devices wait to be measured
@@ -169,7 +176,10 @@ func (r *Receiver) Run(ctx context.Context) error {
 		hear.Go(func() { r.serveUDP(ctx) })
 	}
 	if r.tcp != nil {
-		hear.Go(func() { r.serveTCP(ctx) })
+		hear.Go(func() { r.serveTCP(ctx, r.tcp) })
+	}
+	if r.tls != nil {
+		hear.Go(func() { r.serveTCP(ctx, r.tls) })
 	}
 	done := make(chan struct{})
 	rest.Go(func() { r.deliver(done) })
