@@ -212,7 +212,7 @@ func builtin(cfg agentconfig.Config, versions string, author func(string, time.T
 	}
 	m := map[string]input.Input{}
 	for _, in := range []input.Input{host.New(host.Options{}), s, probe.New(probe.Options{}), database.New(database.Options{SecretDir: cfg.Secrets}), c,
-		scrape.New(scrape.Options{SecretDir: cfg.Secrets}), textfile.New(textfile.Options{}), file.New(file.Options{}), backup.New(backup.Options{}), ups.New(ups.Options{}), modbus.New(modbus.Options{}), ipmi.New(ipmi.Options{SecretDir: cfg.Secrets}), redfish.New(redfish.Options{SecretDir: cfg.Secrets})} {
+		scrape.New(scrape.Options{SecretDir: cfg.Secrets}), textfile.New(textfile.Options{}), file.New(file.Options{}), backup.New(backup.Options{}), ups.New(ups.Options{SecretDir: cfg.Secrets}), modbus.New(modbus.Options{}), ipmi.New(ipmi.Options{SecretDir: cfg.Secrets}), redfish.New(redfish.Options{SecretDir: cfg.Secrets})} {
 		m[in.Name()] = in
 	}
 	for _, in := range local(cfg, nil) {

@@ -26,6 +26,7 @@ const (
 	Malformed = "malformed" // an answer that is not what was asked for
 	TooLarge  = "too_large" // more than is taken
 	Missing   = "missing"   // a file or a thing that is not there
+	TLS       = "tls"       // it does not speak TLS, or not ours
 )
 
 // Error is an error whose reason is known where it arose.
@@ -60,7 +61,7 @@ func Reason(err error) string {
 	case errors.As(err, &certificate):
 		return "certificate"
 	case errors.As(err, &alert), errors.As(err, &record):
-		return "tls"
+		return TLS
 	case errors.Is(err, syscall.ECONNREFUSED), isCode(err, 10061):
 		return Refused
 	case errors.Is(err, syscall.ECONNRESET), isCode(err, 10054):

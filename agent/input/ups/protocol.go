@@ -3,6 +3,7 @@ package ups
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -40,6 +41,32 @@ func dial(ctx context.Context, address string) (*conn, error) {
 	return &conn{c, bufio.NewReaderSize(c, maxLine)}, nil
 }
 
+// startTLS goes over to TLS on the connection (RFC 9271, 4.2.12). The server's
+// certificate is judged before anything else is said or believed.
+func (c *conn) startTLS(ctx context.Context, settings *tls.Config, host string) (*conn, error) {
+	if _, err := c.Write([]byte("STARTTLS\n")); err != nil {
+		return nil, err
+	}
+	line, err := c.in.ReadSlice('\n')
+	if err != nil {
+		return nil, err
+	}
+	switch words := strings.Fields(string(line)); {
+	case len(words) >= 2 && words[0] == "ERR":
+		return nil, failure.As(failure.TLS, refusal(words[1]))
+	case len(words) != 2 || words[0] != "OK" || words[1] != "STARTTLS" || c.in.Buffered() > 0: // what came with it was not said over TLS
+		return nil, failure.As(failure.Malformed, fmt.Errorf("answer to STARTTLS: %.60q", line))
+	}
+	if settings.ServerName == "" {
+		settings.ServerName = host
+	}
+	t := tls.Client(c.Conn, settings)
+	if err := t.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return &conn{t, bufio.NewReaderSize(t, maxLine)}, nil
+}
+
 // refusal is an ERR answer: the word that says why.
 type refusal string
 
@@ -52,6 +79,8 @@ func (r refusal) Error() string {
 		return "the driver has heard nothing of the UPS lately (DATA-STALE)"
 	case "DRIVER-NOT-CONNECTED":
 		return "the driver does not run (DRIVER-NOT-CONNECTED)"
+	case "FEATURE-NOT-CONFIGURED", "FEATURE-NOT-SUPPORTED":
+		return "the server has no certificate or knows no TLS (" + string(r) + "): see CERTFILE or CERTPATH in upsd.conf"
 	case "ACCESS-DENIED":
 		return "the server does not let this host in (ACCESS-DENIED)"
 	}

@@ -27,7 +27,8 @@ const maxUPS = 32
 
 // Options are the settings of an Input.
 type Options struct {
-	Now func() time.Time // default time.Now
+	Now       func() time.Time // default time.Now
+	SecretDir string           // the only directory whose files may be keys
 }
 
 // Input asks UPS servers.
@@ -55,13 +56,19 @@ func isName(s string) bool { return len(s) <= longestName && nameForm.MatchStrin
 
 // settings are a target's options, checked.
 type settings struct {
-	address string
-	name    string // "" is all of the server's
+	address  string
+	host     string // of address
+	name     string // "" is all of the server's
+	starttls bool
+	tls      option.TLS
 }
 
-func parseSettings(t base.Target) (s settings, err error) {
+func (in *Input) parse(t base.Target) (s settings, err error) {
 	o := option.New("ups", t.Options)
-	_, s.address = o.HostPort(t.Address, 3493)
+	s.host, s.address = o.HostPort(t.Address, 3493)
+	if s.starttls = o.Flag("starttls", false); s.starttls {
+		s.tls = o.TLS(in.opts.SecretDir)
+	}
 	if s.name = o.Text("ups", ""); s.name != "" && !isName(s.name) {
 		o.Fault("ups %q: want the name that stands in ups.conf", s.name)
 	}
@@ -70,14 +77,14 @@ func parseSettings(t base.Target) (s settings, err error) {
 
 // CheckTarget reports what is wrong with the target's options.
 func (in *Input) CheckTarget(t base.Target) error {
-	_, err := parseSettings(t)
+	_, err := in.parse(t)
 	return err
 }
 
 // Gather asks the server once, over a connection of its own.
 func (in *Input) Gather(ctx context.Context, t base.Target, sink input.Sink) error {
 	at := in.opts.Now().UnixMilli()
-	s, err := parseSettings(t)
+	s, err := in.parse(t)
 	if err == nil {
 		if err = s.gather(ctx, at, sink); err != nil && !errors.As(err, new(input.Partial)) {
 			err = fmt.Errorf("upsd %s: %w", s.address, err)
@@ -91,8 +98,18 @@ func (s settings) gather(ctx context.Context, at int64, sink input.Sink) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = c.Close() }()
-	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
+	raw := c.Conn
+	defer func() { _ = raw.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })()
+	if s.starttls {
+		settings, err := s.tls.Config()
+		if err != nil {
+			return err
+		}
+		if c, err = c.startTLS(ctx, settings, s.host); err != nil {
+			return err
+		}
+	}
 	names := []string{s.name}
 	if s.name == "" {
 		if names, err = c.names(); err != nil {

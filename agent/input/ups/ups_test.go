@@ -34,7 +34,7 @@ var nut = []string{"/lib/nut", "/usr/lib/nut"}
 
 // server starts Debian's upsd with two simulated UPS, rack and dead; the latter's
 // driver does not run. Tests set variables of rack by say.
-func server(t *testing.T) (address string, say func(variable, value string)) {
+func server(t *testing.T, conf ...string) (address string, say func(variable, value string)) {
 	t.Helper()
 	upsd, driver := inputtest.Program(t, "upsd", "nut-server", nut...), inputtest.Program(t, "dummy-ups", "nut-server", nut...)
 	me, err := user.Current()
@@ -43,10 +43,10 @@ func server(t *testing.T) (address string, say func(variable, value string)) {
 	}
 	address = inputtest.FreePort(t)
 	host, port, _ := net.SplitHostPort(address)
-	dir := inputtest.Write(t, map[string]string{"rack.dev": device, "upsd.conf": fmt.Sprintf("LISTEN %s %s\nMAXAGE 15\n", host, port),
+	dir := inputtest.Write(t, map[string]string{"rack.dev": device, "upsd.conf": fmt.Sprintf("LISTEN %s %s\nMAXAGE 15\n", host, port) + strings.Join(conf, "\n"),
 		"upsd.users": "[test]\n password = secret\n actions = SET\n instcmds = ALL\n", "state/x": ""})
-	conf := fmt.Sprintf("[rack]\n driver = dummy-ups\n port = %s/rack.dev\n mode = dummy-once\n[dead]\n driver = dummy-ups\n port = %[1]s/rack.dev\n", dir)
-	if err := os.WriteFile(filepath.Join(dir, "ups.conf"), []byte(conf), 0o600); err != nil {
+	drivers := fmt.Sprintf("[rack]\n driver = dummy-ups\n port = %s/rack.dev\n mode = dummy-once\n[dead]\n driver = dummy-ups\n port = %[1]s/rack.dev\n", dir)
+	if err := os.WriteFile(filepath.Join(dir, "ups.conf"), []byte(drivers), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{driver, "-a", "rack", "-u", me.Username, "-D"}, {upsd, "-u", me.Username, "-D"}} {
