@@ -107,13 +107,16 @@ func (f *fileSystems) read(ctx context.Context, e *emitter) error {
 	if err != nil {
 		return err
 	}
-	seen := map[string]bool{}
+	seen, again := map[string]bool{}, mountedAgain(parts)
 	for _, p := range parts {
 		key := p.Device + "\x00" + p.Mountpoint
-		if seen[key] || skipMounts.MatchString(p.Mountpoint) || skipTypes.MatchString(p.Fstype) {
+		if seen[key] || !measured(p) {
 			continue
 		}
 		seen[key] = true
+		if again[p.Mountpoint] {
+			e.put("faultline_filesystem_again", 1, "device", p.Device, "fstype", p.Fstype, "mountpoint", p.Mountpoint)
+		}
 		u, err := f.usage(ctx, p)
 		if err != nil {
 			e.put("node_filesystem_device_error", 1, "device", p.Device, "device_error", reason(err), "fstype", p.Fstype, "mountpoint", p.Mountpoint)
