@@ -131,17 +131,13 @@ func removeService() error {
 }
 
 // serviceLog is where a service writes, which has no standard error: a file beside
-// the configuration, begun anew when it has become large.
+// the configuration, which becomes agent.log.old when it has become large.
 func serviceLog(config string, level slog.Level) *slog.Logger {
 	if is, err := svc.IsWindowsService(); err != nil || !is {
 		return nil
 	}
 	const most = 10 << 20
-	path := filepath.Join(filepath.Dir(config), "agent.log")
-	if info, err := os.Stat(path); err == nil && info.Size() > most {
-		_ = os.Rename(path, path+".old")
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err := openRotating(filepath.Join(filepath.Dir(config), "agent.log"), most)
 	if err != nil {
 		return nil
 	}
