@@ -140,7 +140,7 @@ func (a *App) apiOptions() api.Options {
 
 func (a *App) webOptions() web.Options {
 	return web.Options{Clocks: a.clocksNow, Auditor: a.audited, Accounts: a.accounts, Sessions: a.sessions, Incidents: incidentReader{a.store}, Engine: actor{a}, Hub: a.hub,
-		Inventory: func() *inventory.Inventory { return a.graph().Inventory() }, Offers: a.offers, StepTitle: a.stepTitle, ChoiceTitle: a.choiceTitle, Diagram: a.diagram, SiteMap: a.siteMap, Charts: a.metrics, Documents: a.store, Vendors: mailroom{a}, Handbook: a.handbook, Changes: a.changesBefore, Remedies: a.remedyDesk(),
+		Inventory: func() *inventory.Inventory { return a.graph().Inventory() }, Offers: a.offers, StepTitle: a.stepTitle, ChoiceTitle: a.choiceTitle, Diagram: a.diagram, SiteMap: a.siteMap, Charts: a.metrics, Documents: a.store, Vendors: mailroom{a}, Contacts: a.contacts, Handbook: a.handbook, Changes: a.changesBefore, Remedies: a.remedyDesk(),
 		Estate: func() []web.SiteState { return web.EstateOf(a.graph().Inventory(), a.evidence.Snapshot(time.Now())) },
 		SiteOf: a.siteOf, Noticed: a.noticed, Quiet: a.quietGate(), Register: a.registerPages(), Inspections: a.inspections, Scoreboard: a.scorePages(), Things: a.things(), Board: a.board, Fleet: a.fleetGate(), Reporter: a.reporter, Knowledge: a.knowledge, Writeups: &web.Writeups{Store: a.store, View: a.writeupView, Progress: progressDesk{a}}, URL: a.cfg.ExternalURL, Practice: a.practice(), Drills: a.drillDoor(), Requests: a.requestForm(), Topology: a.topology.Found, Secure: a.cfg.TLS.CertFile != "", Logger: a.log}
 }

@@ -13,12 +13,16 @@ const (
 	VendorKind = "vendor_kind" // absent: the vendor's own
 	Contact    = "contact"     // level of the vendor's contact it goes to; absent: the vendor's own addresses
 	Template   = "template"    // absent: by the vendor's kind
+	// ticket, to one of the vendor's contacts because nobody answered
+	ContactName = "contact_name"
+	AnswerBy    = "answer_by" // RFC 3339
 	// notify
 	Role      = "role" // role id; several with commas
 	Site      = "site" // absent: the incident's site
 	Step      = "step"
 	Clock     = "clock"      // the limit a reason is about
 	Problem   = "problem"    // what went wrong
+	Away      = "away"       // which of a vendor's contacts is not on duty, and when he is
 	Remedy    = "remedy"     // its name
 	Says      = "says"       // what the vendor says: accepted, reported_fixed, returned
 	WaitedFor = "waited_for" // the reason of a pause that ended
@@ -59,6 +63,7 @@ const (
 	ReasonNoData          = "no_data"     // nothing is measured that could prove recovery
 	ReasonMigrated        = "migrated"    // the incident goes on in another version of its process
 	ReasonVendorLate      = "vendor_late" // no answer in the time agreed
+	ReasonVendorAway      = "vendor_away" // no answer, and none of the vendor's contacts is on duty
 	ReasonRemedyProposed  = "remedy_proposed"
 	ReasonRemedyEnded     = "remedy_ended"
 	ReasonRemedyUnknown   = "remedy_unknown"

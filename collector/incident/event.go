@@ -47,7 +47,7 @@ const (
 	EffectFailed    Kind = "effect_failed"    // Effect: gave up, with the problem
 	TicketChanged   Kind = "ticket_changed"   // Ticket
 	VendorReported  Kind = "vendor_reported"  // Choice: accepted, reported_fixed, returned; Comment, Expected
-	VendorEscalated Kind = "vendor_escalated" // Choice: the level of the vendor's contact who is told now; Comment: who, and why
+	VendorEscalated Kind = "vendor_escalated" // Choice: the level of the vendor's contact who is told now (Reason: his name; Expected: when his answer is due), or NobodyOnDuty; Comment: who, and why
 	VendorViewed    Kind = "vendor_viewed"    // Comment: somebody looked at the vendor's page of a ticket
 	RecoverySeen    Kind = "recovery_seen"    // all alerts gone (RecoveredAt)
 	RecoveryLost    Kind = "recovery_lost"    // it fails again before verification ended
@@ -104,6 +104,9 @@ type Event struct {
 }
 
 // Effect kinds.
+// NobodyOnDuty is the Choice of a VendorEscalated that reaches nobody now.
+const NobodyOnDuty = "nobody"
+
 const (
 	EffectTicket = "ticket"          // tell the vendor: Payload ticket message
 	EffectNotify = "notify"          // tell our own people

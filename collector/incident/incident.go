@@ -173,6 +173,9 @@ type TicketMessage struct {
 	Problem string    `json:"problem,omitempty"`
 	Repeat  bool      `json:"repeat,omitempty"`
 	Reason  string    `json:"reason,omitempty"` // why it was written: opened, recovered, withdrawn, closed, ...
+	// Of a message to one of the vendor's contacts: his level and name.
+	Level   string `json:"level,omitempty"`
+	Contact string `json:"contact,omitempty"`
 }
 
 // Timer fires an event at its time. Timers belong to a step unless Step is "".

@@ -100,6 +100,13 @@ func (a *assembly) checkDatabases(w at, d Device) {
 // Warnings says what the inventory may do harm by although it is not wrong.
 func (inv *Inventory) Warnings() []string {
 	var out []string
+	for _, v := range inv.Vendors {
+		for _, c := range v.Contacts {
+			if _, err := ParseHours(c.Hours); err != nil {
+				out = append(out, fmt.Sprintf("vendor %s: contact %s: %v; the contact is told at any hour", v.ID, c.Name, err))
+			}
+		}
+	}
 	for _, d := range inv.Devices {
 		for _, t := range d.Targets {
 			if t.Input == "probe" && t.Options["module"] == "tcp" && looksLikeMySQL(t) {

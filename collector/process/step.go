@@ -42,6 +42,7 @@ const (
 	ReasonWaitOver        = "wait_over"       // a person's pause ended; Params waited_for: the reason
 	ReasonVendorLate      = "vendor_late"     // no answer in the time agreed; Params contact: the level that is told
 	ReasonRemedyProposed  = "remedy_proposed" // Params remedy: its name in the configuration
+	ReasonVendorAway      = "vendor_away"     // no answer, and none of the vendor's contacts is on duty; Params away: who, and when they are
 	ReasonRemedyEnded     = "remedy_ended"    // Params remedy, says: its state
 	ReasonRemedyUnknown   = "remedy_unknown"  // a person finds out what it came to
 	ReasonNoData          = "no_data"         // nothing is measured that could prove recovery

@@ -54,6 +54,12 @@ func (c Column) normal(raw string) (value string, problem lang.Text) {
 			return "", t("“"+raw+"”不是时限，请写成 30m、4h 或 2d", strconv.Quote(raw)+" is no duration: write 30m, 4h or 2d")
 		}
 		return raw, lang.Text{}
+	case Hours:
+		raw = strings.Join(strings.Fields(raw), " ")
+		if _, err := inventory.ParseHours(raw); err != nil {
+			return "", t("“"+raw+"”不是服务时间，请写成 7x24、工作时间、工作日 8:30-17:30 或 周一至周五 9:00-18:00; 周六 9:00-12:00", strconv.Quote(raw)+" is no hours: write 7x24, office hours, workdays 8:30-17:30 or Mon-Fri 9:00-18:00; Sat 9:00-12:00")
+		}
+		return raw, lang.Text{}
 	}
 	if strings.Contains(raw, "\n") {
 		raw = strings.Join(strings.Fields(raw), " ")

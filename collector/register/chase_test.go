@@ -26,15 +26,12 @@ func TestNextContact(t *testing.T) {
 		for range c.told {
 			k.Messages = append(k.Messages, incident.TicketMessage{Reason: process.ReasonVendorLate})
 		}
-		got, due, err := NextContact(v, k, limit, opened.Add(c.after))
-		if !due {
-			got.Name = ""
-		}
-		if err != nil || got.Name != c.want {
-			t.Errorf("after %s with %d told: %q, want %q (%v)", c.after, c.told, got.Name, c.want, err)
+		call, due, err := NextContact(v, k, limit, Duty{Zone: time.UTC}, opened.Add(c.after))
+		if got := call.To.Name; err != nil || got != c.want || due != (c.want != "") {
+			t.Errorf("after %s with %d told: %q, want %q (%v)", c.after, c.told, got, c.want, err)
 		}
 	}
-	if _, due, err := NextContact(v, incident.Ticket{}, func(int) (time.Time, error) { return opened, errors.New("no calendar") }, opened); err == nil || due {
+	if _, due, err := NextContact(v, incident.Ticket{}, func(int) (time.Time, error) { return opened, errors.New("no calendar") }, Duty{Zone: time.UTC}, opened); err == nil || due {
 		t.Errorf("without a calendar: %v %v", due, err)
 	}
 }

@@ -147,6 +147,7 @@ func TestPlanProblems(t *testing.T) {
 		"inventory's check": {"devices: [{id: rtr, addresses: [10.0.0.999]}]", "devices", "", "清单校验"},
 		"unknown column":    {"devices: [{id: rtr, colour: red}]", "devices", "", "没有 colour"},
 		"unknown list":      {"rooms: []", "", "", "没有列表 rooms"},
+		"hours":             {"contacts: [{vendor: acme, name: 陈工, hours: 白班}]", "contacts", "hours", "不是服务时间"},
 		"span":              {"contracts: [{id: c1, repair: soon}]", "contracts", "repair", "不是时限"},
 	} {
 		p := mustPlan(t, c.yaml)

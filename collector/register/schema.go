@@ -24,6 +24,7 @@ const (
 	Number      // with a decimal point
 	Whole       // a number without one
 	Span        // 30m, 4h, 2d
+	Hours       // 7x24, 工作日 8:30-17:30
 )
 
 // Column is one column of a sheet.
@@ -124,7 +125,7 @@ func contacts() Sheet {
 	return Sheet{Name: contactsSheet, Title: t("厂商联系人", "Contacts"), Key: []string{"vendor", "name"}, Columns: []Column{
 		col("vendor", "厂商编号", "vendor").needed().refers(vendorsSheet), col("level", "升级级别", "level").of(Whole),
 		col("name", "姓名", "name").needed(), col("title", "职务", "title"), col("phone", "电话", "phone"), col("email", "邮箱", "mail address"),
-		col("hours", "服务时间", "hours"), col("after", "超时后升级", "called after").of(Span)}}
+		col("hours", "服务时间", "hours").of(Hours), col("after", "超时后升级", "called after").of(Span)}}
 }
 
 func contracts() Sheet {

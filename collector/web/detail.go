@@ -49,6 +49,7 @@ type detailData struct {
 	Changed                        []api.Changed // in the day before
 	Children                       []incident.Incident
 	Links                          map[string]*pageLink // by ticket
+	Contacts                       map[string]ticketContacts
 	Parent                         *incident.Incident
 	HasWriteups                    bool
 	Fitting                        []knowledge.Suggestion
@@ -124,6 +125,7 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 	if d.Links, err = c.linksOf(r, p, i); err != nil {
 		return err
 	}
+	d.Contacts = c.contactsOf(p, i)
 	d.Timeline, d.Hidden = c.timeline(p, i, events, d.All)
 	d.HasWriteups = c.Writeups != nil
 	if d.Fitting, err = c.fitting(r.Context(), i); err != nil {
@@ -353,6 +355,8 @@ func (c *console) sentence(p *page, i incident.Incident, e incident.Event) strin
 			s += p.T("timeline.late_by", p.Duration(e.LateBy))
 		}
 		return s
+	case e.Kind == incident.VendorEscalated && e.Choice == incident.NobodyOnDuty:
+		return p.T("timeline.nobody")
 	case e.Kind == incident.VendorEscalated:
 		return p.T("timeline.level", e.Choice)
 	case e.Remedy != nil:

@@ -21,6 +21,7 @@ import (
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/knowledge"
 	"github.com/faultline/faultline/collector/metricstore"
+	"github.com/faultline/faultline/collector/register"
 	"github.com/faultline/faultline/collector/reporter"
 	"github.com/faultline/faultline/collector/topology"
 	"github.com/faultline/faultline/internal/lang"
@@ -74,9 +75,12 @@ type Options struct {
 	Drills      *api.Drills      // nil: no drills
 	Quiet       *api.QuietGate   // nil: no page of quiet times
 	Vendors     Vendors          // nil: no mails of vendors, no links to revoke
-	Secure      bool             // pages are served over TLS
-	Now         func() time.Time // nil: time.Now
-	Logger      *slog.Logger     // nil: slog.Default
+	// Contacts are a vendor's contacts by level as they stand at the time, at the
+	// place of a fault; nil: incidents show none.
+	Contacts func(vendor, site string, now time.Time) []register.Standing
+	Secure   bool             // pages are served over TLS
+	Now      func() time.Time // nil: time.Now
+	Logger   *slog.Logger     // nil: slog.Default
 
 	// Requests is the form for requests and changes; nil: none.
 	Requests *Requests

@@ -212,7 +212,7 @@ func instead(list []people.Told, role string) []people.Told {
 // for whoever acts.
 var events = map[string]string{
 	effect.ReasonOpened: "opened", effect.ReasonReopened: "opened", effect.ReasonWarn: "warned", effect.ReasonBreach: "breached", effect.ReasonLate: "late",
-	effect.ReasonTimeout: "escalated", effect.ReasonVendorSays: "vendor", effect.ReasonVendorUnknown: "vendor", effect.ReasonVendorLate: "vendor", effect.ReasonTicketFailed: "vendor", effect.ReasonClosed: "closed",
+	effect.ReasonTimeout: "escalated", effect.ReasonVendorSays: "vendor", effect.ReasonVendorUnknown: "vendor", effect.ReasonVendorLate: "vendor", effect.ReasonVendorAway: "vendor", effect.ReasonTicketFailed: "vendor", effect.ReasonClosed: "closed",
 }
 
 func eventOf(reason string) string {

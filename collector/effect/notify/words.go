@@ -41,6 +41,8 @@ var reasons = map[string]reason{
 		sentence: lang.Text{ZH: "厂商反馈：%s。", EN: "The vendor says: %s."}},
 	effect.ReasonVendorAsks: {tag: lang.Text{ZH: "厂商来信", EN: "Word from the vendor"}, sentence: lang.Text{ZH: "厂商有问题或说明，请查看并答复。", EN: "The vendor asks or explains something. Please look and answer."}},
 	effect.ReasonVendorLate: {tag: lang.Text{ZH: "厂商未响应", EN: "Vendor silent"}, sentence: lang.Text{ZH: "厂商未在约定时间内答复，已转至其上级联系人，请电话跟进。", EN: "The vendor has not answered in the time agreed; the next contact was told. Please telephone."}},
+	effect.ReasonVendorAway: {tag: lang.Text{ZH: "厂商无人值守", EN: "Vendor's contacts off duty"}, detail: effect.Away,
+		sentence: lang.Text{ZH: "厂商未在约定时间内答复，其上级联系人目前均不在服务时间（%s），到时自动转至。紧急时请直接拨打电话。", EN: "The vendor has not answered in the time agreed, and none of its further contacts is on duty now (%s); whoever is first will be told then. If it cannot wait, please telephone."}},
 	effect.ReasonVendorUnknown: {tag: lang.Text{ZH: "未知厂商", EN: "Vendor unknown"}, detail: effect.VendorKind,
 		sentence: lang.Text{ZH: "台账中找不到应联系的厂商（%s），工单没有发出，请人工联系并补充台账。", EN: "The inventory names no vendor to call (%s): no ticket was sent. Please call by hand and complete the inventory."}},
 	effect.ReasonTicketFailed: {tag: lang.Text{ZH: "工单未送达", EN: "Ticket not delivered"}, detail: effect.Problem,

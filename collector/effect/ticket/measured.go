@@ -67,7 +67,7 @@ func observed(o incident.Observation, l string, zone *time.Location) string {
 
 // asks tells whether a message asks the vendor to do something.
 func asks(reason string) bool {
-	return slices.Contains([]string{effect.ReasonOpened, effect.ReasonReclassified, effect.ReasonReopened, effect.ReasonNotConfirmed}, reason)
+	return slices.Contains([]string{effect.ReasonOpened, effect.ReasonReclassified, effect.ReasonReopened, effect.ReasonNotConfirmed, effect.ReasonVendorLate}, reason)
 }
 
 // repairBy is when the vendor's clock runs out; zero where none runs.

@@ -158,6 +158,7 @@ type view struct {
 	Until     string // until when the contact on site can be called
 	RepairBy  string // as agreed: when the vendor's clock runs out
 	PageURL   string
+	Late      *late // to the next contact, after nobody answered; nil in all other messages
 	Affected  []string
 	More      int // affected beyond those named
 	Contract  string
@@ -184,6 +185,9 @@ func newView(in Input) view {
 		Title: d.Title.In(l), Proof: d.Proof.In(l), Component: d.Component, Since: clock(i.FaultAt, zone),
 		Sides: sides(in.Graph, d.Evidence, l, zone), Affected: d.Affected, Until: clock(in.Until, zone), PageURL: in.PageURL,
 		RepairBy: clock(repairBy(i), zone),
+	}
+	if v.Late = lateOf(in, zone); v.Late != nil {
+		v.Comment = "" // it tells our own people what this message says at length
 	}
 	if asks(v.Reason) {
 		v.Answers = answersFor(kindOf(in), l)

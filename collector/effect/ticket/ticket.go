@@ -176,7 +176,7 @@ func (e *Executor) compose(j outbox.Job, v inventory.Vendor, msg Message) desk.T
 	if j.Incident.Practice {
 		t.Fields["practice"] = "true"
 	}
-	if to := contactOf(v, j.Effect.Params[effect.Contact]); to != "" {
+	if to := contactOf(v, j.Effect.Params[effect.Contact], j.Effect.Params[effect.ContactName]); to != "" {
 		t.To = append([]string{to}, t.To...)
 	}
 	if u := v.DeskOptions["url"]; u != "" {
@@ -193,10 +193,11 @@ func (e *Executor) compose(j outbox.Job, v inventory.Vendor, msg Message) desk.T
 	return t
 }
 
-// contactOf is the address of the vendor's contact of a level; "" where there is none.
-func contactOf(v inventory.Vendor, level string) string {
+// contactOf is the address of the vendor's contact of a level, of that name where
+// one is said; "" where there is none.
+func contactOf(v inventory.Vendor, level, name string) string {
 	for _, c := range v.Contacts {
-		if level != "" && strconv.Itoa(c.Level) == level && c.Email != "" && !slices.Contains(v.Emails, c.Email) {
+		if level != "" && strconv.Itoa(c.Level) == level && (name == "" || c.Name == name) && c.Email != "" && !slices.Contains(v.Emails, c.Email) {
 			return c.Email
 		}
 	}

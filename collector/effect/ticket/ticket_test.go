@@ -40,7 +40,7 @@ func estate() *inventory.Graph {
 			{ID: "b2-ups", Site: "branch-2", Kind: "ups", Model: "SMT3000"},
 		},
 		Lines: []inventory.Line{{ID: "carrier-a:line-2", Name: lang.Text{ZH: "上海主用专线", EN: "Shanghai main line"}, Site: "branch-2", Carrier: "carrier-a",
-			Circuit: "SH-0231", Role: "main", Mbps: 100, AEnd: inventory.End{Device: "hq-rtr", Interface: "GigabitEthernet0/0/2", Address: "10.255.2.1"},
+			Circuit: "SH-0231", Role: "main", Mbps: 100, Respond: "30m", AEnd: inventory.End{Device: "hq-rtr", Interface: "GigabitEthernet0/0/2", Address: "10.255.2.1"},
 			BEnd: inventory.End{Device: "b2-rtr", Interface: "GigabitEthernet0/0/0", Address: "10.255.2.2"}}},
 		Vendors: []inventory.Vendor{
 			{ID: "carrier-a", Kind: incident.VendorCarrier, Name: lang.Text{ZH: "甲运营商", EN: "Carrier A"}, Emails: []string{"noc@carrier-a.example"}, Desk: "email"},
@@ -48,7 +48,7 @@ func estate() *inventory.Graph {
 			{ID: "ups-c", Kind: incident.VendorUPS, Name: lang.Same("UPS C"), Desk: "webhook", DeskOptions: map[string]string{"url": "https://ups-c.example/hook"}},
 			{ID: "db-d", Kind: incident.VendorDB, Name: lang.Same("DB D"), Desk: "telex"},
 		},
-		Contracts: []inventory.Contract{{ID: "MA-2026-17", Vendor: "supplier-b", Kind: "maintenance", Kinds: []string{"router", "switch"}}},
+		Contracts: []inventory.Contract{{ID: "MA-2026-17", Vendor: "supplier-b", Kind: "maintenance", Kinds: []string{"router", "switch"}, Respond: "4h"}},
 	})
 }
 
@@ -76,6 +76,20 @@ func routerDead() incident.Incident {
 	return i
 }
 
+// noAnswer is a line that is down, asked of the vendor an hour ago, with one
+// contact told in vain.
+func noAnswer(vendor, told string) incident.Incident {
+	i := lineDown()
+	i.VendorID, i.FaultAt = vendor, t0.Add(-time.Hour-22*time.Second)
+	i.Alerts = []incident.AlertRef{{Name: "LineDown", Summary: lang.Text{ZH: "线路丢包 100%", EN: "100 % loss across the line"}, Firing: true, Since: i.FaultAt},
+		{Name: "Slow", Summary: lang.Text{ZH: "备用线路拥塞", EN: "the second line is full"}, ResolvedAt: t0.Add(-20 * time.Minute)}, {Name: "Old", ResolvedAt: t0.Add(-2 * time.Hour)}}
+	i.Tickets = []incident.Ticket{{Key: Key(i.ID, vendor), State: "sent", OpenedAt: t0.Add(-time.Hour), Messages: []incident.TicketMessage{
+		{Key: i.ID + "/2/ticket", State: "sent", Ref: "<m1@example.com>", Reason: effect.ReasonOpened, At: t0.Add(-time.Hour)},
+		{Key: i.ID + "/5/ticket", State: "sent", Reason: effect.ReasonVendorLate, Level: "2", Contact: told, At: t0.Add(-30 * time.Minute)},
+		{Key: i.ID + "/7/ticket", State: "queued", Reason: effect.ReasonVendorLate, Level: "3", Contact: "赵总", At: t0}}}}
+	return i
+}
+
 func job(i incident.Incident, params ...string) outbox.Job {
 	p := map[string]string{}
 	for n := 0; n+1 < len(params); n += 2 {
@@ -94,10 +108,15 @@ func TestMessages(t *testing.T) {
 		{Key: "ab12/3/ticket", Subject: "[FL#20261121-0042] 上海分公司主用专线中断 电路 SH-0231", State: "sent"}, {Key: "ab12/7/ticket", State: "queued"}}}}
 	ups := routerDead()
 	ups.VendorID, ups.Diagnosis.Device, ups.Diagnosis.Class, ups.Diagnosis.Provisional = "ups-c", "b2-ups", incident.ClassPower, false
+	silent, silentEN := noAnswer("carrier-a", "王经理"), noAnswer("supplier-b", "Li")
+	silentEN.Diagnosis = routerDead().Diagnosis
+	late := []string{effect.Reason, effect.ReasonVendorLate, effect.Contact, "3", effect.ContactName, "赵总", effect.AnswerBy, t0.Add(90 * time.Minute).Format(time.RFC3339), effect.Comment, "for our own people"}
 	tests := []struct {
 		name string
 		job  outbox.Job
 	}{
+		{"carrier-late", job(silent, late...)},
+		{"supplier-en-late", job(silentEN, append([]string{effect.Vendor, "supplier-b"}, late...)...)},
 		{"carrier-opened", job(lineDown(), effect.Reason, effect.ReasonOpened, effect.Template, "carrier-circuit-fault")},
 		{"carrier-recovered", job(recovered, effect.Reason, effect.ReasonRecovered)},
 		{"carrier-withdrawn", job(moved, effect.Reason, effect.ReasonWithdrawn, effect.Vendor, "carrier-a")},
@@ -149,11 +168,11 @@ func TestEveryKindAndReason(t *testing.T) {
 	}
 	bare := incident.Incident{ID: "x", Number: "20261121-0001", Diagnosis: incident.Diagnosis{Title: lang.Same("T"), Device: "unheard-of", Site: "nowhere"}}
 	reasons := []string{"", effect.ReasonOpened, effect.ReasonReclassified, effect.ReasonRecovered, effect.ReasonNotConfirmed, effect.ReasonWithdrawn,
-		effect.ReasonFolded, effect.ReasonReopened, effect.ReasonClosed}
+		effect.ReasonFolded, effect.ReasonReopened, effect.ReasonClosed, effect.ReasonVendorLate}
 	for kind := range kinds {
 		for _, l := range []string{"", lang.ZH, lang.EN} {
 			for _, reason := range reasons {
-				for _, i := range []incident.Incident{bare, lineDown(), routerDead()} {
+				for _, i := range []incident.Incident{bare, lineDown(), routerDead(), noAnswer("carrier-a", "")} {
 					m, err := r.Render(Input{Effect: job(i, effect.Reason, reason).Effect, Incident: i, Vendor: inventory.Vendor{Kind: kind, Language: l}, Graph: estate(), Now: t0})
 					if err != nil {
 						t.Fatal(err)
