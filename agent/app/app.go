@@ -234,6 +234,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.uplink.Run(ctx) })
 	g.Go(func() error { return a.control.Run(ctx) })
 	g.Go(func() error { return a.plugins.Run(ctx) })
+	g.Go(func() error { return a.boundMemory(ctx, memoryEvery) })
 	if a.identity != nil {
 		g.Go(func() error { return a.identity.Run(ctx, a.link, a.log) })
 	}

@@ -167,6 +167,7 @@ type TargetStatus struct {
 	TookMS  int64     `json:"took_ms"`
 	Samples int       `json:"samples"`
 	Error   string    `json:"error,omitempty"`
+	LeftOut bool      `json:"left_out,omitempty"` // not measured for want of memory
 }
 
 func (a *App) statusJSON(w http.ResponseWriter, _ *http.Request) {
@@ -180,7 +181,7 @@ func (a *App) statusJSON(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	for _, t := range a.schedule.Status() {
-		s.Targets = append(s.Targets, TargetStatus{ID: t.ID, Input: t.Input, Up: t.Up, At: t.At, TookMS: t.Took.Milliseconds(), Samples: t.Samples, Error: t.Error})
+		s.Targets = append(s.Targets, TargetStatus{ID: t.ID, Input: t.Input, Up: t.Up, At: t.At, TookMS: t.Took.Milliseconds(), Samples: t.Samples, Error: t.Error, LeftOut: t.LeftOut})
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(s)

@@ -37,6 +37,7 @@ type Config struct {
 	Reflect     Reflect       `yaml:"reflect"`
 	Collector   Collector     `yaml:"collector"`
 	Spool       Spool         `yaml:"spool"`
+	Memory      Memory        `yaml:"memory"`
 	Targets     []base.Target `yaml:"targets"`
 	Plugins     []spec.Plugin `yaml:"plugins"`     // inputs in programs of their own
 	PluginHost  string        `yaml:"plugin_host"` // the program that runs them; "" is faultline-plugin-host beside the agent, or in PATH
@@ -117,10 +118,18 @@ type Spool struct {
 	BacklogRate float64       `yaml:"backlog_rate"` // samples a second sent from the backlog
 }
 
+// Memory bounds what the agent holds in memory; plugins have bounds of their own.
+type Memory struct {
+	MaxBytes int64 `yaml:"max_bytes"` // from 90 % on targets are left out
+}
+
+// leastMemory is the smallest bound of memory, in bytes: the agent alone takes a third.
+const leastMemory = 32 << 20
+
 // Default returns the settings that a file need not name.
 func Default() Config {
 	return Config{Data: "/var/lib/faultline-agent", Secrets: "/etc/faultline/secrets", Interval: 15 * time.Second, Timeout: 10 * time.Second, Concurrency: 64,
-		Spool: Spool{MaxBytes: 2 << 30, MaxAge: 7 * 24 * time.Hour, BacklogRate: 20000}}
+		Spool: Spool{MaxBytes: 2 << 30, MaxAge: 7 * 24 * time.Hour, BacklogRate: 20000}, Memory: Memory{MaxBytes: 256 << 20}}
 }
 
 // Load reads and validates a file. Faults are all reported at once.
@@ -193,6 +202,9 @@ func (c Config) validate() error {
 	}
 	if c.Spool.MaxBytes < 1<<20 {
 		bad("spool.max_bytes: %d is below 1 MiB", c.Spool.MaxBytes)
+	}
+	if c.Memory.MaxBytes < leastMemory {
+		bad("memory.max_bytes: %d is below %d (32 MiB)", c.Memory.MaxBytes, leastMemory)
 	}
 	if c.Spool.MaxAge < time.Minute {
 		bad("spool.max_age: %s is below 1m", c.Spool.MaxAge)

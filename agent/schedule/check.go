@@ -16,7 +16,7 @@ import (
 // or when ctx ends. Unknown ids are named in the error; the others are polled.
 // Run must be at work.
 func (s *Scheduler) CheckNow(ctx context.Context, ids []string) error {
-	var unknown []string
+	var unknown, left []string
 	var dones []chan struct{}
 	s.mu.Lock()
 	if !s.running {
@@ -28,6 +28,10 @@ func (s *Scheduler) CheckNow(ctx context.Context, ids []string) error {
 		j := s.jobs[id]
 		if j == nil {
 			unknown = append(unknown, id)
+			continue
+		}
+		if j.left != "" {
+			left = append(left, id+" ("+j.left+")")
 			continue
 		}
 		done := make(chan struct{})
@@ -45,10 +49,14 @@ func (s *Scheduler) CheckNow(ctx context.Context, ids []string) error {
 			return fmt.Errorf("check now: %w", ctx.Err())
 		}
 	}
+	var faults []error
 	if len(unknown) > 0 {
-		return fmt.Errorf("check now: no such target: %s", strings.Join(unknown, ", "))
+		faults = append(faults, fmt.Errorf("check now: no such target: %s", strings.Join(unknown, ", ")))
 	}
-	return nil
+	if len(left) > 0 {
+		faults = append(faults, fmt.Errorf("check now: not measured at present: %s", strings.Join(left, ", ")))
+	}
+	return errors.Join(faults...)
 }
 
 // CheckTargets names the targets that could not be polled, and polls nothing.
@@ -75,6 +83,7 @@ type Status struct {
 	Error              string // of the last poll, partial answers included
 	Samples            int
 	Running            bool
+	LeftOut            bool // it is not polled; Error says why
 }
 
 // Status returns all targets by id.
@@ -85,6 +94,9 @@ func (s *Scheduler) Status() []Status {
 	for _, j := range s.jobs {
 		st := j.last
 		st.ID, st.Input, st.Address, st.Running = j.target.ID, j.target.Input, j.target.Address, j.running
+		if j.left != "" {
+			st.LeftOut, st.Up, st.Good, st.Error = true, false, false, j.left
+		}
 		all = append(all, st)
 	}
 	slices.SortFunc(all, func(a, b Status) int { return strings.Compare(a.ID, b.ID) })

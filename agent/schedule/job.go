@@ -26,6 +26,7 @@ type job struct {
 	heapAt int // index in the scheduler's heap, or -1
 
 	running, queued, gone bool
+	left                  string          // why it is left out; "": it is polled
 	deadline              time.Time       // of the poll under way
 	waiting, current      []chan struct{} // closed after the next poll, after the one under way
 	failures              int

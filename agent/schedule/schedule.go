@@ -125,10 +125,14 @@ func (s *Scheduler) SetTargets(ts []base.Target) error {
 		}
 		want[t.ID] = t
 	}
+	var gone []*job
 	s.mu.Lock()
 	for id, j := range s.jobs {
 		if t, ok := want[id]; !ok || !j.same(t) {
 			s.removeLocked(j)
+			if !ok && !j.running {
+				gone = append(gone, j)
+			}
 		}
 	}
 	now := s.opts.Now()
@@ -141,7 +145,11 @@ func (s *Scheduler) SetTargets(ts []base.Target) error {
 		}
 	}
 	s.metrics.targets.Set(float64(len(s.jobs)))
+	s.metrics.left.Set(float64(s.leftLocked()))
 	s.mu.Unlock()
+	for _, j := range gone {
+		j.forget()
+	}
 	s.nudge()
 	return errors.Join(faults...)
 }
@@ -299,7 +307,10 @@ func (s *Scheduler) finished(j *job, good bool) {
 	}
 	j.current = nil
 	s.active--
-	if !j.gone {
+	over := j.gone || j.left != ""
+	if over {
+		j.empty()
+	} else {
 		s.judgeLocked(j, good, now)
 		if len(j.waiting) > 0 { // asked for while this poll was under way: it must be a fresh one
 			j.queued = true
@@ -313,6 +324,9 @@ func (s *Scheduler) finished(j *job, good bool) {
 	}
 	s.metrics.running.Set(float64(s.active))
 	s.mu.Unlock()
+	if over {
+		j.forget()
+	}
 	s.nudge()
 }
 

@@ -253,6 +253,21 @@ func (j *job) put(sink input.Sink, at int64) {
 	}
 }
 
+// Forget lets go of the files of a target that is not read any more. Where it
+// stopped stays known.
+func (in *Input) Forget(target string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	r := in.readers[target]
+	if r == nil {
+		return
+	}
+	for _, f := range r.files {
+		_ = f.close() // only read
+	}
+	delete(in.readers, target)
+}
+
 // Close lets go of the files.
 func (in *Input) Close() error {
 	in.mu.Lock()

@@ -103,6 +103,19 @@ func (in *Input) Close() error {
 	return errors.Join(in.state.write(), in.net.Close())
 }
 
+// Forget drops what is kept of a target that is not read any more; what was learned
+// of its device stays on disk.
+func (in *Input) Forget(target string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if d := in.devices[target]; d != nil && d.mu.TryLock() {
+		in.state.keep(target, d)
+		d.close()
+		d.mu.Unlock()
+		delete(in.devices, target)
+	}
+}
+
 // device returns the state of the target's device; new settings start anew.
 func (in *Input) device(t base.Target) (*device, error) {
 	in.mu.Lock()
