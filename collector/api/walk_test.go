@@ -58,7 +58,7 @@ func walks(t *testing.T, id string) []scenario.Story {
 			t.Fatal(err)
 		}
 		for _, s := range list {
-			if s.Process == id {
+			if s.Process == id && len(s.Remedies) == 0 { // with a runner they are walked in collector/app
 				out = append(out, s)
 			}
 		}
