@@ -108,8 +108,9 @@ func (d *desk) listen() {
 	d.answer, d.dead = port, strconv.Itoa(ports[0])
 }
 
-// settings writes what agents are to have: three targets, at the port that
-// answers unless another is said, measured every interval, and a release.
+// settings writes what agents are to have: three targets, measured every interval,
+// and a release. The last is a probe of the port that answers, unless another is said:
+// one whose probe fails is measured all the same.
 func (d *desk) settings(interval, release string, port ...string) {
 	d.t.Helper()
 	to := d.answer
@@ -117,9 +118,10 @@ func (d *desk) settings(interval, release string, port ...string) {
 		to = port[0]
 	}
 	text := "rollout:\n  stages: [{agents: [agent-0]}, {percent: 100}]\n  patience: 20s\n  soak: 2s\nassignments:\n  - name: everywhere\n    interval: " + interval + "\n    targets:\n"
-	for i := range 3 {
-		text += fmt.Sprintf("      - {id: told-%d, input: scrape, address: 127.0.0.%d, options: {port: %q}}\n", i, i+1, to)
+	for i := range 2 {
+		text += fmt.Sprintf("      - {id: told-%d, input: scrape, address: 127.0.0.%d, options: {port: %q}}\n", i, i+1, d.answer)
 	}
+	text += fmt.Sprintf("      - {id: told-2, input: probe, address: %q, options: {module: tcp}}\n", "127.0.0.1:"+to)
 	if release != "" {
 		text += "    program: " + release + "\n"
 	}
@@ -236,20 +238,20 @@ func TestSettingsRollOut(t *testing.T) {
 		return true
 	})
 
-	d.settings("2s", "", d.dead) // nothing answers there
+	d.settings("2s", "", d.dead) // one probe of three asks where nothing answers; the agent is well
 	drifted := false
 	d.eventually("the bad settings to be taken back", func(a agents, r rollouts) bool {
 		x, y := a["agent-0"], a["agent-1"]
 		if y.Applied != good[1] || y.Handed != good[1] {
 			t.Fatalf("the agent of the second stage got the bad settings: %+v", y)
 		}
-		drifted = drifted || x.Applied == x.Wanted && x.Applied != good[0]
+		drifted = drifted || x.Applied == x.Wanted && x.Applied != good[0] && x.Up == 3
 		return r["settings"].Phase == "rolled_back" && x.State == fleetview.StateRolledBack && x.Applied == good[0] && x.Up == 3 && y.State == fleetview.StateRolledBack
 	})
 	if !drifted {
 		t.Error("the first agent never had the bad settings")
 	}
-	d.told("代理设置的下发已自动撤回", "Settings of agents: roll-out taken back", "agent-0")
+	d.told("代理设置的下发已自动撤回", "Settings of agents: roll-out taken back", "1 of 1 changed targets answered before and fail now: assigned/told-2")
 	for i, s := range d.agents {
 		if _, starts := s.state(); starts != 1 {
 			t.Errorf("agent %d was started %d times: settings need no restart", i, starts)
