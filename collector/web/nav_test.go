@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/register"
+	chrome "github.com/faultline/faultline/internal/lab/browser"
 )
 
 // TestNav: whatever there is stands in the bar or in the menu, once, and the menu
@@ -30,6 +32,25 @@ func TestNav(t *testing.T) {
 	if bar := (&page{Path: "/"}).Nav(); len(bar.Main) != 2 || len(bar.More) != 0 || !bar.Main[0].Here {
 		t.Errorf("with nothing else there is %+v", bar)
 	}
+}
+
+// TestMenuWithoutScripts opens the menu and follows it, on a phone and without
+// scripts.
+func TestMenuWithoutScripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: pages are not driven in a browser")
+	}
+	f := newFixture(t)
+	p := chrome.Open(t, chrome.Size{Width: 390, Height: 844, Phone: true, NoScript: true})
+	q := url.Values{"as": {"chen"}, "lang": {"en"}, "theme": {"dark"}, "next": {"/incidents"}}
+	p.Go(f.srv.URL + "/test-sign-in?" + q.Encode())
+	p.Click(".top .more > summary")
+	p.Picture("nav-en-phone")
+	if wide := p.Wide(); wide > 390 {
+		t.Errorf("the page is %d pixels wide", wide)
+	}
+	p.Press(`.top .more a[href="/practice"]`)
+	p.Shows("Practice", `More<span class="at"> · Practice</span>`)
 }
 
 // TestContactsOnAnIncident: a ticket shows whom to telephone now, and that nobody

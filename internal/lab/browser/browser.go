@@ -248,6 +248,12 @@ func (p *Page) Press(selector string) {
 	p.leave(func() { p.click(selector) })
 }
 
+// Click clicks on what opens or closes within the page.
+func (p *Page) Click(selector string) {
+	p.t.Helper()
+	p.click(selector)
+}
+
 func (p *Page) click(selector string) {
 	p.t.Helper()
 	n := p.node(selector)
