@@ -49,7 +49,7 @@ func TestSiblings(t *testing.T) {
 		want     alert.State
 	}{
 		{[]metricstore.Vector{series("a", "x_ccnew")}, nil, alert.Firing},
-		{nil, nil, alert.Firing}, // nothing is known
+		{nil, nil, alert.Firing},                                    // nothing is known
 		{nil, []metricstore.Vector{series("b", "y")}, alert.Firing}, // of another place
 		{nil, []metricstore.Vector{series("b", "y"), series("a", "x")}, alert.Resolved},
 	} {
