@@ -20,13 +20,12 @@ import (
 
 // myPlay is a private MariaDB server and a replica of it.
 type myPlay struct {
-	h        *theatre
-	in       *database.Input
-	template string
-	primary  *private
-	replica  *private
-	held     []*sql.Conn
-	pools    []*sql.DB
+	h       *theatre
+	in      *database.Input
+	primary *private
+	replica *private
+	held    []*sql.Conn
+	pools   []*sql.DB
 }
 
 // newMyPlay starts both, the replica following the primary.

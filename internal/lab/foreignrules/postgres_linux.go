@@ -29,7 +29,6 @@ type pgPlay struct {
 	apps    []*pgwire.Conn // the application's idle sessions
 	held    []*pgwire.Conn
 	worker  *pgwire.Conn
-	began   time.Time // of the long transaction
 }
 
 // login opens a session; those of the lab are bounded in time by ctx only.
