@@ -24,6 +24,9 @@ const (
 	progressTold   = "progress/told/"
 )
 
+// eventProgress is what the notices' policy knows these notices by.
+const eventProgress = "progress"
+
 // progressLines is how much of the log one notice repeats at most.
 const progressLines = 12
 
@@ -76,7 +79,7 @@ func (a *App) keep(ctx context.Context, name string, v any) error {
 // the company's policy, else the IT manager at head office.
 func (a *App) above(dir *people.Directory, i incident.Incident, now time.Time) []people.Told {
 	accountable, _ := a.stepRoles(i, i.Step) // for policies that name them
-	list, _ := dir.Audience(people.Occasion{Event: "progress", Priority: a.priority(i), Site: i.Diagnosis.Site, Accountable: accountable}, now)
+	list, _ := dir.Audience(people.Occasion{Event: eventProgress, Priority: a.priority(i), Site: i.Diagnosis.Site, Accountable: accountable}, now)
 	if len(list) == 0 {
 		list = dir.Who("hq_it_manager", "", now)
 	}
@@ -116,9 +119,12 @@ func (a *App) tellProgressOf(ctx context.Context, i incident.Incident, now time.
 	if err != nil {
 		return err
 	}
-	h := people.Happening{ID: fmt.Sprintf("progress/%d", next.Number), Event: "progress", Priority: a.priority(i), At: now.UTC()}
+	h := people.Happening{ID: fmt.Sprintf("progress/%d", next.Number), Event: eventProgress, Priority: a.priority(i), At: now.UTC()}
 	h.Title, h.Text = a.told.Say(i, effect.ReasonProgress, map[string]string{effect.Problem: fmt.Sprint(next.Number)})
-	v := a.writeupView(i)
+	v, err := a.writeupView(ctx, i)
+	if err != nil {
+		return err
+	}
 	h.Text = lang.Text{ZH: h.Text.ZH + since(v, events, last.At, lang.ZH), EN: h.Text.EN + since(v, events, last.At, lang.EN)}
 	if err := a.post.Take(ctx, i, h, a.above(a.directory(), i, now)); err != nil {
 		return err

@@ -14,6 +14,8 @@ import (
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/progress"
 	"github.com/faultline/faultline/collector/sqlstore"
+	"github.com/faultline/faultline/collector/writeup"
+	"github.com/faultline/faultline/internal/lang"
 )
 
 // TestProgressUpward: once somebody wants it, those above are told of an emergency
@@ -66,6 +68,21 @@ func TestProgressUpward(t *testing.T) {
 		if strings.Contains(m.Key, "progress/1") && (!strings.Contains(m.Title.ZH, "进展通报") || !strings.Contains(m.Text.ZH, "第 1 期") || !strings.Contains(m.Text.EN, "So far:\n- ")) {
 			t.Errorf("the first notice says %q, %q", m.Title.ZH, m.Text)
 		}
+	}
+	v, err := a.writeupView(t.Context(), mustIncident(t, a, got.IncidentID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := writeup.Build(writeup.Emergency, v, nil, time.Now(), lang.ZH)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := slices.IndexFunc(report.Sections, func(s writeup.Section) bool { return s.ID == "upward" })
+	if n < 0 {
+		t.Fatal("the emergency report does not say who was told")
+	}
+	if rows := report.Sections[n].Rows; len(rows) != 2 || rows[0][1] != "主管" || !strings.Contains(rows[1][2], "进展通报") {
+		t.Errorf("the emergency report lists as told %q", rows)
 	}
 	_, last, err := progressDesk{a}.Of(t.Context(), got.IncidentID)
 	if err != nil || last.Number != 2 {

@@ -15,23 +15,49 @@ import (
 	"github.com/faultline/faultline/collector/knowledge"
 	"github.com/faultline/faultline/collector/outbox"
 	"github.com/faultline/faultline/collector/process"
+	"github.com/faultline/faultline/collector/sqlstore"
 	"github.com/faultline/faultline/collector/writeup"
 	"github.com/faultline/faultline/internal/lang"
 	"github.com/faultline/faultline/plugins/notify"
 )
 
 // writeupView is the incident with its names for reports in writing.
-func (a *App) writeupView(i incident.Incident) writeup.View {
+func (a *App) writeupView(ctx context.Context, i incident.Incident) (writeup.View, error) {
+	told, err := a.toldUpward(ctx, i.ID)
+	if err != nil {
+		return writeup.View{}, err
+	}
 	g := a.graph()
 	site, _ := g.Site(i.Diagnosis.Site)
 	place := site.Name
 	if site.Address != "" {
 		place = lang.Text{ZH: place.In(lang.ZH) + "，" + site.Address, EN: place.In(lang.EN) + ", " + site.Address}
 	}
-	return writeup.View{Incident: i, Place: place, Name: nameIn(g), Zone: g.Location(i.Diagnosis.Site),
+	return writeup.View{Incident: i, Progress: told, Place: place, Name: nameIn(g), Zone: g.Location(i.Diagnosis.Site),
 		Step:   func(step string) lang.Text { return a.stepTitle(i, step) },
 		Choice: func(choice string) lang.Text { return a.choiceTitle(i, choice) },
-		Role:   func(role string) lang.Text { return a.roleTitle(i, role) }}
+		Role:   func(role string) lang.Text { return a.roleTitle(i, role) }}, nil
+}
+
+// toldUpward are the incident's progress notices and what became of them.
+func (a *App) toldUpward(ctx context.Context, id string) ([]writeup.Notice, error) {
+	list, err := a.store.Notices(ctx, sqlstore.NoticeQuery{Incident: id})
+	if err != nil {
+		return nil, err
+	}
+	dir := a.directory()
+	var told []writeup.Notice
+	for _, m := range list {
+		if m.Event != eventProgress {
+			continue
+		}
+		n := writeup.Notice{At: m.At, Person: dir.Name(m.Receiver), Title: m.Title, State: m.State}
+		if !m.SentAt.IsZero() {
+			n.At = m.SentAt
+		}
+		told = append(told, n)
+	}
+	return told, nil
 }
 
 // nameIn names sites, lines and devices of the inventory.
@@ -53,7 +79,10 @@ func nameIn(g *inventory.Graph) func(id string) (string, lang.Text) {
 // written drafts a document of the kind with what people wrote into it so far.
 func (a *App) written(kind string) document.Writer {
 	return func(ctx context.Context, s document.Source) (document.Draft, error) {
-		v := a.writeupView(s.Incident)
+		v, err := a.writeupView(ctx, s.Incident)
+		if err != nil {
+			return document.Draft{}, err
+		}
 		newest, err := writeup.Newest(ctx, a.store, s.Incident.ID, kind)
 		if err != nil {
 			return document.Draft{}, err

@@ -22,7 +22,7 @@ import (
 type Writeups struct {
 	Store writeup.Store
 	// View is the incident with its names; fields and zone are the page's.
-	View func(i incident.Incident) writeup.View
+	View func(ctx context.Context, i incident.Incident) (writeup.View, error)
 	// Progress is what those above are told while an emergency lasts.
 	Progress interface {
 		Of(ctx context.Context, incidentID string) (progress.Wanted, progress.Told, error)
@@ -152,7 +152,10 @@ func (c *console) built(r *http.Request, p *page, kind string, i incident.Incide
 	if err != nil {
 		return writeup.Document{}, err
 	}
-	v := c.Writeups.View(i)
+	v, err := c.Writeups.View(r.Context(), i)
+	if err != nil {
+		return writeup.Document{}, err
+	}
 	v.Fields, v.Zone = f, p.zone
 	return writeup.Build(kind, v, events, c.Now(), language)
 }

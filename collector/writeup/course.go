@@ -2,6 +2,7 @@ package writeup
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -166,10 +167,32 @@ func (w *writer) vendors() Section {
 	return s
 }
 
-// upward are the notices that went to our own people, the managers' first of all.
+// upward are the notices that went to our own people, by the process and as
+// progress to those above, in the order of their times.
 func (w *writer) upward() Section {
 	s := w.section("upward")
-	s.Head = []string{w.say("col.at"), w.say("col.role"), w.say("col.reason"), w.say("col.state")}
+	told := w.told()
+	slices.SortStableFunc(told, func(x, y toldRow) int { return x.at.Compare(y.at) })
+	for _, t := range told {
+		s.Rows = append(s.Rows, append([]string{w.time(t.at)}, t.cells[:]...))
+	}
+	if len(s.Rows) > 0 {
+		s.Head = []string{w.say("col.at"), w.say("col.role"), w.say("col.reason"), w.say("col.state")}
+	}
+	return s
+}
+
+// toldRow is a notice: whom, about what, what became of it.
+type toldRow struct {
+	at    time.Time
+	cells [3]string
+}
+
+func (w *writer) told() []toldRow {
+	var rows []toldRow
+	for _, n := range w.Progress {
+		rows = append(rows, toldRow{n.At, [3]string{n.Person, w.text(n.Title), w.word("notice", n.State)}})
+	}
 	asked := map[string]incident.Effect{}
 	for _, e := range w.events {
 		if e.Effect == nil || e.Effect.Kind != incident.EffectNotify {
@@ -187,12 +210,9 @@ func (w *writer) upward() Section {
 		if e.Kind == incident.EffectFailed {
 			state = w.say("not_told", e.Effect.Problem)
 		}
-		s.Rows = append(s.Rows, []string{w.time(e.At), w.role(was.Params["role"]), w.word("reason", was.Params["reason"]), state})
+		rows = append(rows, toldRow{e.At, [3]string{w.role(was.Params["role"]), w.word("reason", was.Params["reason"]), state}})
 	}
-	if len(s.Rows) == 0 {
-		s.Head = nil
-	}
-	return s
+	return rows
 }
 
 func (w *writer) step(id string) string {

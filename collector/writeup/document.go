@@ -54,6 +54,15 @@ type View struct {
 	Choice   func(choice string) lang.Text
 	Role     func(role string) lang.Text
 	Zone     *time.Location // of the reader; nil: UTC
+	Progress []Notice       // 进展上报: what those above were told, in any order
+}
+
+// Notice is one message to one person above.
+type Notice struct {
+	At     time.Time // when it was sent; where it was not, planned
+	Person string    // the name
+	Title  lang.Text
+	State  string // as of people.Message
 }
 
 // Document is one document in one language.

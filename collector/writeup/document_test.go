@@ -204,3 +204,24 @@ func TestBothLanguages(t *testing.T) {
 		}
 	}
 }
+
+// TestUpward: the process's notices and those of progress stand in the order of
+// their times, each with what became of it.
+func TestUpward(t *testing.T) {
+	v, events := story(t)
+	title := lang.Text{ZH: "进展通报 1", EN: "Progress 1"}
+	v.Progress = []Notice{{At: t0.Add(30 * time.Minute), Person: "王总", Title: title, State: "failed"}, {At: t0.Add(30 * time.Second), Person: "赵经理", Title: title, State: "sent"}}
+	d, err := Build(Emergency, v, events, t0.Add(2*time.Hour), lang.ZH)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := d.Sections[slices.IndexFunc(d.Sections, func(s Section) bool { return s.ID == "upward" })].Rows
+	var got []string
+	for _, r := range rows {
+		got = append(got, strings.Join(r[1:], " / "))
+	}
+	want := []string{"赵经理 / 进展通报 1 / 已通知", "hq_it_manager / 故障发生 / 已通知：zhao", "王总 / 进展通报 1 / 未送达"}
+	if !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}

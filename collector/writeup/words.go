@@ -35,9 +35,11 @@ var words = map[string]lang.Text{
 	"col.subject": {ZH: "对象", EN: "Subject"}, "col.state": {ZH: "状态", EN: "State"}, "col.says": {ZH: "内容", EN: "What it says"}, "col.at": {ZH: "时间", EN: "Time"},
 	"col.who": {ZH: "人员", EN: "Who"}, "col.what": {ZH: "内容", EN: "What"}, "col.clock": {ZH: "时限", EN: "Limit"}, "col.target": {ZH: "规定", EN: "Target"},
 	"col.used": {ZH: "已用", EN: "Used"}, "col.waited": {ZH: "等待原因", EN: "Waited for"}, "col.kept": {ZH: "结果", EN: "Kept"}, "col.vendor": {ZH: "单位", EN: "Vendor"},
-	"col.ticket": {ZH: "工单", EN: "Ticket"}, "col.role": {ZH: "角色", EN: "Role"}, "col.reason": {ZH: "事由", EN: "About"},
+	"col.ticket": {ZH: "工单", EN: "Ticket"}, "col.role": {ZH: "对象", EN: "Whom"}, "col.reason": {ZH: "事由", EN: "About"},
 
 	"kept": {ZH: "未超时", EN: "kept"}, "breached": {ZH: "超时", EN: "passed"}, "running": {ZH: "计时中", EN: "runs"}, "clock_unknown": {ZH: "无法判断（缺日历）", EN: "not known (no calendar)"},
+	"notice.queued": {ZH: "待发送", EN: "to be sent"}, "notice.held": {ZH: "暂缓", EN: "held"}, "notice.sending": {ZH: "发送中", EN: "being sent"}, "notice.sent": {ZH: "已通知", EN: "told"},
+	"notice.confirmed": {ZH: "已读", EN: "seen"}, "notice.maybe": {ZH: "可能已通知", EN: "perhaps told"}, "notice.failed": {ZH: "未送达", EN: "not told"}, "notice.suppressed": {ZH: "未发送", EN: "not sent"},
 	"told": {ZH: "已通知：%s", EN: "told: %s"}, "not_told": {ZH: "未送达：%s", EN: "not told: %s"},
 
 	"did.opened": {ZH: "发现：%s", EN: "Found: %s"}, "did.diagnosed": {ZH: "判断为：%s", EN: "Diagnosed: %s"}, "did.entered": {ZH: "进入环节“%s” %s", EN: "Step “%s” %s"},
