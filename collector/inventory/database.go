@@ -101,6 +101,9 @@ func (a *assembly) checkDatabases(w at, d Device) {
 func (inv *Inventory) Warnings() []string {
 	var out []string
 	for _, v := range inv.Vendors {
+		if _, err := ParseHours(v.Hours); err != nil {
+			out = append(out, fmt.Sprintf("vendor %s: %v; contacts without hours of their own are told at any hour", v.ID, err))
+		}
 		for _, c := range v.Contacts {
 			if _, err := ParseHours(c.Hours); err != nil {
 				out = append(out, fmt.Sprintf("vendor %s: contact %s: %v; the contact is told at any hour", v.ID, c.Name, err))

@@ -120,7 +120,7 @@ type Vendor struct {
 	Phone       string            `yaml:"phone"`
 	Desk        string            `yaml:"desk"` // email, webhook, ...
 	DeskOptions map[string]string `yaml:"desk_options"`
-	Hours       string            `yaml:"hours"`    // when its desk answers: 7x24
+	Hours       string            `yaml:"hours"`    // when its people are reached whose own hours nothing says: 7x24
 	Contacts    []Contact         `yaml:"contacts"` // by level
 }
 

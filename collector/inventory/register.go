@@ -13,9 +13,18 @@ type Contact struct {
 	Title string `yaml:"title"` // dispatcher, account manager, ...
 	Phone string `yaml:"phone"`
 	Email string `yaml:"email"`
-	Hours string `yaml:"hours"` // when it is reached: 7x24, 工作日 8:30-17:30
+	Hours string `yaml:"hours"` // when it is reached: 7x24, 工作日 8:30-17:30; "" as the vendor's
 	Level int    `yaml:"level"` // 1 is called first, 2 when that brings nothing, ...
 	After string `yaml:"after"` // so long after the opening this level is called: 2h
+}
+
+// Reached returns the contact with the hours that count: the vendor's where it
+// has none of its own.
+func (v Vendor) Reached(c Contact) Contact {
+	if strings.TrimSpace(c.Hours) == "" {
+		c.Hours = v.Hours
+	}
+	return c
 }
 
 // Certificate is anything bought or issued that ends on a day: a TLS

@@ -123,7 +123,7 @@ type Standing struct {
 	Unsure string    // why his hours could not be told; he counts as reached then
 }
 
-// Stand tells how a contact stands at the time. Hours that cannot be read, and
+// Stand tells how a contact stands at the time, by the contact's own hours. Hours that cannot be read, and
 // days that no calendar knows, keep nobody from being called.
 func (d Duty) Stand(c inventory.Contact, now time.Time) Standing {
 	out := Standing{Contact: c, On: true}
@@ -145,7 +145,7 @@ func (d Duty) Stand(c inventory.Contact, now time.Time) Standing {
 func (d Duty) All(v inventory.Vendor, now time.Time) []Standing {
 	out := make([]Standing, 0, len(v.Contacts))
 	for _, c := range v.Contacts {
-		out = append(out, d.Stand(c, now))
+		out = append(out, d.Stand(v.Reached(c), now))
 	}
 	slices.SortStableFunc(out, func(a, b Standing) int { return a.Level - b.Level })
 	return out
@@ -190,7 +190,7 @@ func NextContact(v inventory.Vendor, t incident.Ticket, limit func(times int) (t
 			return c, c.Nobody(), err // he has a time of his own, and those behind him come after him
 		}
 		for _, x := range ready {
-			s := duty.Stand(x, now)
+			s := duty.Stand(v.Reached(x), now)
 			if s.On {
 				c.To = s
 				return c, true, nil

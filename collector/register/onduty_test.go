@@ -2,6 +2,7 @@ package register
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,6 +119,51 @@ func TestNextContactOnDuty(t *testing.T) {
 		}
 		if err != nil || call.To.Name != c.want || call.Nobody() != c.nobody || due != (c.want != "" || c.nobody) || waiting != c.waiting {
 			t.Errorf("at %s with %v told: %q, nobody %v until %q, due %v (%v); want %q %v %q", c.now, c.ticket.Messages, call.To.Name, call.Nobody(), waiting, due, err, c.want, c.nobody, c.waiting)
+		}
+	}
+}
+
+// TestVendorHours: a contact without hours of its own is reached within the
+// vendor's, one that has some within those.
+func TestVendorHours(t *testing.T) {
+	d := workdays(t)
+	opened := at(d, "2026-11-20 22:00") // a Friday
+	v := inventory.Vendor{ID: "acme", Hours: "工作日 8:30-17:30", Contacts: []inventory.Contact{{Name: "desk", Level: 1}, {Name: "manager", Level: 2, Hours: " "},
+		{Name: "director", Level: 3, Hours: "7x24"}}}
+	limit := func(n int) (time.Time, error) { return opened.Add(time.Duration(n) * 30 * time.Minute), nil }
+	ticket := incident.Ticket{OpenedAt: opened, State: "sent"}
+	call, due, err := NextContact(v, ticket, limit, d, at(d, "2026-11-20 22:30"))
+	if err != nil || !due || call.To.Name != "director" || len(call.Away) != 1 || call.Away[0].Name != "manager" || !call.Away[0].From.Equal(at(d, "2026-11-23 08:30")) {
+		t.Errorf("in the night: %+v, due %v (%v); want the director, the manager away until Monday 08:30", call, due, err)
+	}
+	if call, due, err = NextContact(v, ticket, limit, d, at(d, "2026-11-23 08:30")); err != nil || !due || call.To.Name != "manager" {
+		t.Errorf("on Monday: %+v, due %v (%v); want the manager", call, due, err)
+	}
+	for n, want := range []bool{false, false, true} {
+		if got := d.All(v, at(d, "2026-11-21 10:00"))[n]; got.On != want {
+			t.Errorf("%s on a Saturday: on duty %v, want %v", got.Name, got.On, want)
+		}
+	}
+	v.Hours = "白班"
+	if call, _, err = NextContact(v, ticket, limit, d, at(d, "2026-11-20 22:30")); err != nil || call.To.Name != "manager" || call.To.Unsure == "" || call.To.Hours != "白班" {
+		t.Errorf("vendor's hours that cannot be read: %+v (%v); want the manager, called all the same", call, err)
+	}
+	if ws := (&inventory.Inventory{Vendors: []inventory.Vendor{v}}).Warnings(); len(ws) != 1 || !strings.Contains(ws[0], "白班") {
+		t.Errorf("warnings: %q, want one of the hours", ws)
+	}
+}
+
+// TestVendorHoursCell: hours that nobody can read are refused in the sheet of
+// vendors as in that of contacts.
+func TestVendorHoursCell(t *testing.T) {
+	for _, name := range []string{"vendors", "contacts"} {
+		s, _ := SheetNamed(name)
+		c, _ := s.column("hours")
+		if got, problem := c.normal("工作日 8:30-17:30"); got != "工作日 8:30-17:30" || !problem.IsZero() {
+			t.Errorf("%s: %q, %v", name, got, problem)
+		}
+		if _, problem := c.normal("白班"); problem.IsZero() {
+			t.Errorf("%s: hours that cannot be read were taken", name)
 		}
 	}
 }

@@ -117,7 +117,7 @@ func vendors() Sheet {
 		col("id", "编号", "id").needed(), col("kind", "类别", "kind").needed().words(vendorKindWords...),
 		col("name.zh-CN", "中文名称", "Chinese name"), col("name.en", "英文名称", "English name"),
 		col("language", "语言", "language").words(Word{lang.ZH, t("中文", "Chinese")}, Word{lang.EN, t("英文", "English")}),
-		col("emails", "邮箱", "mail addresses").of(Texts), col("phone", "电话", "phone"), col("hours", "服务时间", "hours"),
+		col("emails", "邮箱", "mail addresses").of(Texts), col("phone", "电话", "phone"), col("hours", "服务时间", "hours").of(Hours),
 		col("desk", "工单渠道", "desk")}}
 }
 
