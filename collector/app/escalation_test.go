@@ -10,6 +10,7 @@ import (
 
 	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/api"
+	"github.com/faultline/faultline/collector/config"
 	"github.com/faultline/faultline/collector/incident"
 	"github.com/faultline/faultline/collector/sqlstore"
 )
@@ -28,18 +29,25 @@ chains:
     last: hq_it_manager
 `
 
-// TestEscalation climbs the chain of a reported fault: each rung is told once,
-// also by a collector that starts in between; who takes the incident ends it, and
-// is reminded when nothing follows.
-func TestEscalation(t *testing.T) {
+// companyWithPeople is the small company with people and policy of its own.
+func companyWithPeople(t *testing.T, people string) config.Config {
+	t.Helper()
 	cfg := smallCompany(t)
 	cfg.People = filepath.Join(filepath.Dir(cfg.Inventory), "people")
 	if err := os.MkdirAll(cfg.People, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(cfg.People, "people.yaml"), []byte(ladder), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(cfg.People, "people.yaml"), []byte(people), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return cfg
+}
+
+// TestEscalation climbs the chain of a reported fault: each rung is told once,
+// also by a collector that starts in between; who takes the incident ends it, and
+// is reminded when nothing follows.
+func TestEscalation(t *testing.T) {
+	cfg := companyWithPeople(t, ladder)
 	a, stop := serveCollector(t, cfg)
 	li := incident.Actor{Kind: account.KindPerson, ID: "li", Name: "li", Role: "branch_it"}
 	got, err := actor{a}.Report(t.Context(), api.Report{ID: "r1", Site: "sh", Symptoms: "没有网络", Name: "李雷", Contact: "138", Actor: li, At: time.Now()})

@@ -2,8 +2,6 @@ package app
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,14 +20,7 @@ import (
 // at once, at milestones and every so often, each notice once whatever restarts;
 // when it is closed nothing of it stays but the notices.
 func TestProgressUpward(t *testing.T) {
-	cfg := smallCompany(t)
-	cfg.People = filepath.Join(filepath.Dir(cfg.Inventory), "people")
-	if err := os.MkdirAll(cfg.People, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(cfg.People, "people.yaml"), []byte(ladder), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	cfg := companyWithPeople(t, ladder)
 	a, stop := serveCollector(t, cfg)
 	li := incident.Actor{Kind: account.KindPerson, ID: "li", Name: "li", Role: "branch_it"}
 	got, err := actor{a}.Report(t.Context(), api.Report{ID: "r1", Site: "sh", Symptoms: "没有网络", Name: "李雷", Contact: "138", Actor: li, At: time.Now()})

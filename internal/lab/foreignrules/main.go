@@ -32,11 +32,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"testing/fstest"
-
-	"github.com/goccy/go-yaml"
-
-	"github.com/faultline/faultline/collector/ruler"
 )
 
 func main() {
@@ -98,37 +93,19 @@ func run(ctx context.Context, out io.Writer, dir, names string, c collector) err
 	return nil
 }
 
-// judge loads each rule of a file by itself, so that one that does not load hides no
-// other.
+// judge says of each rule of a file whether it loads and what it misses.
 func judge(file string, have map[string]bool) ([]outcome, error) {
-	text, err := os.ReadFile(file)
+	rules, err := publishedIn(file)
 	if err != nil {
 		return nil, err
 	}
-	var doc struct {
-		Groups []struct {
-			Name  string           `yaml:"name"`
-			Rules []map[string]any `yaml:"rules"`
-		} `yaml:"groups"`
-	}
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
 	var all []outcome
-	for _, g := range doc.Groups {
-		for _, r := range g.Rules {
-			name, _ := r["alert"].(string)
-			expr, _ := r["expr"].(string)
-			o := outcome{file: filepath.Base(file), name: name, expr: expr, missing: missing(expr, have)}
-			one, err := yaml.Marshal(map[string]any{"groups": []any{map[string]any{"name": g.Name, "rules": []any{r}}}})
-			if err != nil {
-				return nil, err
-			}
-			if _, err := ruler.Load(fstest.MapFS{"rule.yaml": {Data: one}}); err != nil {
-				o.fault = err.Error()
-			}
-			all = append(all, o)
+	for _, r := range rules {
+		o := outcome{file: filepath.Base(file), name: r.name, expr: r.expr, missing: missing(r.expr, have)}
+		if r.err != nil {
+			o.fault = r.err.Error()
 		}
+		all = append(all, o)
 	}
 	return all, nil
 }

@@ -10,10 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"testing/fstest"
 	"time"
-
-	"github.com/goccy/go-yaml"
 
 	"github.com/faultline/faultline/collector/metricstore"
 	"github.com/faultline/faultline/collector/metricstore/embedded"
@@ -58,35 +55,18 @@ type theatre struct {
 // remembered with the reason.
 func newTheatre(file string) (*theatre, error) {
 	h := &theatre{unloads: map[string]string{}, fired: map[string]string{}, now: time.Now().Truncate(time.Second)}
-	text, err := os.ReadFile(file)
+	rules, err := publishedIn(file)
 	if err != nil {
 		return nil, err
 	}
-	var doc struct {
-		Groups []struct {
-			Name  string           `yaml:"name"`
-			Rules []map[string]any `yaml:"rules"`
-		} `yaml:"groups"`
-	}
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
 	all := &ruler.Rules{}
-	for _, g := range doc.Groups {
-		for _, r := range g.Rules {
-			one, err := yaml.Marshal(map[string]any{"groups": []any{map[string]any{"name": g.Name, "rules": []any{r}}}})
-			if err != nil {
-				return nil, err
-			}
-			name, _ := r["alert"].(string)
-			h.rules = append(h.rules, name)
-			loaded, err := ruler.Load(fstest.MapFS{"rule.yaml": {Data: one}})
-			if err != nil {
-				h.unloads[name] = strings.Join(strings.Fields(err.Error()), " ")
-				continue
-			}
-			all.List = append(all.List, loaded.List...)
+	for _, r := range rules {
+		h.rules = append(h.rules, r.name)
+		if r.err != nil {
+			h.unloads[r.name] = strings.Join(strings.Fields(r.err.Error()), " ")
+			continue
 		}
+		all.List = append(all.List, r.rules.List...)
 	}
 	dir, err := os.MkdirTemp("", "foreignrules-store-")
 	if err != nil {
