@@ -14,7 +14,7 @@ import (
 )
 
 // job is one target and its state. The scheduler's mu guards all fields but
-// series, samples and lastErr, which belong to the poll under way.
+// series, samples, failed and lastErr, which belong to the poll under way.
 type job struct {
 	target   base.Target
 	input    input.Input
@@ -26,6 +26,10 @@ type job struct {
 	heapAt int // index in the scheduler's heap, or -1
 
 	running, queued, gone bool
+	before                *job            // of the same id, which has to be over first; nil: none
+	late                  bool            // it was due meanwhile
+	ending                bool            // it is not over yet: its input has still to let go of the target
+	goesOn                bool            // gone, and the job in its place writes the same series
 	left                  string          // why it is left out; "": it is polled
 	deadline              time.Time       // of the poll under way
 	waiting, current      []chan struct{} // closed after the next poll, after the one under way
@@ -36,6 +40,7 @@ type job struct {
 	series  *seriesCache
 	own     [5]base.Labels // up and scrape_*
 	samples int            // of the last poll: the next batch's capacity
+	failed  base.Labels    // of the series that says why the target is not measured; nil: it is
 	lastErr string
 }
 

@@ -6,8 +6,9 @@ import (
 )
 
 // LeaveOut stops polling targets until TakeBack; their status says why. A poll under
-// way is let finish. Nothing is written for them meanwhile: a target that is not
-// measured is not down. What their input keeps of them it forgets, if it can.
+// way is let finish. Nothing is written for them meanwhile, but that their series
+// ended where the input says so: a target that is not measured is not down. What
+// their input keeps of them it forgets, if it can.
 func (s *Scheduler) LeaveOut(ids []string, why string) {
 	var idle []*job
 	s.mu.Lock()
@@ -25,16 +26,18 @@ func (s *Scheduler) LeaveOut(ids []string, why string) {
 			j.queued = false
 		}
 		j.finishWaiters()
-		if !j.running {
+		if j.before != nil {
+			j.before.goesOn = false
+		}
+		if !j.running && !j.ending && j.before == nil {
 			j.empty()
+			j.ending = true
 			idle = append(idle, j)
 		}
 	}
 	s.metrics.left.Set(float64(s.leftLocked()))
 	s.mu.Unlock()
-	for _, j := range idle {
-		j.forget()
-	}
+	s.over(idle...)
 }
 
 // TakeBack polls targets again that were left out, each at its next beat.
@@ -60,18 +63,4 @@ func (s *Scheduler) leftLocked() (n int) {
 		}
 	}
 	return n
-}
-
-// forgetter is an input that keeps something of its targets.
-type forgetter interface{ Forget(targetID string) }
-
-// empty drops what the job keeps of its series; no poll is under way.
-func (j *job) empty() { j.series, j.samples = newSeriesCache(j.target.Labels), 0 }
-
-// forget has the input drop what it keeps of the target. It may wait for a reading
-// of another target, so that no lock is held.
-func (j *job) forget() {
-	if f, ok := j.input.(forgetter); ok {
-		f.Forget(j.target.ID)
-	}
 }

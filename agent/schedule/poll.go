@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/faultline/faultline/plugins/base"
@@ -32,12 +33,14 @@ func (s *Scheduler) poll(ctx context.Context, j *job) {
 	}
 	up := err == nil || errors.As(err, new(input.Partial))
 	j.samples = len(b.samples)
-	given := len(b.samples) + b.inBlocks
+	given := len(b.samples) - b.ended + b.inBlocks
 	added := j.series.finish(up)
 	b.own(start, took, up, added)
 	s.report(j, b, err, took)
 	if s.current(j, Status{At: start, Took: took, Up: up, Good: up && !b.probeFailed, Error: text(err), Samples: given}) {
 		s.opts.Sink(base.Batch{Samples: b.samples, Blocks: b.blocks}, s.complete(j, b.events))
+	} else if b.ended > 0 { // the input does not say it again
+		s.opts.Sink(base.Batch{Samples: b.onlyEnded()}, nil)
 	}
 	s.finished(j, up && !b.probeFailed)
 }
@@ -108,6 +111,9 @@ func (s *Scheduler) complete(j *job, events []base.Event) []base.Event {
 	return events
 }
 
+// failureMetric is 1 while an input cannot measure the target, and 0 once after it.
+const failureMetric = "faultline_input_failed"
+
 // batch is the Sink of one Gather.
 type batch struct {
 	job         *job
@@ -115,6 +121,7 @@ type batch struct {
 	samples     []base.Sample
 	blocks      []base.Block
 	inBlocks    int // samples in blocks
+	ended       int // of samples, those that say that their series ended
 	events      []base.Event
 	scraped     int
 	dropped     int
@@ -123,16 +130,34 @@ type batch struct {
 
 // Sample adds the target's labels and keeps the sample.
 func (b *batch) Sample(sm base.Sample) {
-	b.scraped++
+	ended := base.IsStale(sm.Value)
+	if !ended {
+		b.scraped++
+	}
 	if len(b.samples)+b.inBlocks >= b.limit {
 		b.dropped++
 		return
 	}
-	if sm.Value == 0 && sm.Labels.Name() == "probe_success" {
+	name := sm.Labels.Name()
+	if sm.Value == 0 && name == "probe_success" {
 		b.probeFailed = true
 	}
 	sm.Labels = b.job.series.labels(sm.Labels)
+	if name == failureMetric {
+		b.job.failed = nil
+		if sm.Value == 1 {
+			b.job.failed = sm.Labels
+		}
+	}
 	b.samples = append(b.samples, sm)
+	if ended {
+		b.ended++
+	}
+}
+
+// onlyEnded returns the samples that say that their series ended.
+func (b *batch) onlyEnded() []base.Sample {
+	return slices.DeleteFunc(b.samples, func(sm base.Sample) bool { return !base.IsStale(sm.Value) })
 }
 
 // Block adds the target's labels to the block's rows and keeps it.
@@ -167,7 +192,7 @@ func (b *batch) own(start time.Time, took time.Duration, up bool, added int) {
 	values := [...]float64{
 		serDuration: took.Seconds(),
 		serScraped:  float64(b.scraped),
-		serKept:     float64(len(b.samples) + b.inBlocks),
+		serKept:     float64(len(b.samples) - b.ended + b.inBlocks),
 		serAdded:    float64(added),
 	}
 	if up {

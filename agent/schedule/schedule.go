@@ -113,7 +113,7 @@ func New(o Options) (*Scheduler, error) {
 
 // SetTargets makes ts the set to poll. Targets that did not change keep their
 // beat and state; a poll under way of one that left is let finish, and its
-// samples are dropped. Targets that cannot be polled are named in the error and
+// samples are dropped. One that changed is polled anew when that poll is over. Targets that cannot be polled are named in the error and
 // left out; the others are taken all the same.
 func (s *Scheduler) SetTargets(ts []base.Target) error {
 	var faults []error
@@ -125,20 +125,13 @@ func (s *Scheduler) SetTargets(ts []base.Target) error {
 		}
 		want[t.ID] = t
 	}
-	var gone []*job
 	s.mu.Lock()
-	for id, j := range s.jobs {
-		if t, ok := want[id]; !ok || !j.same(t) {
-			s.removeLocked(j)
-			if !ok && !j.running {
-				gone = append(gone, j)
-			}
-		}
-	}
+	before, idle := s.removeOthersLocked(want)
 	now := s.opts.Now()
 	for id, t := range want {
 		if s.jobs[id] == nil {
 			j := s.newJob(t)
+			j.before = before[id]
 			j.next = now.Add(firstDelay(id, j.interval))
 			s.jobs[id] = j
 			heap.Push(&s.due, j)
@@ -147,11 +140,35 @@ func (s *Scheduler) SetTargets(ts []base.Target) error {
 	s.metrics.targets.Set(float64(len(s.jobs)))
 	s.metrics.left.Set(float64(s.leftLocked()))
 	s.mu.Unlock()
-	for _, j := range gone {
-		j.forget()
-	}
+	s.over(idle...)
 	s.nudge()
 	return errors.Join(faults...)
+}
+
+// removeOthersLocked takes out all jobs whose target is not wanted as it is. It
+// returns which have to be over before another takes their place, by id, and which
+// of those that are not polled are yet to be ended.
+func (s *Scheduler) removeOthersLocked(want map[string]base.Target) (before map[string]*job, idle []*job) {
+	before = map[string]*job{}
+	for id, j := range s.jobs {
+		t, ok := want[id]
+		if ok && j.same(t) {
+			continue
+		}
+		s.removeLocked(j)
+		if j.before != nil { // it was never polled
+			j = j.before
+		}
+		j.goesOn = ok && j.sameSeries(t)
+		if !j.running && !j.ending && !j.goesOn {
+			j.ending = true
+			idle = append(idle, j)
+		}
+		if j.running || j.ending {
+			before[id] = j
+		}
+	}
+	return before, idle
 }
 
 func (s *Scheduler) check(t base.Target, known map[string]base.Target) error {
@@ -261,7 +278,11 @@ func (s *Scheduler) tick() (wait time.Duration, stuck []base.Sample) {
 		j.next = j.nextBeat(now)
 		heap.Fix(&s.due, 0)
 		s.dispatchLocked(j, now)
-		if j.running && now.After(j.deadline.Add(stuckGrace)) {
+		polled := j
+		if j.before != nil {
+			polled = j.before
+		}
+		if polled.running && now.After(polled.deadline.Add(stuckGrace)) {
 			stuck = append(stuck, j.stuckSample(now))
 		}
 	}
@@ -274,6 +295,8 @@ func (s *Scheduler) dispatchLocked(j *job, now time.Time) {
 	switch {
 	case j.running, j.queued:
 		s.metrics.skipped.WithLabelValues(j.target.Input).Inc()
+	case j.before != nil, j.ending:
+		j.late = true
 	case s.active >= s.opts.Concurrency:
 		s.metrics.delayed.Inc()
 		j.queued = true
@@ -310,6 +333,7 @@ func (s *Scheduler) finished(j *job, good bool) {
 	over := j.gone || j.left != ""
 	if over {
 		j.empty()
+		j.ending = true
 	} else {
 		s.judgeLocked(j, good, now)
 		if len(j.waiting) > 0 { // asked for while this poll was under way: it must be a fresh one
@@ -317,15 +341,11 @@ func (s *Scheduler) finished(j *job, good bool) {
 			s.ready = append(s.ready, j)
 		}
 	}
-	for s.active < s.opts.Concurrency && len(s.ready) > 0 && s.ctx.Err() == nil {
-		next := s.ready[0]
-		s.ready = slices.Delete(s.ready, 0, 1)
-		s.startLocked(next, now)
-	}
+	s.startReadyLocked(now)
 	s.metrics.running.Set(float64(s.active))
 	s.mu.Unlock()
 	if over {
-		j.forget()
+		s.over(j)
 	}
 	s.nudge()
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/faultline/faultline/collector/metricstore"
 	"github.com/faultline/faultline/collector/truth"
+	"github.com/faultline/faultline/plugins/base"
 )
 
 // flapWindow is the time within which changes of truth are counted.
@@ -91,7 +92,8 @@ func (s *Store) Feed(agent string, series []metricstore.Series) {
 	elements := s.elements.Load()
 	for i := range series {
 		maps := elements.byMetric[series[i].Labels.Name()]
-		if len(maps) == 0 || len(series[i].Points) == 0 {
+		points := measured(series[i].Points)
+		if len(maps) == 0 || len(points) == 0 {
 			continue
 		}
 		for _, m := range maps {
@@ -99,10 +101,20 @@ func (s *Store) Feed(agent string, series []metricstore.Series) {
 				if agent != "" {
 					k.Vantage = agent
 				}
-				s.take(k, m, series[i].Labels.Get(m.Index), series[i].Points)
+				s.take(k, m, series[i].Labels.Get(m.Index), points)
 			}
 		}
 	}
+}
+
+// measured leaves out what says that a series ended: nobody measured that, and a
+// reading that nobody renews grows old by itself.
+func measured(points []metricstore.Point) []metricstore.Point {
+	ended := func(p metricstore.Point) bool { return base.IsStale(p.V) }
+	if !slices.ContainsFunc(points, ended) {
+		return points
+	}
+	return slices.DeleteFunc(slices.Clone(points), ended)
 }
 
 func (s *Store) take(k Key, m *mapping, number string, points []metricstore.Point) {

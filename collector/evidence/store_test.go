@@ -53,6 +53,24 @@ func TestLateSamplesNeverOverwrite(t *testing.T) {
 	}
 }
 
+// TestEndedSeriesSaysNothing: the mark that a series ended is no reading.
+func TestEndedSeriesSaysNothing(t *testing.T) {
+	s, k := newStore(t, Options{}), Key{Element: UPS, Subject: "u", Vantage: "a"}
+	ups := map[string]string{"device": "u"}
+	feed(s, "a", "upsOutputSource", ups, 10, 5)
+	feed(s, "a", "upsEstimatedMinutesRemaining", ups, 10, 6)
+	for _, name := range []string{"upsOutputSource", "upsEstimatedMinutesRemaining"} {
+		feed(s, "a", name, ups, 20, base.Stale())
+		feed(s, "a", name, map[string]string{"device": "never measured"}, 20, base.Stale())
+	}
+	if got := s.Snapshot(at(25)).Get(k); got.Truth != truth.Bad || got.At != at(10) || got.Value != 5 || got.Attrs["minutes"] != "6" {
+		t.Errorf("got %+v, want what was measured", got)
+	}
+	if len(s.cells) != 1 {
+		t.Errorf("%d readings are kept, want the one that was measured", len(s.cells))
+	}
+}
+
 func TestReplacedElementsJudgeWhatComesNext(t *testing.T) {
 	s, k := newStore(t, Options{}), Key{Element: Line, Subject: "l", Vantage: "a"}
 	feed(s, "a", "probe_success", line, 10, 1)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -189,4 +190,67 @@ func FuzzSamples(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestEnded: a series that is not on the next whole page ends once; one that is
+// written otherwise, that has times of its own or that is the agent's does not.
+func TestEnded(t *testing.T) {
+	c := Cache{OwnTimes: true}
+	page := func(text string, whole bool) string {
+		t.Helper()
+		samples, err := Samples([]byte(text), Text, 100, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Next()
+		for _, s := range samples {
+			if _, err := c.Labels(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ended := c.End()
+		if whole {
+			ended = c.Ended()
+		}
+		var got []string
+		for ls := range ended {
+			got = append(got, ls.Name()+ls.Get("x"))
+		}
+		slices.Sort(got)
+		return strings.Join(got, " ")
+	}
+	for i, tc := range []struct {
+		text  string
+		fails bool
+		want  string
+	}{
+		{text: "a 1\nb{x=\"1\",y=\"2\"} 1\nb{x=\"2\"} 1\nown 1 5\nup 1\n"},
+		{text: "a 2\nb{x=\"1\",y=\"2\"} 1\nb{x=\"2\"} 1\n"},
+		{text: "a 2\nb{y=\"2\", x=\"1\"} 1\n", want: "b2"},
+		{text: "a 2\nb{y=\"2\", x=\"1\"} 1\n"},
+		{text: "a 2\nb{x=\"1\",y=\"2\"} 1\nnew 1\n"},
+		{text: "b{x=\"3\"} 1\n", want: "a b1 new"},
+		{text: "b{x=\"3\"} 1\nhalf 1\n", fails: true, want: "b3"},
+		{text: "", fails: true},
+		{text: "a 1\nb{x=\"3\"} 1\nlater 1\n"},
+		{text: "a 1\nlater 1 7\n", want: "b3"},
+		{text: "a 1\n"},
+		{text: "", want: "a"},
+		{text: ""},
+	} {
+		if got := page(tc.text, !tc.fails); got != tc.want {
+			t.Errorf("page %d: ended %q, want %q", i, got, tc.want)
+		}
+	}
+	for i := range 3 * keepPages { // a page nobody is told of
+		c.Next()
+		if i%2 == 0 {
+			for range c.End() {
+				t.Error("something lived")
+			}
+		}
+	}
+	if len(c.series) != 0 || c.living != 0 {
+		t.Errorf("%d series are kept, %d live", len(c.series), c.living)
+	}
 }

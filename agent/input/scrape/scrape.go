@@ -2,13 +2,16 @@
 // Prometheus' text format or OpenMetrics. Names, labels, values and timestamps
 // are the exporter's; the target's own labels are added. A page is taken whole
 // or not at all, and is bounded in bytes and samples. It rewrites nothing but
-// labels that would say who measured: those it calls exported_….
+// labels that would say who measured: those it calls exported_…. Of a series that
+// a page no longer has, and of all when there is no page, it says once that it
+// ended (base.Stale).
 package scrape
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"sync"
@@ -36,17 +39,20 @@ type Input struct {
 	gathers int
 }
 
-// target is one exporter. It belongs to the Gather under way, but used, which
-// Input.mu guards.
+// target is one exporter. Input.mu guards used; mu is held by whoever reads the
+// exporter or ends its series, and guards what is not set for good.
 type target struct {
 	address  string
 	options  map[string]string
+	labels   map[string]string
 	settings *settings
 	client   *http.Client
-	cache    exposition.Cache
-	page     []byte
-	samples  []exposition.Sample
 	used     time.Time
+
+	mu      sync.Mutex
+	cache   *exposition.Cache
+	page    []byte
+	samples []exposition.Sample
 }
 
 // New makes an Input.
@@ -71,9 +77,33 @@ func (in *Input) Gather(ctx context.Context, t base.Target, sink input.Sink) err
 	at := in.opts.Now().UnixMilli()
 	tg, err := in.target(t)
 	if err == nil {
+		tg.mu.Lock()
 		err = tg.gather(ctx, at, sink)
+		tg.mu.Unlock()
 	}
 	return in.failures.Put(sink, in.Name(), t, at, err)
+}
+
+// End says that the series of a target that is no longer scraped ended, and lets
+// go of what is kept of it.
+func (in *Input) End(t base.Target, sink input.Sink) {
+	in.mu.Lock()
+	tg := in.targets[t.ID]
+	delete(in.targets, t.ID)
+	in.mu.Unlock()
+	if tg == nil {
+		return
+	}
+	tg.mu.Lock()
+	defer tg.mu.Unlock()
+	tg.client.CloseIdleConnections()
+	end(tg.cache.End(), in.opts.Now().UnixMilli(), sink)
+}
+
+func end(series iter.Seq[base.Labels], at int64, sink input.Sink) {
+	for ls := range series {
+		sink.Sample(base.Sample{Labels: ls, Time: at, Value: base.Stale()})
+	}
 }
 
 // forgetAfter is how long an exporter that is no longer scraped is remembered.
@@ -92,7 +122,7 @@ func (in *Input) target(t base.Target) (*target, error) {
 		}
 	}
 	old := in.targets[t.ID]
-	if old != nil && old.address == t.Address && maps.Equal(old.options, t.Options) {
+	if old != nil && old.address == t.Address && maps.Equal(old.options, t.Options) && maps.Equal(old.labels, t.Labels) {
 		old.used = now
 		return old, nil
 	}
@@ -103,8 +133,12 @@ func (in *Input) target(t base.Target) (*target, error) {
 	if old != nil {
 		old.client.CloseIdleConnections()
 	}
-	tg := &target{address: t.Address, options: maps.Clone(t.Options), settings: s, client: s.client(), used: now}
-	tg.cache.Rename = exposition.Apart(t.Labels)
+	tg := &target{address: t.Address, options: maps.Clone(t.Options), labels: maps.Clone(t.Labels), settings: s, client: s.client(), used: now,
+		cache: &exposition.Cache{Rename: exposition.Apart(t.Labels), OwnTimes: s.honour}}
+	if old != nil && maps.Equal(old.labels, t.Labels) { // what the new page has not any more ends
+		tg.cache = old.cache
+		tg.cache.OwnTimes = s.honour
+	}
 	in.targets[t.ID] = tg
 	return tg, nil
 }
@@ -133,6 +167,9 @@ func (tg *target) gather(ctx context.Context, at int64, sink input.Sink) error {
 	}
 	if err == nil {
 		err = tg.hand(at, sink)
+	}
+	if err != nil && !errors.As(err, new(input.Partial)) {
+		end(tg.cache.End(), at, sink)
 	}
 	if cap(tg.page) > keepPage {
 		tg.page, tg.samples = nil, nil
@@ -183,6 +220,7 @@ func (tg *target) hand(at int64, sink input.Sink) error {
 		}
 		sink.Sample(base.Sample{Labels: ls, Time: when, Value: s.Value})
 	}
+	end(tg.cache.Ended(), at, sink)
 	if twice+away > 0 {
 		return input.Partial{Err: fmt.Errorf("page of %s: %d samples left out because their series was there already, %d because their time is over %s ago or %s ahead",
 			tg.settings.shown(), twice, away, maxBehind, maxAhead)}

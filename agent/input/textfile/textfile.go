@@ -1,7 +1,8 @@
 // Package textfile is the input that hands over what scripts leave in files:
 // *.prom in a directory, in Prometheus' text format, as node_exporter's textfile
 // collector does, with the same two series about the files themselves. A file
-// with a fault is left out and named, the others are read. It runs no script.
+// with a fault is left out and named, the others are read. Of a series that no file
+// has any more it says once that it ended (base.Stale). It runs no script.
 package textfile
 
 import (
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,7 +44,7 @@ type Input struct {
 	failures failure.Memory
 
 	mu     sync.Mutex
-	caches map[string]*exposition.Cache // by target id
+	caches map[string]*exposition.Cache // by target id; a cache is used by one reading at a time
 }
 
 // New makes an Input.
@@ -76,7 +78,10 @@ func (in *Input) Gather(ctx context.Context, t base.Target, sink input.Sink) err
 	at := in.opts.Now().UnixMilli()
 	dir, err := directory(t)
 	if err == nil {
-		err = read(ctx, dir, in.cache(t), at, sink)
+		c := in.cache(t)
+		if err = read(ctx, dir, c, at, sink); err != nil && !errors.As(err, new(input.Partial)) {
+			end(c.End(), at, sink)
+		}
 	}
 	return in.failures.Put(sink, in.Name(), t, at, err)
 }
@@ -92,15 +97,30 @@ func (in *Input) cache(t base.Target) *exposition.Cache {
 	return c
 }
 
+// End says that the series of a target that is no longer read ended, and lets go of
+// what is kept of it.
+func (in *Input) End(t base.Target, sink input.Sink) {
+	in.mu.Lock()
+	c := in.caches[t.ID]
+	delete(in.caches, t.ID)
+	in.mu.Unlock()
+	if c != nil {
+		end(c.End(), in.opts.Now().UnixMilli(), sink)
+	}
+}
+
+func end(series iter.Seq[base.Labels], at int64, sink input.Sink) {
+	for ls := range series {
+		sink.Sample(base.Sample{Labels: ls, Time: at, Value: base.Stale()})
+	}
+}
+
 func read(ctx context.Context, dir string, cache *exposition.Cache, at int64, sink input.Sink) error {
 	files, err := glob.Files(filepath.Join(dir, "*.prom"))
 	if err != nil {
 		return err
 	}
 	slices.SortFunc(files, func(a, b glob.Found) int { return strings.Compare(a.Path, b.Path) })
-	put := func(name string, v float64, labels map[string]string) {
-		sink.Sample(base.Sample{Labels: base.LabelsFrom(name, labels), Time: at, Value: v})
-	}
 	var faults []error
 	if len(files) > maxFiles {
 		faults = append(faults, fmt.Errorf("%s: %d files, of which %d are read", dir, len(files), maxFiles))
@@ -122,13 +142,16 @@ func read(ctx context.Context, dir string, cache *exposition.Cache, at int64, si
 			s.Time = at
 			sink.Sample(s)
 		}
-		put("node_textfile_mtime_seconds", float64(f.Info.ModTime().Unix()), map[string]string{"file": f.Path})
+		if ls, err := cache.Labels(mtimeOf(f.Path)); err == nil {
+			sink.Sample(base.Sample{Labels: ls, Time: at, Value: float64(f.Info.ModTime().Unix())})
+		}
 	}
+	end(cache.Ended(), at, sink)
 	failed := 0.0
 	if len(faults) > 0 {
 		failed = 1
 	}
-	put("node_textfile_scrape_error", failed, nil)
+	sink.Sample(base.Sample{Labels: base.LabelsFrom("node_textfile_scrape_error", nil), Time: at, Value: failed})
 	if len(faults) > 0 {
 		return input.Partial{Err: errors.Join(faults...)}
 	}
@@ -153,11 +176,13 @@ func one(path string, cache *exposition.Cache, most int) ([]base.Sample, error) 
 	if err != nil {
 		return nil, err
 	}
-	out := make([]base.Sample, 0, len(lines))
 	for _, l := range lines {
 		if l.Time != 0 {
 			return nil, fmt.Errorf("%.60q has a timestamp, which a file may not: it would outlive its truth", l.Series)
 		}
+	}
+	out := make([]base.Sample, 0, len(lines))
+	for _, l := range lines {
 		ls, err := cache.Labels(l)
 		if err != nil {
 			return nil, err
@@ -167,4 +192,12 @@ func one(path string, cache *exposition.Cache, most int) ([]base.Sample, error) 
 		}
 	}
 	return out, nil
+}
+
+// inQuotes escapes what a label's value may not have in the text format.
+var inQuotes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+// mtimeOf is the series that tells when a file was written last.
+func mtimeOf(path string) exposition.Sample {
+	return exposition.Sample{Series: []byte(`node_textfile_mtime_seconds{file="` + inQuotes.Replace(path) + `"}`)}
 }

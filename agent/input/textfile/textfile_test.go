@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,4 +85,58 @@ func TestLikeNodeExporter(t *testing.T) {
 			t.Errorf("node_exporter has no %s", s)
 		}
 	}
+}
+
+// TestSeriesEnd: what no file says any more ends once, with the file's own time.
+func TestSeriesEnd(t *testing.T) {
+	dir := inputtest.Write(t, map[string]string{"a.prom": "a 1\nb 2\n", `c"d\e.prom`: "c 3\n"})
+	in, tg := textfile.New(textfile.Options{}), target(dir)
+	gather := func(what string, want ...string) {
+		t.Helper()
+		r, _ := inputtest.Gather(t, in, tg)
+		ended(t, what, r, want)
+	}
+	gather("first")
+	inputtest.Up(t, in, tg).Want(t, `node_textfile_mtime_seconds{file=`+dir+`/c"d\e.prom}`, mtime(t, dir+`/c"d\e.prom`))
+	if err := errors.Join(os.Remove(dir+`/c"d\e.prom`), os.WriteFile(dir+"/a.prom", []byte("b 2\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	gather("a file and a series gone", "a", "c", `node_textfile_mtime_seconds{file=`+dir+`/c"d\e.prom}`)
+	gather("the same")
+	if err := os.Rename(dir, dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	gather("no directory", "b", "node_textfile_mtime_seconds{file="+dir+"/a.prom}")
+	if err := os.Rename(dir+"-away", dir); err != nil {
+		t.Fatal(err)
+	}
+	gather("back")
+	for _, want := range [][]string{{"b", "node_textfile_mtime_seconds{file=" + dir + "/a.prom}"}, nil} {
+		r := &inputtest.Recorder{}
+		in.End(tg, r)
+		ended(t, "no longer read", r, want)
+	}
+}
+
+func ended(t *testing.T, what string, r *inputtest.Recorder, want []string) {
+	t.Helper()
+	var got []string
+	for s, v := range r.Values {
+		if base.IsStale(v) {
+			got = append(got, s)
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: ended %q, want %q", what, got, want)
+	}
+}
+
+func mtime(t *testing.T, path string) float64 {
+	t.Helper()
+	st, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return float64(st.ModTime().Unix())
 }
