@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"time"
 
@@ -121,20 +122,27 @@ func (e *emitter) number(path string) (float64, bool) {
 	return parseNumber(bytes.TrimSpace(b))
 }
 
+// wholeDigits is how many decimal digits fit a uint64, whatever they are.
+const wholeDigits = 19
+
 // parseNumber reads a decimal number with an optional fraction; it does not
-// allocate, and is exact for counters up to 2^53.
+// allocate. A whole number is the nearest there is, as others read it too.
 func parseNumber(b []byte) (float64, bool) {
-	negative := len(b) > 0 && b[0] == '-'
+	all, negative := b, len(b) > 0 && b[0] == '-'
 	if negative {
 		b = b[1:]
 	}
 	if len(b) == 0 {
 		return 0, false
 	}
-	var whole, fraction, scale float64 = 0, 0, 1
+	var whole uint64
+	var fraction, scale float64 = 0, 1
 	point := false
-	for _, c := range b {
+	for i, c := range b {
 		switch {
+		case i == wholeDigits && !point:
+			v, err := strconv.ParseFloat(string(all), 64)
+			return v, err == nil
 		case c == '.' && !point:
 			point = true
 		case c < '0' || c > '9':
@@ -142,10 +150,10 @@ func parseNumber(b []byte) (float64, bool) {
 		case point:
 			fraction, scale = fraction*10+float64(c-'0'), scale*10
 		default:
-			whole = whole*10 + float64(c-'0')
+			whole = whole*10 + uint64(c-'0')
 		}
 	}
-	v := whole + fraction/scale
+	v := float64(whole) + fraction/scale
 	if negative {
 		v = -v
 	}

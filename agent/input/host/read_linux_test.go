@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -44,5 +45,24 @@ func TestRead(t *testing.T) {
 	}
 	if now, err := os.ReadDir("/proc/self/fd"); err != nil || len(now) > len(left)+20 {
 		t.Errorf("%d files are open, %d before: %v", len(now), len(left), err)
+	}
+}
+
+// TestParseNumber reads what systemd makes of the kernel's bounds, and what does not
+// fit 64 bits, to the nearest number that there is.
+func TestParseNumber(t *testing.T) {
+	for _, text := range []string{"0", "-7", "12.5", "-0.25", "9007199254740993", "9223372036854775807", "-9223372036854775807", "18446744073709551615", "99999999999999999999999", "1234567890123456789.5"} {
+		want, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := parseNumber([]byte(text)); !ok || got != want {
+			t.Errorf("%s is %v (%t), want %v", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"", "-", "1x", "1.2.3", "max", "123456789012345678901x"} {
+		if got, ok := parseNumber([]byte(text)); ok {
+			t.Errorf("%q is %v", text, got)
+		}
 	}
 }

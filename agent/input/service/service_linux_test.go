@@ -48,3 +48,19 @@ func TestCheckTarget(t *testing.T) {
 		}
 	}
 }
+
+// TestServicesOfARealSystemd: one that runs, one that failed, one that is not there.
+func TestServicesOfARealSystemd(t *testing.T) {
+	unit := "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart="
+	root := inputtest.Systemd(t, map[string]string{"steady.service": unit + "/bin/sleep infinity\n", "fails.service": unit + "/bin/false\n"})
+	in := New(Options{Root: root})
+	tg := target("services", "steady; fails; gone")
+	inputtest.Until(t, "one that runs and one that failed", func() bool { // systemd comes to the bus a moment after the bus
+		r, err := inputtest.Gather(t, in, tg)
+		return err == nil && r.Values["faultline_service_running{service=steady}"] == 1 && r.Values["faultline_service_running{service=fails}"] == 0
+	})
+	r := inputtest.Up(t, in, tg)
+	for service, v := range map[string]float64{"steady": 1, "fails": 0, "gone": 0} {
+		r.Want(t, "faultline_service_running{service="+service+"}", v)
+	}
+}

@@ -86,6 +86,9 @@ func (b *bus) answer(units [][3]string, refuse bool) {
 		a := message{kind: kindReturn, serial: b.serial, replyTo: raw.serial, destination: raw.errorName}
 		w := writer{}
 		switch {
+		case bytes.Contains(raw.body, []byte("NRestarts")): // it is older than 235
+			a.kind, a.errorName, a.signature = kindError, unknownProperty, "s"
+			w.text("Unknown property or interface.")
 		case raw.member == "Get":
 			a.signature = "v"
 			w.sign("s")
