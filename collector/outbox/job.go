@@ -18,8 +18,8 @@ type Job struct {
 }
 
 // Executor carries out effects of one kind. Execute may be called from several
-// goroutines, for different effects; it returns soon after ctx ends, and asks
-// lease.Check right before it does what cannot be taken back. An error
+// goroutines, for different effects; it returns soon after ctx ends, and calls
+// lease.Begin right before it does what cannot be taken back. An error
 // means that the attempt failed and is to be made again, unless it is a
 // *ticket.Error that says otherwise.
 type Executor interface {

@@ -169,7 +169,7 @@ func (b *Outbox) add(n int) {
 // whether to go on, attempts whether an attempt under way may.
 func (b *Outbox) carryOut(ctx, attempts context.Context, row Row) {
 	for {
-		out, err := b.attempt(ctx, attempts, row)
+		out, err := b.attempt(ctx, attempts, &row)
 		switch {
 		case errors.Is(err, errStopped), errors.Is(err, lease.ErrLost):
 			return // stays claimed: the next holder finds it
@@ -198,8 +198,9 @@ func (b *Outbox) carryOut(ctx, attempts context.Context, row Row) {
 // errStopped says that no attempt was made because the outbox stops.
 var errStopped = errors.New("outbox stops")
 
-// attempt executes once, when there is a free worker.
-func (b *Outbox) attempt(ctx, attempts context.Context, row Row) (Outcome, error) {
+// attempt executes once, when there is a free worker, and sets whether the row has
+// begun.
+func (b *Outbox) attempt(ctx, attempts context.Context, row *Row) (Outcome, error) {
 	select {
 	case b.working <- struct{}{}:
 		defer func() { <-b.working }()
@@ -226,13 +227,27 @@ func (b *Outbox) attempt(ctx, attempts context.Context, row Row) (Outcome, error
 	if now.State != Sending || now.ClaimedBy != row.ClaimedBy {
 		return Outcome{}, errStopped
 	}
-	limited, cancel := context.WithTimeout(attempts, b.policy(row).Timeout)
+	limited, cancel := context.WithTimeout(attempts, b.policy(*row).Timeout)
 	defer cancel()
-	begun := time.Now()
-	out, err := ex.Execute(limited, Job{Effect: row.Effect, Incident: i, Attempt: row.Attempts, Ambiguous: row.Ambiguous})
+	started := time.Now()
+	marked, begun := lease.WithMark(limited, func(ctx context.Context) error { return b.begin(ctx, *row) })
+	out, err := ex.Execute(marked, Job{Effect: row.Effect, Incident: i, Attempt: row.Attempts, Ambiguous: row.Ambiguous})
 	b.m.attempts.WithLabelValues(row.Effect.Kind, result(out, err)).Inc()
-	b.m.seconds.WithLabelValues(row.Effect.Kind).Observe(time.Since(begun).Seconds())
+	b.m.seconds.WithLabelValues(row.Effect.Kind).Observe(time.Since(started).Seconds())
+	row.Begun = row.Begun || begun()
 	return out, err
+}
+
+// begin keeps that the row's attempt begins what cannot be taken back.
+func (b *Outbox) begin(ctx context.Context, row Row) error {
+	if row.Begun {
+		return nil
+	}
+	ours, err := b.o.Store.BeginEffect(ctx, row.Effect.Key, row.ClaimedBy)
+	if err == nil && !ours {
+		return errStopped // another collector has it, or it was cancelled
+	}
+	return err
 }
 
 // failed gives the effect up or puts it back after a failed attempt.
@@ -253,7 +268,7 @@ func (b *Outbox) failed(attempts context.Context, row Row, err error) {
 	log.Warn("effect failed, will be tried again", "in", pause)
 	// Recorded also while stopping, but not for ever: the row stays claimed then,
 	// and the next holder takes it for ambiguous.
-	r := Retry{Key: row.Effect.Key, Generation: row.ClaimedBy, At: now.Add(pause), Problem: err.Error(), Ambiguous: row.Ambiguous || ambiguous}
+	r := Retry{Key: row.Effect.Key, Generation: row.ClaimedBy, At: now.Add(pause), Problem: err.Error(), Ambiguous: row.Ambiguous || ambiguous && row.Begun}
 	b.insist(attempts, "put back", row, func(ctx context.Context) error {
 		_, err := b.o.Store.RetryEffect(ctx, r)
 		return err

@@ -29,6 +29,7 @@ type memory struct {
 	rows   map[string]*Row
 	events []incident.Event
 	fail   int // so many reports fail
+	begun  int // how often something was marked as begun
 }
 
 func newMemory(effects ...incident.Effect) *memory {
@@ -53,11 +54,23 @@ func (m *memory) ClaimEffects(_ context.Context, gen int64, now time.Time, limit
 		if len(out) == limit || !left && (r.State != Queued || r.NextAt.After(now)) {
 			continue
 		}
-		r.State, r.ClaimedBy, r.Ambiguous = Sending, gen, r.Ambiguous || left
+		r.State, r.ClaimedBy, r.Ambiguous, r.Begun = Sending, gen, r.Ambiguous || left && r.Begun, r.Effect.Kind != Marked
 		r.Attempts++
 		out = append(out, *r)
 	}
 	return out, nil
+}
+
+func (m *memory) BeginEffect(_ context.Context, key string, gen int64) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.rows[key]
+	if r.State != Sending || r.ClaimedBy != gen {
+		return false, nil
+	}
+	m.begun++
+	r.Begun = true
+	return true, nil
 }
 
 func (m *memory) RetryEffect(_ context.Context, x Retry) (bool, error) {

@@ -54,6 +54,9 @@ type Message struct {
 	Digest   string    `json:"digest,omitempty"` // key of the digest it went out in
 	Items    []string  `json:"items,omitempty"`  // of digests: keys
 	Repeat   bool      `json:"repeat,omitempty"` // 重发
+	// Claimed says of a message that is sending that nothing of it has left yet: after
+	// a crash it is sent as if for the first time.
+	Claimed  bool      `json:"claimed,omitempty"`
 	Attempts int       `json:"attempts,omitempty"`
 	TriedAt  time.Time `json:"tried_at,omitzero"` // first attempt
 	Problem  string    `json:"problem,omitempty"` // why the last attempt failed
@@ -98,12 +101,12 @@ type round struct {
 }
 
 // NewDesk makes a desk from messages that were stored. What was sending then has
-// an outcome nobody knows.
+// an outcome nobody knows, unless it was claimed alone and waits again.
 func NewDesk(policy Policy, messages []Message) *Desk {
 	k := &Desk{policy: policy, byKey: map[string]*Message{}, rounds: map[string]*round{}, recent: map[string][]time.Time{}, digests: map[string]int{}, last: map[string]time.Time{}, changed: map[*Message]bool{}, newest: map[string]int{}}
 	for _, m := range messages {
 		delete(k.changed, k.put(m))
-		if !m.SentAt.IsZero() && m.Digest == "" {
+		if !m.SentAt.IsZero() && m.Digest == "" && !m.Claimed {
 			k.recent[m.Receiver] = append(k.recent[m.Receiver], m.SentAt)
 		}
 		if m.Kind == MessageDigest {
@@ -112,7 +115,11 @@ func NewDesk(policy Policy, messages []Message) *Desk {
 		}
 	}
 	for _, m := range k.order {
-		if m.State == MessageSending {
+		switch {
+		case m.State != MessageSending:
+		case m.Claimed:
+			k.withdraw(m)
+		default:
 			k.settle(m, MessageMaybe, lang.Text{ZH: "发送时中断，结果不明", EN: "interrupted while sending: nobody knows"})
 		}
 	}
@@ -320,7 +327,7 @@ func (k *Desk) digest(receiver string, list []*Message, now time.Time) *Message 
 	k.digests[receiver]++
 	k.last[receiver] = now
 	k.recent[receiver] = append(k.recent[receiver], now)
-	g := Message{Key: fmt.Sprintf("digest/%s/%d", receiver, k.digests[receiver]), Receiver: receiver, Kind: MessageDigest, Event: "digest", Priority: 4, At: now, State: MessageSending, SentAt: now}
+	g := Message{Key: fmt.Sprintf("digest/%s/%d", receiver, k.digests[receiver]), Receiver: receiver, Kind: MessageDigest, Event: "digest", Priority: 4, At: now, State: MessageSending, Claimed: true, SentAt: now}
 	counts := map[string]int{}
 	for _, m := range list {
 		m.start(now)
@@ -355,7 +362,7 @@ func (k *Desk) Outcome(key, state string, problem lang.Text) error {
 }
 
 func (k *Desk) settle(m *Message, state string, problem lang.Text) {
-	m.State, m.Reason = state, problem
+	m.State, m.Reason, m.Claimed = state, problem, false
 	k.changed[m] = true
 	if m.Kind != MessageOpening {
 		return

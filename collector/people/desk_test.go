@@ -159,8 +159,11 @@ func TestAccessTakenAwayAndRepeats(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	// The program dies here: nobody knows whether zhou got it.
-	k = NewDesk(DefaultPolicy(), k.Messages())
 	key := "i1/1/" + happening("i1", "opened", 2, t0).ID + "/zhou"
+	if err := k.Begin(key); err != nil {
+		t.Fatal(err)
+	}
+	k = NewDesk(DefaultPolicy(), k.Messages())
 	if err := k.Again(key); err != nil {
 		t.Fatal(err)
 	}

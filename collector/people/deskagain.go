@@ -1,6 +1,7 @@
 package people
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -22,10 +23,43 @@ func (k *Desk) Send(h Happening, receivers []Told) {
 
 // start marks an attempt.
 func (m *Message) start(now time.Time) {
-	m.State, m.SentAt, m.Problem = MessageSending, now, ""
+	m.State, m.SentAt, m.Problem, m.Claimed = MessageSending, now, "", true
 	m.Attempts++
 	if m.TriedAt.IsZero() {
 		m.TriedAt = now
+	}
+}
+
+// ErrNotClaimed says that a message is another attempt's, or is not to be sent any
+// more: nothing of it may leave.
+var ErrNotClaimed = errors.New("the message is not this attempt's to send")
+
+// Begin marks that something of a message that Due handed out leaves now: the
+// caller stores that before it does. It is ErrNotClaimed unless nothing has yet.
+func (k *Desk) Begin(key string) error {
+	m := k.byKey[key]
+	if m == nil || m.State != MessageSending || !m.Claimed {
+		return fmt.Errorf("begin message %s: %w", key, ErrNotClaimed)
+	}
+	m.Claimed, k.changed[m] = false, true
+	for _, item := range m.Items {
+		k.byKey[item].Claimed, k.changed[k.byKey[item]] = false, true
+	}
+	return nil
+}
+
+// withdraw puts a message back that was handed out and of which nothing had left.
+func (k *Desk) withdraw(m *Message) {
+	m.Claimed, m.Digest, m.SentAt = false, "", time.Time{}
+	switch {
+	case m.Kind == MessageDigest:
+		k.settle(m, MessageFailed, dissolvedText)
+	case m.Kind != MessageReport && m.Kind != MessageClosing && k.round(m.Incident, m.Round).ended:
+		k.settle(m, MessageFailed, overText) // the opening's closing goes with it
+		m.State = MessageSuppressed
+	default:
+		m.State = MessageQueued
+		k.await(m)
 	}
 }
 
@@ -87,15 +121,17 @@ func (k *Desk) Later(key string, until time.Time, problem string, ambiguous bool
 	}
 	if m.Kind == MessageDigest {
 		m.Problem = problem
-		k.settle(m, MessageFailed, lang.Text{ZH: "未送达，内容将重新发送", EN: "not delivered: what is in it will be sent again"})
+		k.settle(m, MessageFailed, dissolvedText)
 		return nil
 	}
 	k.hold(m, until, problem, ambiguous)
 	return nil
 }
 
+var dissolvedText = lang.Text{ZH: "未送达，内容将重新发送", EN: "not delivered: what is in it will be sent again"}
+
 func (k *Desk) hold(m *Message, until time.Time, problem string, ambiguous bool) {
-	m.State, m.Until, m.Problem, m.Digest = MessageHeld, until, problem, ""
+	m.State, m.Until, m.Problem, m.Digest, m.Claimed = MessageHeld, until, problem, "", false
 	m.Repeat = m.Repeat || ambiguous
 	m.Reason = lang.Text{ZH: "发送失败，稍后重试", EN: "the attempt failed; it will be made again"}
 	k.await(m)

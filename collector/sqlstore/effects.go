@@ -17,7 +17,7 @@ import (
 var _ outbox.Store = (*Store)(nil)
 
 // rowColumns are what scanRow reads.
-const rowColumns = `body, state, attempts, ambiguous, claimed_by, created_at, next_at, ended_at, problem, ord`
+const rowColumns = `body, state, attempts, ambiguous, begun, claimed_by, created_at, next_at, ended_at, problem, ord`
 
 // due selects the rows that may be claimed: queued ones whose time has come and
 // those an earlier generation left behind, unless an earlier row of the same
@@ -47,9 +47,10 @@ func (s *Store) ClaimEffects(ctx context.Context, generation int64, now time.Tim
 			return err
 		}
 		return h.each(ctx, collect(&rows), `UPDATE effects SET state = 'sending', attempts = attempts + 1,
-			ambiguous = CASE WHEN state = 'sending' THEN 1 ELSE ambiguous END, claimed_by = ?
+			ambiguous = CASE WHEN state = 'sending' AND begun = 1 THEN 1 ELSE ambiguous END,
+			begun = CASE WHEN kind = ? THEN 0 ELSE 1 END, claimed_by = ?
 			WHERE effect_key IN (`+due+`) RETURNING `+rowColumns,
-			generation, now, generation, now, limit)
+			outbox.Marked, generation, now, generation, now, limit)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim effects: %w", err)
@@ -64,14 +65,34 @@ func (s *Store) ClaimEffects(ctx context.Context, generation int64, now time.Tim
 	return out, nil
 }
 
-// RetryEffect implements outbox.Store.
+// BeginEffect implements outbox.Store.
+func (s *Store) BeginEffect(ctx context.Context, key string, generation int64) (bool, error) {
+	n := int64(0)
+	err := s.tx(ctx, func(h handle) (err error) {
+		if err = h.fence(ctx, generation); err != nil {
+			return err
+		}
+		n, err = h.exec(ctx, `UPDATE effects SET begun = 1 WHERE effect_key = ? AND state = 'sending' AND claimed_by = ?`, key, generation)
+		return err
+	})
+	if errors.Is(err, engine.ErrFenced) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("begin effect %s: %w", key, err)
+	}
+	return n == 1, nil
+}
+
+// RetryEffect implements outbox.Store. What waits counts as begun, for a collector
+// of a version that keeps no mark may claim it next.
 func (s *Store) RetryEffect(ctx context.Context, r outbox.Retry) (bool, error) {
 	n := int64(0)
 	err := s.tx(ctx, func(h handle) (err error) {
 		if err = h.fence(ctx, r.Generation); err != nil {
 			return err
 		}
-		n, err = h.exec(ctx, `UPDATE effects SET state = 'queued', next_at = ?, problem = ?, ambiguous = ?
+		n, err = h.exec(ctx, `UPDATE effects SET state = 'queued', next_at = ?, problem = ?, ambiguous = ?, begun = 1
 			WHERE effect_key = ? AND state = 'sending' AND claimed_by = ?`, r.At, r.Problem, r.Ambiguous, r.Key, r.Generation)
 		return err
 	})
@@ -115,18 +136,18 @@ func (s *Store) Effects(ctx context.Context, incidentID string) ([]outbox.Row, e
 // ordered is a row as it is scanned, with its place among its incident's.
 type ordered struct {
 	outbox.Row
-	ord                             int64
-	ambiguous, created, next, ended int64
+	ord                                    int64
+	ambiguous, begun, created, next, ended int64
 }
 
 // dest returns where the columns of rowColumns go.
 func (o *ordered) dest(stored *[]byte) []any {
-	return []any{stored, &o.State, &o.Attempts, &o.ambiguous, &o.ClaimedBy, &o.created, &o.next, &o.ended, &o.Problem, &o.ord}
+	return []any{stored, &o.State, &o.Attempts, &o.ambiguous, &o.begun, &o.ClaimedBy, &o.created, &o.next, &o.ended, &o.Problem, &o.ord}
 }
 
 // finish decodes what was scanned.
 func (o *ordered) finish(stored []byte) error {
-	o.Ambiguous = o.ambiguous != 0
+	o.Ambiguous, o.Begun = o.ambiguous != 0, o.begun != 0
 	o.CreatedAt, o.NextAt, o.EndedAt = fromMicros(o.created), fromMicros(o.next), fromMicros(o.ended)
 	return json.Unmarshal(stored, &o.Effect)
 }

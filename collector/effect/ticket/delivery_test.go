@@ -83,7 +83,7 @@ func (d *delivery) open(t *testing.T) (*sqlstore.Store, int64) {
 }
 
 // outbox builds an outbox on the store that reports to the given function.
-func (d *delivery) outbox(t *testing.T, s *sqlstore.Store, report func(context.Context, incident.Event) error) *outbox.Outbox {
+func (d *delivery) outbox(t *testing.T, s outbox.Store, report func(context.Context, incident.Event) error) *outbox.Outbox {
 	t.Helper()
 	m, err := mail.New(mail.Options{Addr: d.box.Addr(), From: "noc@example.com", ReplyTo: "faultline@example.com", TLS: mail.TLSNone, Secret: []byte("0123456789abcdef")})
 	if err != nil {

@@ -102,7 +102,7 @@ func (e *Executor) Execute(ctx context.Context, j outbox.Job) (outbox.Outcome, e
 			return outbox.Outcome{}, fmt.Errorf("look for an earlier ticket at %s: %w", v.ID, err)
 		}
 	}
-	if err := lease.Check(ctx); err != nil { // writing and searching took time
+	if err := lease.BeginBy(ctx, d); err != nil { // writing and searching took time
 		return outbox.Outcome{}, fmt.Errorf("ticket to %s: %w", v.ID, err)
 	}
 	ref, err := d.Send(ctx, t)

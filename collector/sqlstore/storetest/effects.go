@@ -65,7 +65,7 @@ func testClaim(t *testing.T, e *env) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantRow := outbox.Row{Effect: a, State: outbox.Sending, Attempts: 1, ClaimedBy: e.gen, CreatedAt: t0}
+	wantRow := outbox.Row{Effect: a, State: outbox.Sending, Attempts: 1, Begun: true, ClaimedBy: e.gen, CreatedAt: t0}
 	if d := cmp.Diff(row, wantRow); d != "" {
 		t.Fatalf("row (-got +want):\n%s", d)
 	}
@@ -151,7 +151,7 @@ func testEffectEnds(t *testing.T, e *env) {
 }
 
 func testLeftOver(t *testing.T, e *env) {
-	f := effect("0001", 1, incident.EffectTicket, "vendor", "carrier-a")
+	f := effect("0001", 1, incident.EffectNotify, "role", "branch_it")
 	e.mustOpen(t, "0001", f)
 	old := e.gen
 	want(t, e.claim(t, t0, 10), f.Key)
@@ -165,6 +165,44 @@ func testLeftOver(t *testing.T, e *env) {
 		t.Fatalf("retry by the old generation: %v %v", ok, err)
 	}
 	want(t, e.claim(t, t0, 10))
+}
+
+// testBegun: of a kind that marks its beginning only what had begun is ambiguous
+// after a crash, and what waits for its retry is not begun again by that.
+func testBegun(t *testing.T, e *env) {
+	f := effect("0001", 1, incident.EffectTicket, "vendor", "carrier-a")
+	e.mustOpen(t, "0001", f)
+	claimed := func(attempts int, ambiguous bool) {
+		t.Helper()
+		rows, err := e.store.ClaimEffects(t.Context(), e.gen, t0, 10)
+		if err != nil || len(rows) != 1 || rows[0].Attempts != attempts || rows[0].Ambiguous != ambiguous || rows[0].Begun {
+			t.Fatalf("claimed %+v, %v; want attempt %d, ambiguous %v, not begun", rows, err, attempts, ambiguous)
+		}
+	}
+	begin := func(gen int64, want bool) {
+		t.Helper()
+		if ok, err := e.store.BeginEffect(t.Context(), f.Key, gen); ok != want || err != nil {
+			t.Fatalf("begin under generation %d: %v, %v; want %v", gen, ok, err, want)
+		}
+	}
+	begin(e.gen, false) // nobody claimed it
+	claimed(1, false)
+	e.reopen(t)
+	claimed(2, false) // the first collector died before it began
+	begin(e.gen-1, false)
+	begin(e.gen, true)
+	if row, err := e.store.EffectRow(t.Context(), f.Key); err != nil || !row.Begun {
+		t.Fatalf("after the beginning: %+v, %v", row, err)
+	}
+	if ok, err := e.store.RetryEffect(t.Context(), outbox.Retry{Key: f.Key, Generation: e.gen, At: t0, Problem: "451 later"}); err != nil || !ok {
+		t.Fatalf("retry: %v %v", ok, err)
+	}
+	claimed(3, false) // the server refused what had begun, and said so
+	begin(e.gen, true)
+	e.reopen(t)
+	claimed(4, true)
+	e.reopen(t)
+	claimed(5, true) // once in doubt, in doubt until its end
 }
 
 func testLease(t *testing.T, e *env) {

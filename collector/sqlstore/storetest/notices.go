@@ -22,6 +22,9 @@ func testHolding(t *testing.T, e *env) {
 	if rows := e.claim(t, t0, 10); len(rows) != 1 {
 		t.Fatalf("claimed %d effects, want 1", len(rows))
 	}
+	if ok, err := e.store.BeginEffect(t.Context(), effect("0001", 1, "ticket").Key, e.gen); !ok || err != nil {
+		t.Fatalf("begin: %v, %v", ok, err)
+	}
 	old := lease.With(t.Context(), e.gen, nil)
 	writes := map[string]func() error{
 		"setting":       func() error { return e.store.KVPut(old, "a", "1") },

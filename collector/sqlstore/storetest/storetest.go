@@ -48,6 +48,7 @@ func Run(t *testing.T, newURL func(t testing.TB) string) {
 		{"lanes keep their order", testLanes},
 		{"effects end, fail and are cancelled", testEffectEnds},
 		{"left-over claims are ambiguous", testLeftOver},
+		{"claims that had not begun are not", testBegun},
 		{"lease is exclusive and grows", testLease},
 		{"everything survives a reopen", testReopen},
 		{"seen ids are pruned", testPrune},

@@ -103,7 +103,8 @@ func New(o Options) (*Post, error) {
 }
 
 // Begin reads what is stored, under the lease generation. What was being sent
-// when a collector stopped is sent once more and says so (重发).
+// when a collector stopped is sent once more and says so (重发), unless nothing of it
+// had left.
 func (p *Post) Begin(ctx context.Context, generation int64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -289,7 +290,8 @@ func (p *Post) end() {
 	p.desk = nil
 }
 
-// round sends what is due. It is stored as being sent before it leaves.
+// round sends what is due. It is stored as being sent before a worker takes it, for
+// all that is due at once, and as begun, one by one, right before it leaves.
 func (p *Post) round(ctx context.Context, sending *sync.WaitGroup) error {
 	if err := p.over(ctx); err != nil {
 		return err

@@ -295,7 +295,7 @@ func TestFailures(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	o := newOffice(t)
 	o.take("1", "opened", 1, "smith")
-	if err := o.with(t.Context(), func(k *people.Desk) error { k.Due(o.now, o.o.Directory()); return nil }); err != nil {
+	if err := o.with(t.Context(), func(k *people.Desk) error { k.Due(o.now, o.o.Directory()); return k.Begin("i1/0/1/smith") }); err != nil {
 		t.Fatal(err)
 	}
 	o.start()

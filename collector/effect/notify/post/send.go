@@ -91,9 +91,12 @@ type retryAfter interface{ RetryAfter() time.Duration }
 func (p *Post) send(ctx context.Context, x letter) {
 	limited, cancel := context.WithTimeout(ctx, sendLimit)
 	defer cancel()
-	by, err := p.reach(limited, x)
-	if errors.Is(err, lease.ErrLost) {
-		return // whoever holds the lease now sends it
+	marked, begun := lease.WithMark(limited, func(ctx context.Context) error {
+		return p.with(ctx, func(k *people.Desk) error { return k.Begin(x.m.Key) })
+	})
+	by, err := p.reach(marked, x)
+	if errors.Is(err, lease.ErrLost) || errors.Is(err, people.ErrNotClaimed) {
+		return // whoever holds the lease now sends it, or another attempt does
 	}
 	now := p.o.Now()
 	err = p.with(ctx, func(k *people.Desk) error {
@@ -113,7 +116,7 @@ func (p *Post) send(ctx context.Context, x letter) {
 		if errors.As(err, &later) && later.RetryAfter() > 0 {
 			wait = min(later.RetryAfter(), time.Hour)
 		}
-		unclear := known && te.Ambiguous || errors.Is(err, context.DeadlineExceeded)
+		unclear := begun() && (known && te.Ambiguous || errors.Is(err, context.DeadlineExceeded))
 		return k.Later(x.m.Key, now.Add(wait), err.Error(), unclear)
 	})
 	if err != nil && !errors.Is(err, errIdle) {

@@ -68,12 +68,12 @@ func again(err error) bool {
 
 // deliver goes one way, and says what is missing when there is none.
 func (p *Post) deliver(ctx context.Context, name string, x letter) error {
-	if err := lease.Check(ctx); err != nil {
-		return err
-	}
 	if name != people.Email {
 		for _, w := range p.o.Ways {
 			if w.Name() == name {
+				if err := lease.Begin(ctx); err != nil {
+					return err
+				}
 				return w.Reach(ctx, &x.person, x.notice, x.language)
 			}
 		}
@@ -84,6 +84,9 @@ func (p *Post) deliver(ctx context.Context, name string, x letter) error {
 		return &ticket.Error{Op: "notify", Err: errors.New("no mail server is configured"), Hint: "set mail.host"}
 	case x.notice.To == "":
 		return &ticket.Error{Op: "notify", Err: errors.New("the person has no e-mail address"), Hint: "add it to the people file or the inventory"}
+	}
+	if err := lease.BeginBy(ctx, p.o.Channel); err != nil {
+		return err
 	}
 	return p.o.Channel.Deliver(ctx, x.notice)
 }

@@ -9,6 +9,7 @@ import (
 
 	gomail "github.com/wneessen/go-mail"
 
+	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/internal/lang"
 	"github.com/faultline/faultline/plugins/ticket"
 )
@@ -20,13 +21,20 @@ const FieldLanguage = "language"
 // a repeat carries the same one, so that the vendor's mail program shows it once.
 type Desk struct{ m *Mailer }
 
-var _ ticket.Desk = Desk{}
+var (
+	_ ticket.Desk       = Desk{}
+	_ lease.SelfMarking = Desk{}
+)
 
 // Desk returns the mailer as a ticket desk.
 func (m *Mailer) Desk() Desk { return Desk{m} }
 
 // Name returns "email".
 func (Desk) Name() string { return "email" }
+
+// Begins says that Send calls lease.Begin itself: right before the dot that ends a
+// mail, without which no server delivers it.
+func (Desk) Begins() {}
 
 // Send implements ticket.Desk.
 func (d Desk) Send(ctx context.Context, t ticket.Ticket) (ticket.Ref, error) {

@@ -234,7 +234,7 @@ func (m *Mailer) transact(ctx context.Context, c *smtp.Client, msg *gomail.Msg) 
 		// Without the final dot the server must not deliver what it has.
 		return &ticket.Error{Op: "smtp data", Retryable: true, Err: err}
 	}
-	if err := lease.Check(ctx); err != nil { // the dialogue took time, and the dot cannot be taken back
+	if err := lease.Begin(ctx); err != nil { // what went before is no mail yet; the dot cannot be taken back
 		return &ticket.Error{Op: "smtp data", Retryable: true, Err: err}
 	}
 	if err := w.Close(); err != nil {

@@ -5,6 +5,7 @@ import (
 
 	gomail "github.com/wneessen/go-mail"
 
+	"github.com/faultline/faultline/collector/lease"
 	"github.com/faultline/faultline/plugins/notify"
 	"github.com/faultline/faultline/plugins/ticket"
 )
@@ -12,13 +13,19 @@ import (
 // Channel sends notices to our own people as mail.
 type Channel struct{ m *Mailer }
 
-var _ notify.Channel = Channel{}
+var (
+	_ notify.Channel    = Channel{}
+	_ lease.SelfMarking = Channel{}
+)
 
 // Channel returns the mailer as a channel of notices.
 func (m *Mailer) Channel() Channel { return Channel{m} }
 
 // Name returns "email".
 func (Channel) Name() string { return "email" }
+
+// Begins says that Deliver calls lease.Begin itself, as a Desk's Send does.
+func (Channel) Begins() {}
 
 // Deliver implements notify.Channel.
 func (c Channel) Deliver(ctx context.Context, n notify.Notice) error {
