@@ -1,6 +1,7 @@
 package syslog
 
 import (
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -59,7 +60,7 @@ func (d *Directory) Set(targets []base.Target) {
 		if len(dev.Targets) < mostTargets {
 			dev.Targets = append(dev.Targets, Target{ID: t.ID, Input: t.Input})
 		}
-		for _, n := range []string{t.Labels["instance"], t.Labels["sysName"]} {
+		for _, n := range []string{hostOf(t.Labels["instance"]), t.Labels["sysName"]} {
 			if n != "" {
 				name(n, id)
 			}
@@ -112,4 +113,12 @@ func namesOf(name string) []string {
 		return []string{name}
 	}
 	return []string{name, short}
+}
+
+// hostOf is a label instance without the port that those of databases have.
+func hostOf(instance string) string {
+	if h, _, err := net.SplitHostPort(instance); err == nil {
+		return h
+	}
+	return instance
 }

@@ -20,10 +20,11 @@ func TestDirectory(t *testing.T) {
 		{ID: "3", Input: "snmp", Labels: map[string]string{"device": "b1sw", "sysName": "SW-2F.corp.test"}},
 		{ID: "4", Input: "host", Labels: labels("b1srv", "b1srv")},
 		{ID: "5", Input: "snmp", Labels: map[string]string{"device": "one", "sysName": "same"}}, {ID: "6", Input: "snmp", Labels: map[string]string{"device": "two", "sysName": "same"}},
+		{ID: "7", Input: "database", Labels: labels("b1db", "db-1.corp.test:5432")},
 	})
 	for _, c := range []struct{ address, name, want string }{
 		{"10.255.0.11", "", "b1rtr"}, {"10.0.0.9", "", ""}, {"127.0.0.1", "", "b1srv"}, {"::1", "", "b1srv"},
-		{"", "B1SW", "b1sw"}, {"", "b1rtr.corp.test", "b1rtr"}, {"", "sw-2f", "b1sw"}, {"", "SW-2F.corp.test", "b1sw"}, {"", "same", ""}, {"", "", ""}, {"", "10.255.0.11", ""},
+		{"", "B1SW", "b1sw"}, {"", "b1rtr.corp.test", "b1rtr"}, {"", "sw-2f", "b1sw"}, {"", "SW-2F.corp.test", "b1sw"}, {"", "same", ""}, {"", "db-1", "b1db"}, {"", "", ""}, {"", "10.255.0.11", ""},
 	} {
 		a, _ := netip.ParseAddr(c.address)
 		got, ok := d.Lookup(a, c.name)

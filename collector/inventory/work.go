@@ -156,7 +156,7 @@ func (w *worklist) add(bt base.Target, t Target, labels map[string]string) {
 		labels["component"] = t.Component
 	}
 	if labels["instance"] == "" {
-		labels["instance"] = host(bt.Address)
+		labels["instance"] = instanceOf(bt)
 	}
 	for k, v := range t.Labels {
 		labels[k] = v
