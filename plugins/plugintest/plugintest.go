@@ -55,7 +55,7 @@ func named(name func() string) Check {
 	return Check{"name is a word and stays", func(context.Context) error {
 		first := name()
 		if !nameForm.MatchString(first) {
-			return fmt.Errorf("name %q: lower-case letters, digits and hyphens, at most 40", first)
+			return fmt.Errorf("name %q: lower-case letters, digits, hyphens and underscores, at most 40", first)
 		}
 		if again := name(); again != first {
 			return fmt.Errorf("name was %q and is %q now", first, again)

@@ -157,11 +157,11 @@ func (r *reading) login(ctx context.Context, open func(Login) (*sql.DB, error), 
 		return rows, nil
 	}
 	reason := reasonOf(r.kind, err)
+	r.server.logout() // the password is read anew at the next
+	r.verdict(reason)
 	if reason == "password" {
 		r.server.paused = r.now.Add(passwordPause)
 	}
-	r.server.logout() // the password is read anew at the next
-	r.verdict(reason)
 	if p := string(l.Password); p != "" {
 		return nil, errors.New(strings.ReplaceAll(err.Error(), p, "<secret>"))
 	}
@@ -172,6 +172,9 @@ func (r *reading) login(ctx context.Context, open func(Login) (*sql.DB, error), 
 // serves at all; "" is all of it.
 func (r *reading) verdict(reason string) {
 	answers := reason == ""
+	if open, known := portOpen(reason); known && !r.now.Before(r.server.paused) {
+		r.put("faultline_database_port_open", truth(open))
+	}
 	r.put(r.up(), truth(answers))
 	r.put("faultline_database_login_success", truth(answers || reason == "query"))
 	r.put("faultline_database_query_success", truth(answers))
@@ -188,11 +191,58 @@ func (r *reading) verdict(reason string) {
 	}
 }
 
-// ask reads an answer's rows. Nothing is left open in the session.
+// portOpen tells from a reason whether a connection could be made; known is false
+// where the reason does not say it.
+func portOpen(reason string) (open, known bool) {
+	switch reason {
+	case "port_closed", "unreachable":
+		return false, true
+	case "settings", "unresolved", "timeout", "tls", "other":
+		return false, false
+	}
+	return true, true // a word of the server's own, or an answer
+}
+
+// ask reads an answer's rows, within the time there is: the drivers may wait longer
+// for a server that says nothing, and whoever waits for them is taken for the one that
+// is at fault. What comes late is dropped, and its connection with it.
 func (r *reading) ask(ctx context.Context, query string) ([]row, error) {
+	if r.server.db == nil {
+		return nil, errors.New("not asked: the question before was not answered in time")
+	}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	rows, err := r.server.db.QueryContext(ctx, query)
+	type answer struct {
+		rows []row
+		err  error
+	}
+	answered, db := make(chan answer, 1), r.server.db
+	go func() {
+		defer cancel()
+		rows, err := rowsOf(ctx, db, query)
+		answered <- answer{rows, err}
+	}()
+	select {
+	case a := <-answered:
+		if a.err != nil && ctx.Err() == context.DeadlineExceeded && !errors.Is(a.err, context.DeadlineExceeded) {
+			a.err = fmt.Errorf("%w: %w", context.DeadlineExceeded, a.err) // a driver that hangs up by itself names another cause
+		}
+		return a.rows, a.err
+	case <-ctx.Done():
+		select {
+		case a := <-answered: // at the same moment
+			if a.err == nil {
+				return a.rows, nil
+			}
+		default:
+		}
+		r.server.logout()
+		return nil, ctx.Err()
+	}
+}
+
+// rowsOf asks and reads all rows. Nothing is left open in the session.
+func rowsOf(ctx context.Context, db *sql.DB, query string) ([]row, error) {
+	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func fill[T comparable](v *T, d T) {
 	}
 }
 
-var nameForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
+var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
 
 // Validate returns every fault of a set of plugins, each with its place.
 func Validate(plugins []Plugin) error {
@@ -98,7 +98,7 @@ func Validate(plugins []Plugin) error {
 		where := fmt.Sprintf("plugins[%d] %s: ", i, p.Name)
 		bad := func(format string, args ...any) { faults = append(faults, fmt.Errorf(where+format, args...)) }
 		if !nameForm.MatchString(p.Name) {
-			bad("name: lower-case letters, digits and hyphens, at most 40")
+			bad("name: lower-case letters, digits, hyphens and underscores, at most 40")
 		}
 		if seen[p.Contract+"/"+p.Name] {
 			bad("name: there twice")
