@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -81,16 +83,16 @@ func (s *state) save(path string) error {
 	return nil
 }
 
-// forget drops the places that were met longest ago.
+// forget drops the places that were not met for long, and of too many those that
+// were met longest ago: a file whose place is lost is read again from its start.
 func (s *state) forget() {
-	var newest time.Time
-	for _, p := range s.Files {
-		if p.Seen.After(newest) {
-			newest = p.Seen
-		}
+	oldest := slices.SortedFunc(maps.Keys(s.Files), func(a, b string) int { return s.Files[a].Seen.Compare(s.Files[b].Seen) })
+	if len(oldest) == 0 {
+		return
 	}
-	for k, p := range s.Files {
-		if newest.Sub(p.Seen) > forgetAfter || len(s.Files) > mostPlaces {
+	newest := s.Files[oldest[len(oldest)-1]].Seen
+	for i, k := range oldest {
+		if newest.Sub(s.Files[k].Seen) > forgetAfter || len(oldest)-i > mostPlaces {
 			delete(s.Files, k)
 		}
 	}
