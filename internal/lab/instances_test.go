@@ -39,7 +39,7 @@ func TestTwoDatabasesOnOneHost(t *testing.T) {
 	}
 	w, _ := inv.Work("a")
 	in, seen := database.New(database.Options{}), map[string]string{}
-	t.Cleanup(func() { _ = in.Close() })
+	t.Cleanup(in.Close)
 	for i, tg := range w.Targets {
 		if want := "127.0.0.1:" + ports[i]; tg.Labels["instance"] != want || tg.Labels["job"] != "postgres" {
 			t.Errorf("labels %v, want instance %s of job postgres", tg.Labels, want)
