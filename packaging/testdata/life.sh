@@ -15,11 +15,17 @@ deb)
   put() { dpkg -i "$1"; }
   back() { dpkg -i --force-downgrade "$1"; }
   remove() { dpkg -r faultline-agent; }
+  whole() { [ -z "$(dpkg --verify faultline-agent)" ]; }
+  purge() { dpkg -P faultline-agent; }
   ;;
 rpm) # the machine's own packages are dpkg's: what they provide is unknown to rpm
   put() { rpm -U --nodeps "$1"; }
   back() { rpm -U --nodeps --oldpackage "$1"; }
   remove() { rpm -e faultline-agent; }
+  whole() { rpm -V --nodeps faultline-agent; }
+  purge() { # rpm has none: by hand, as docs/packages.md says
+    rpm -e faultline-agent && rm -r /var/lib/faultline-agent /etc/faultline && userdel faultline-agent
+  }
   ;;
 esac
 
@@ -48,6 +54,7 @@ kept() { # what belongs to the operator and to the agent is as it was
 
 must put "$old"
 version "$OLD"
+must whole
 must id faultline-agent
 step="directory of the data"; [ "$(stat -c '%U %a' /var/lib/faultline-agent)" = "faultline-agent 700" ]
 step="nothing is started that was not enrolled"; ! pgrep -x faultline-agent
@@ -70,11 +77,13 @@ run
 
 must put "$new"
 version "$NEW"
+must whole
 kept upgrade
 run
 
 must back "$old"
 version "$OLD"
+must whole
 kept downgrade
 run
 
@@ -82,11 +91,14 @@ must remove
 gone /usr/bin/faultline-agent /usr/bin/faultline-plugin-host /usr/lib/systemd/system/faultline-agent.service
 kept removal
 
-if [ "$kind" = deb ]; then
-  must put "$new"
-  kept "coming back"
-  must dpkg -P faultline-agent
-  gone /var/lib/faultline-agent /etc/faultline /usr/bin/faultline-agent
-  step="the user is gone"; ! id faultline-agent 2>/dev/null
-fi
+must put "$new"
+kept "coming back"
+run
+must purge
+gone /var/lib/faultline-agent /etc/faultline /usr/bin/faultline-agent /usr/bin/faultline-plugin-host /usr/lib/systemd/system/faultline-agent.service
+step="the user is gone"; ! id faultline-agent 2>/dev/null
+
+must put "$new" # as on a machine that never had it
+version "$NEW"
+step="nothing of before is there"; [ -z "$(ls -A /var/lib/faultline-agent)" ]; [ "$(stat -c '%U %a' /var/lib/faultline-agent)" = "faultline-agent 700" ]
 echo "lived well"
