@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,10 +113,11 @@ func TestSeriesEnd(t *testing.T) {
 func TestChangedWhilePolled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, st := &ending{}, &store{}
-		hang := true
+		var hang atomic.Bool
+		hang.Store(true)
 		in.gather = func(ctx context.Context, _ base.Target, sink input.Sink) error {
 			sink.Sample(base.Sample{Labels: base.LabelsFrom("b", nil), Value: base.Stale()})
-			if hang {
+			if hang.Load() {
 				<-ctx.Done()
 				return ctx.Err()
 			}
@@ -134,7 +136,7 @@ func TestChangedWhilePolled(t *testing.T) {
 			}
 			after(t, time.Second)
 		}
-		hang = false
+		hang.Store(false)
 		after(t, 10*time.Second)
 		times := in.times("x")
 		if in.twice {
