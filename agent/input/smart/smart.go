@@ -16,7 +16,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/faultline/faultline/agent/input/failure"
@@ -47,7 +46,7 @@ func New(o Options) *Input {
 	if o.Program == "" {
 		o.Program = "smartctl"
 	}
-	w := &work{program: o.Program, asked: map[string]time.Time{}}
+	w := &work{program: o.Program, gate: make(chan struct{}, 1), asked: map[string]time.Time{}}
 	return frame.New(frame.Work[settings]{Name: "smart", Now: o.Now, Parse: parse, Gather: w.gather})
 }
 
@@ -92,13 +91,17 @@ func parse(t base.Target) (settings, error) {
 type work struct {
 	program string
 
-	mu    sync.Mutex           // held while asking: disks are asked one after another
-	asked map[string]time.Time // by target
+	gate  chan struct{}        // full while asking: disks are asked one after another
+	asked map[string]time.Time // by target; whoever filled gate may use it
 }
 
 func (w *work) gather(ctx context.Context, s settings, now time.Time, put frame.Put) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	select {
+	case w.gate <- struct{}{}:
+		defer func() { <-w.gate }()
+	case <-ctx.Done():
+		return fmt.Errorf("smart: the disks of another target were being asked all the time: %w", ctx.Err())
+	}
 	// What was told holds until the next time: disks change slowly, and asking costs.
 	if since := now.Sub(w.asked[s.id]); since >= 0 && since < s.every {
 		return nil

@@ -1,6 +1,7 @@
 package smart
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -98,6 +99,39 @@ func TestStandIn(t *testing.T) {
 	if err != nil || !strings.Contains(string(b), "--nocheck=standby") || !strings.Contains(string(b), "--device=sat /dev/sda\n") || strings.Contains(string(b), "oops") {
 		t.Errorf("asked with %s %v", b, err)
 	}
+}
+
+// TestWaitsNoLongerThanItMay: while a disk that does not answer is asked, the reading
+// of another target ends at its own deadline and says why.
+func TestWaitsNoLongerThanItMay(t *testing.T) {
+	dir := t.TempDir()
+	program, asked := filepath.Join(dir, "smartctl"), filepath.Join(dir, "asked")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\ntouch "+asked+"\nexec sleep 600\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	in := New(Options{Program: program})
+	ctx, end := context.WithCancel(t.Context())
+	first, over := target("devices", "/dev/sda"), make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = in.Gather(ctx, first, &inputtest.Recorder{})
+	}()
+	inputtest.Until(t, "asked", func() bool { _, err := os.Stat(asked); return err == nil })
+	second := target("devices", "/dev/sdb")
+	second.ID = "second"
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := in.Gather(short, second, &inputtest.Recorder{})
+	select {
+	case <-over:
+		t.Error("the second target waited for the first to end")
+	default:
+	}
+	if err == nil || !strings.Contains(err.Error(), "another target") || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	end()
+	<-over
 }
 
 func TestRealSmartctl(t *testing.T) {
