@@ -7,6 +7,7 @@ kind=$1 old=$2 new=$3
 step=start
 trap '[ $? = 0 ] || echo "FAILED at: $step"' EXIT
 must() { step="$*"; "$@" || exit 1; }
+not() { if "$@"; then exit 1; fi; } # a "!" would not end this
 gone() { step="gone: $*"; for f in "$@"; do [ ! -e "$f" ] || exit 1; done; }
 version() { step="version $1"; [ "$(faultline-agent --version)" = "$1" ] || exit 1; }
 
@@ -57,7 +58,7 @@ version "$OLD"
 must whole
 must id faultline-agent
 step="directory of the data"; [ "$(stat -c '%U %a' /var/lib/faultline-agent)" = "faultline-agent 700" ]
-step="nothing is started that was not enrolled"; ! pgrep -x faultline-agent
+step="nothing is started that was not enrolled"; not pgrep -x faultline-agent
 if command -v systemd-analyze >/dev/null; then
   must systemd-analyze verify /usr/lib/systemd/system/faultline-agent.service
 fi
@@ -96,7 +97,7 @@ kept "coming back"
 run
 must purge
 gone /var/lib/faultline-agent /etc/faultline /usr/bin/faultline-agent /usr/bin/faultline-plugin-host /usr/lib/systemd/system/faultline-agent.service
-step="the user is gone"; ! id faultline-agent 2>/dev/null
+step="the user is gone"; not id faultline-agent 2>/dev/null
 
 must put "$new" # as on a machine that never had it
 version "$NEW"

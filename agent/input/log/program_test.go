@@ -12,9 +12,9 @@ import (
 	"github.com/faultline/faultline/agent/input/inputtest"
 )
 
-// standIn writes a program that answers as journalctl does,
-// so that a journal can go wrong. It logs its arguments. Entries are those after the cursor
-// that it is given, or the last.
+// standIn writes a program that answers as journalctl does, so that a journal can go
+// wrong. It logs its arguments. Entries are those after the cursor that it is given,
+// or the last.
 func standIn(t *testing.T, entries string) (program, args string) {
 	t.Helper()
 	dir := t.TempDir()

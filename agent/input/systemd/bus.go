@@ -48,7 +48,8 @@ func dial(ctx context.Context, root string) (*bus, error) {
 		if err == nil {
 			return b, nil
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		theirs := s == PrivateSocket && errors.Is(err, fs.ErrPermission) // root's: for us there is none
+		if !errors.Is(err, fs.ErrNotExist) && !theirs {
 			faults = append(faults, err)
 		}
 	}
