@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +80,9 @@ func TestSweep(t *testing.T) {
 	if want := (Status{"names", 6, 6, 6, 5}); last != want {
 		t.Errorf("last report %+v, want %+v", last, want)
 	}
+	r.Notes = slices.DeleteFunc(r.Notes, func(n string) bool { // where we are not root
+		return os.Geteuid() != 0 && strings.HasPrefix(n, "ICMP may not be sent")
+	})
 	if r.Interrupted || r.Addresses != 6 || len(r.Notes) > 0 {
 		t.Errorf("interrupted %v, %d addresses, notes %v", r.Interrupted, r.Addresses, r.Notes)
 	}
