@@ -24,7 +24,7 @@ const remedyStep = `    remedy:
 
 // remedyPlaybooks append a line to TARGET/log; the slow one goes on then.
 var remedyPlaybooks = map[string]string{
-	"inventory":  "[here]\nlocalhost ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n",
+	"inventory":  "[here]\nlocalhost ansible_connection=local ansible_remote_tmp=/tmp ansible_python_interpreter=/usr/bin/python3\n",
 	"repair.yml": "- hosts: here\n  gather_facts: false\n  tasks:\n  - {name: append, lineinfile: {path: TARGET/log, line: \"{{ port }}\", create: true}}\n",
 	"slow.yml": "- hosts: here\n  gather_facts: false\n  tasks:\n  - {name: append, lineinfile: {path: TARGET/log, line: slow, create: true}, check_mode: false, when: not ansible_check_mode}\n" +
 		"  - {name: wait, shell: 'echo $$ > TARGET/pid; exec sleep 600'}\n",

@@ -52,7 +52,7 @@ func serviceCompany(t *testing.T) (a *App, base, target string) {
 	cfg, target := remedyCompany(t)
 	playbooks := cfg.Plugins[0].Settings["playbooks"].Reveal()
 	for name, text := range map[string]string{
-		"inventory":        "sh-srv-1 ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n",
+		"inventory":        "sh-srv-1 ansible_connection=local ansible_remote_tmp=/tmp ansible_python_interpreter=/usr/bin/python3\n",
 		"restart-unit.yml": "- hosts: all\n  gather_facts: false\n  tasks:\n  - {name: restart, copy: {content: \"{{ unit }}\", dest: " + target + "/unit}}\n",
 	} {
 		if err := os.WriteFile(filepath.Join(playbooks, name), []byte(text), 0o600); err != nil {

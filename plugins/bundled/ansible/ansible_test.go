@@ -37,7 +37,7 @@ type site struct{ playbooks, book, target string }
 // write appends a line to TARGET/log; slow starts a sleeper that leaves its
 // process group, notes its number, and waits for it.
 var playbooks = map[string]string{
-	"inventory": "[here]\nlocalhost ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n",
+	"inventory": "[here]\nlocalhost ansible_connection=local ansible_remote_tmp=/tmp ansible_python_interpreter=/usr/bin/python3\n",
 	"write.yml": `- hosts: here
   gather_facts: false
   tasks:

@@ -61,7 +61,7 @@ func TestConformAnsible(t *testing.T) {
 	}
 	dir, playbooks, target := built(t, "github.com/faultline/faultline/plugins/bundled/ansible/faultline-remedy-ansible"), t.TempDir(), t.TempDir()
 	for name, text := range map[string]string{
-		"inventory":  "[here]\nlocalhost ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n",
+		"inventory":  "[here]\nlocalhost ansible_connection=local ansible_remote_tmp=/tmp ansible_python_interpreter=/usr/bin/python3\n",
 		"append.yml": "- hosts: here\n  gather_facts: false\n  tasks:\n  - {name: append, lineinfile: {path: TARGET/log, line: \"{{ text }} {{ lookup('pipe', 'date +%s%N') }}\", create: true}}\n",
 		"sleep.yml":  "- hosts: here\n  gather_facts: false\n  tasks:\n  - {name: sleep, command: sleep 600}\n",
 	} {
