@@ -60,13 +60,31 @@ type Remedy struct {
 
 // RemedyRun is a dry run or a run.
 type RemedyRun struct {
-	Key      string    `json:"key,omitempty"`   // of its effect
-	State    string    `json:"state,omitempty"` // queued, done, failed, stopped, not_run, unknown
-	Summary  string    `json:"summary,omitempty"`
-	Changed  string    `json:"changed,omitempty"` // how many things
-	Pin      string    `json:"pin,omitempty"`
-	Document string    `json:"document,omitempty"` // with its output
-	At       time.Time `json:"at,omitzero"`        // of its end
+	Key       string    `json:"key,omitempty"`   // of its effect
+	State     string    `json:"state,omitempty"` // queued, done, failed, stopped, not_run, unknown
+	Summary   string    `json:"summary,omitempty"`
+	SummaryZH string    `json:"summary_zh,omitempty"` // the same in Chinese; "" where the runner has one language
+	Changed   string    `json:"changed,omitempty"`    // how many things
+	Pin       string    `json:"pin,omitempty"`
+	Document  string    `json:"document,omitempty"` // with its output
+	At        time.Time `json:"at,omitzero"`        // of its end
+}
+
+// ResultSummaryZH is the key of an effect's result beside "summary": the same in
+// Chinese.
+const ResultSummaryZH = "summary." + lang.ZH
+
+// Said is what the run came to, in the languages its runner has.
+func (r RemedyRun) Said() lang.Text { return said(r.Summary, r.SummaryZH) }
+
+// Said is the summary of the effect's result, in the languages there are.
+func (f Effect) Said() lang.Text { return said(f.Result["summary"], f.Result[ResultSummaryZH]) }
+
+func said(summary, zh string) lang.Text {
+	if zh == "" {
+		return lang.Same(summary)
+	}
+	return lang.Text{ZH: zh, EN: summary}
 }
 
 // RemedyOf returns the remedy with the id.

@@ -284,10 +284,10 @@ func (r *run) remedyApproved(id string) error {
 // remedyOutcome takes what a dry run or a run came to.
 func (r *run) remedyOutcome(f incident.Event) error {
 	for _, m := range r.i.Remedies {
-		got := incident.RemedyRun{Key: f.Effect.Key, State: f.Effect.Outcome, Summary: f.Effect.Result["summary"], Changed: f.Effect.Result["changed"],
+		got := incident.RemedyRun{Key: f.Effect.Key, State: f.Effect.Outcome, Summary: f.Effect.Result["summary"], SummaryZH: f.Effect.Result[incident.ResultSummaryZH], Changed: f.Effect.Result["changed"],
 			Pin: f.Effect.Result["pin"], Document: f.Effect.Result["document"], At: f.At}
 		if f.Kind == incident.EffectFailed {
-			got.State, got.Summary = incident.RemedyFailed, f.Effect.Problem
+			got.State, got.Summary, got.SummaryZH = incident.RemedyFailed, f.Effect.Problem, ""
 			if f.Effect.Kind == incident.EffectRemedyRun {
 				got.State = incident.RemedyNotBegun
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/internal/lang"
 	"github.com/faultline/faultline/collector/sla"
 )
 
@@ -147,8 +148,11 @@ func TestRemedyRunsOnlyAfterApproval(t *testing.T) {
 		t.Errorf("run %+v", run)
 	}
 	p.refused(of(incident.RemedyApproved, li), "does not wait")
-	p.must(ended(run, incident.RemedyDone, map[string]string{"summary": "ok"}))
+	p.must(ended(run, incident.RemedyDone, map[string]string{"summary": "ok", incident.ResultSummaryZH: "完成"}))
 	p.state(incident.RemedyDone)
+	if m, _ := p.i.RemedyOf("r1"); m.Run.Said() != (lang.Text{ZH: "完成", EN: "ok"}) {
+		t.Errorf("the run says %+v", m.Run.Said())
+	}
 	if !remedied(p.i) {
 		t.Error("not remedied")
 	}

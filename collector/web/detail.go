@@ -362,7 +362,7 @@ func (c *console) sentence(p *page, i incident.Incident, e incident.Event) strin
 	case e.Remedy != nil:
 		return c.remedySentence(p, i, e)
 	case e.Effect != nil && e.Effect.Result["output"] != "":
-		return strings.TrimSpace(p.W("effect", e.Effect.Kind) + " " + p.W("outcome", e.Effect.Outcome) + " " + e.Effect.Result["summary"])
+		return strings.TrimSpace(p.W("effect", e.Effect.Kind) + " " + p.W("outcome", e.Effect.Outcome) + " " + p.Text(e.Effect.Said()))
 	case e.Effect != nil:
 		return strings.TrimSpace(p.W("effect", e.Effect.Kind) + " " + p.W("outcome", e.Effect.Outcome) + " " + e.Effect.Problem)
 	case e.Ticket != nil:

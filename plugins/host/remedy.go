@@ -93,7 +93,7 @@ func (u *unit) ranAs(o remedy.Outcome, states []string) (remedy.Outcome, error) 
 		return remedy.Outcome{}, &remedy.Error{Op: "plugin answer", Begun: true, Err: fmt.Errorf("the plugin says the run ended as %q", cut(printable(o.State), 40)),
 			Hint: "look at what the run was to change"}
 	}
-	o.Summary = u.words(cut(o.Summary, maxSummary))
+	o.Summary, o.SummaryZH = u.words(cut(o.Summary, maxSummary)), u.words(cut(o.SummaryZH, maxSummary))
 	return o, nil
 }
 

@@ -34,10 +34,11 @@ func States() []string { return []string{Done, Failed, Stopped, Begun} }
 
 // Outcome is how a run ended.
 type Outcome struct {
-	State   string
-	Summary string // for people, one line
-	Changed int    // how many things it changed, or in a dry run would
-	Pin     string // checksum of everything the remedy is made of, as it was run
+	State     string
+	Summary   string // for people, one line
+	SummaryZH string // the same in Chinese; "" where there is the summary alone
+	Changed   int    // how many things it changed, or in a dry run would
+	Pin       string // checksum of everything the remedy is made of, as it was run
 }
 
 // Runner carries remedies out. Its methods may be called from several goroutines.

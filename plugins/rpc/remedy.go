@@ -44,11 +44,11 @@ func refused(f *pluginpb.Failure) error {
 }
 
 func outcomeTo(o remedy.Outcome) *pluginpb.RunOutcome {
-	return &pluginpb.RunOutcome{State: valid(o.State), Summary: valid(o.Summary), Changed: int64(o.Changed), Pin: valid(o.Pin)}
+	return &pluginpb.RunOutcome{State: valid(o.State), Summary: valid(o.Summary), SummaryZh: valid(o.SummaryZH), Changed: int64(o.Changed), Pin: valid(o.Pin)}
 }
 
 func outcomeFrom(o *pluginpb.RunOutcome) remedy.Outcome {
-	return remedy.Outcome{State: o.GetState(), Summary: o.GetSummary(), Changed: int(o.GetChanged()), Pin: o.GetPin()}
+	return remedy.Outcome{State: o.GetState(), Summary: o.GetSummary(), SummaryZH: o.GetSummaryZh(), Changed: int(o.GetChanged()), Pin: o.GetPin()}
 }
 
 // Run implements pluginpb.RemedyServer.

@@ -22,15 +22,16 @@ type book struct {
 
 // page is what is kept of one order.
 type page struct {
-	Key     string    `json:"key"`
-	Remedy  string    `json:"remedy"`
-	DryRun  bool      `json:"dry_run,omitempty"`
-	BegunAt time.Time `json:"begun_at"`
-	EndedAt time.Time `json:"ended_at,omitzero"`
-	State   string    `json:"state"`
-	Summary string    `json:"summary,omitempty"`
-	Changed int       `json:"changed,omitempty"`
-	Pin     string    `json:"pin"`
+	Key       string    `json:"key"`
+	Remedy    string    `json:"remedy"`
+	DryRun    bool      `json:"dry_run,omitempty"`
+	BegunAt   time.Time `json:"begun_at"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
+	State     string    `json:"state"`
+	Summary   string    `json:"summary,omitempty"`
+	SummaryZH string    `json:"summary_zh,omitempty"`
+	Changed   int       `json:"changed,omitempty"`
+	Pin       string    `json:"pin"`
 }
 
 // keep is how long a page is kept: longer than any effect is tried again.
@@ -89,7 +90,7 @@ func (b *book) find(key string) (remedy.Outcome, bool, error) {
 	if err != nil {
 		return remedy.Outcome{}, false, err
 	}
-	return remedy.Outcome{State: p.State, Summary: p.Summary, Changed: p.Changed, Pin: p.Pin}, true, nil
+	return remedy.Outcome{State: p.State, Summary: p.Summary, SummaryZH: p.SummaryZH, Changed: p.Changed, Pin: p.Pin}, true, nil
 }
 
 // begin writes that the order is begun, on disk before anything is done. It is an
@@ -113,7 +114,7 @@ func (b *book) end(key string, o remedy.Outcome) error {
 	if err != nil {
 		return err
 	}
-	p.State, p.Summary, p.Changed, p.EndedAt = o.State, o.Summary, o.Changed, time.Now().UTC()
+	p.State, p.Summary, p.SummaryZH, p.Changed, p.EndedAt = o.State, o.Summary, o.SummaryZH, o.Changed, time.Now().UTC()
 	text, err := json.Marshal(p)
 	if err != nil {
 		return err

@@ -40,11 +40,11 @@ func Program(ctx context.Context, out io.Writer, env []string, name string, args
 func Ended(ctx context.Context, code int, err error) remedy.Outcome {
 	switch {
 	case ctx.Err() != nil:
-		return remedy.Outcome{State: remedy.Stopped, Summary: "ended in the middle: some of it may have been done"}
+		return remedy.Outcome{State: remedy.Stopped, Summary: "ended in the middle: some of it may have been done", SummaryZH: "中途终止：部分操作可能已执行"}
 	case err != nil:
 		return remedy.Outcome{State: remedy.Failed, Summary: err.Error()}
 	case code != 0:
-		return remedy.Outcome{State: remedy.Failed, Summary: fmt.Sprintf("the program ended with %d", code)}
+		return remedy.Outcome{State: remedy.Failed, Summary: fmt.Sprintf("the program ended with %d", code), SummaryZH: fmt.Sprintf("程序退出码 %d", code)}
 	}
-	return remedy.Outcome{State: remedy.Done, Summary: "the program went through", Changed: 1}
+	return remedy.Outcome{State: remedy.Done, Summary: "the program went through", SummaryZH: "程序执行完成", Changed: 1}
 }

@@ -59,9 +59,9 @@ func (x *Executor) ending(ctx context.Context, j outbox.Job, m incident.Remedy, 
 	case x.o.Now().Sub(since) < endingTime:
 		return outbox.Again(x.o.Poll), nil
 	}
-	o = plugin.Outcome{State: incident.RemedyUnknown, Summary: "it was stopped, and its runner does not say how far it came"}
+	o = plugin.Outcome{State: incident.RemedyUnknown, Summary: "it was stopped, and its runner does not say how far it came", SummaryZH: "已要求停止，执行方未说明进行到哪一步"}
 	if err != nil {
-		o.Summary += ": " + err.Error()
+		o.Summary, o.SummaryZH = o.Summary+": "+err.Error(), o.SummaryZH+"："+err.Error()
 	}
 	if j.Effect.Kind == incident.EffectRemedyCheck {
 		o.State = plugin.Stopped // it changes nothing

@@ -266,7 +266,7 @@ const tail = 4 << 10
 
 // finish keeps the output as a document of the incident and ends the effect.
 func (x *Executor) finish(ctx context.Context, j outbox.Job, m incident.Remedy, o plugin.Outcome, text string) (outbox.Outcome, error) {
-	result := map[string]string{"name": m.Name, "summary": o.Summary, "changed": strconv.Itoa(o.Changed), "pin": o.Pin}
+	result := map[string]string{"name": m.Name, "summary": o.Summary, incident.ResultSummaryZH: o.SummaryZH, "changed": strconv.Itoa(o.Changed), "pin": o.Pin}
 	if text != "" {
 		kind := strings.TrimPrefix(j.Effect.Kind, "remedy_")
 		d := document.Printed(j.Incident, j.Effect.Key, fmt.Sprintf("%s-%s-%s-%s.txt", j.Incident.Number, m.ID, m.Name, kind), text, x.o.Now())

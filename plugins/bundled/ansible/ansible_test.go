@@ -240,10 +240,11 @@ func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	r := s.runner(t)
-	for name, want := range map[string]string{"fails": "ansible-playbook ended with 2. hosts=1 ok=0 changed=0 unreachable=0 failed=1", "nobody": "no host of the inventory matched: nothing was done"} {
+	for name, want := range map[string][2]string{"fails": {"ansible-playbook ended with 2. hosts=1 ok=0 changed=0 unreachable=0 failed=1", "ansible-playbook 退出码 2。 hosts=1 ok=0 changed=0 unreachable=0 failed=1"},
+		"nobody": {"no host of the inventory matched: nothing was done", "清单中没有匹配的主机：未执行任何操作"}} {
 		var out bytes.Buffer
 		o, err := r.Run(t.Context(), remedy.Order{Key: name, Remedy: name}, &out)
-		if err != nil || o.State != remedy.Failed || o.Summary != want {
+		if err != nil || o.State != remedy.Failed || o.Summary != want[0] || o.SummaryZH != want[1] {
 			t.Errorf("%s: %+v %v, want %q\n%s", name, o, err, want, out.String())
 		}
 	}

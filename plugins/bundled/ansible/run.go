@@ -113,19 +113,27 @@ func (w *work) carryOut(ctx context.Context, command []string, out io.Writer) re
 	seen := &recap{to: out}
 	code, err := w.keep(ctx, filepath.Dir(filepath.Dir(command[len(command)-1])), command, seen)
 	seen.end()
+	table, length := seen.summary(), time.Since(began).Round(time.Second)
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return remedy.Outcome{State: remedy.Stopped, Summary: fmt.Sprintf("ended after %s, its time: some of it may have been done. %s", time.Since(began).Round(time.Second), seen.summary())}
+		return remedy.Outcome{State: remedy.Stopped, Summary: spaced("ended after %s, its time: some of it may have been done.", length, table),
+			SummaryZH: spaced("运行 %s 后因超时终止：部分操作可能已执行。", length, table)}
 	case ctx.Err() != nil:
-		return remedy.Outcome{State: remedy.Stopped, Summary: "ended in the middle: some of it may have been done. " + seen.summary()}
+		return remedy.Outcome{State: remedy.Stopped, Summary: spaced("ended in the middle after %s: some of it may have been done.", length, table),
+			SummaryZH: spaced("运行 %s 后中途终止：部分操作可能已执行。", length, table)}
 	case err != nil:
 		return remedy.Outcome{State: remedy.Failed, Summary: err.Error(), Changed: seen.changed}
 	case code != 0:
-		return remedy.Outcome{State: remedy.Failed, Summary: strings.TrimSpace(fmt.Sprintf("ansible-playbook ended with %d. %s", code, seen.summary())), Changed: seen.changed}
+		return remedy.Outcome{State: remedy.Failed, Summary: spaced("ansible-playbook ended with %d.", code, table), SummaryZH: spaced("ansible-playbook 退出码 %d。", code, table), Changed: seen.changed}
 	case seen.hosts == 0:
-		return remedy.Outcome{State: remedy.Failed, Summary: "no host of the inventory matched: nothing was done"}
+		return remedy.Outcome{State: remedy.Failed, Summary: "no host of the inventory matched: nothing was done", SummaryZH: "清单中没有匹配的主机：未执行任何操作"}
 	}
-	return remedy.Outcome{State: remedy.Done, Summary: seen.summary(), Changed: seen.changed}
+	return remedy.Outcome{State: remedy.Done, Summary: table, SummaryZH: seen.summaryZH(), Changed: seen.changed}
+}
+
+// spaced is a sentence of one value with Ansible's last table behind it.
+func spaced(sentence string, value any, table string) string {
+	return strings.TrimSpace(fmt.Sprintf(sentence, value) + " " + table)
 }
 
 // keep starts the command under a keeper and returns its exit code.
@@ -234,4 +242,11 @@ func (r *recap) summary() string {
 		return ""
 	}
 	return fmt.Sprintf("hosts=%d ok=%d changed=%d unreachable=%d failed=%d", r.hosts, r.ok, r.changed, r.unreachable, r.failedHost)
+}
+
+func (r *recap) summaryZH() string {
+	if r.hosts == 0 {
+		return ""
+	}
+	return fmt.Sprintf("主机 %d 台：成功 %d 项，变更 %d 项，不可达 %d 台，失败 %d 项", r.hosts, r.ok, r.changed, r.unreachable, r.failedHost)
 }

@@ -1867,9 +1867,10 @@ func (x *RunPart) GetFailure() *Failure {
 type RunOutcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`      // done, failed, stopped, and for FindRun begun
-	Summary       string                 `protobuf:"bytes,2,opt,name=summary,proto3" json:"summary,omitempty"`  // for people, one line
+	Summary       string                 `protobuf:"bytes,2,opt,name=summary,proto3" json:"summary,omitempty"`  // for people, one line, in English where the plugin has several languages
 	Changed       int64                  `protobuf:"varint,3,opt,name=changed,proto3" json:"changed,omitempty"` // how many things it changed, or would
 	Pin           string                 `protobuf:"bytes,4,opt,name=pin,proto3" json:"pin,omitempty"`
+	SummaryZh     string                 `protobuf:"bytes,5,opt,name=summary_zh,json=summaryZh,proto3" json:"summary_zh,omitempty"` // the same in Chinese; empty: there is the summary alone
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1928,6 +1929,13 @@ func (x *RunOutcome) GetChanged() int64 {
 func (x *RunOutcome) GetPin() string {
 	if x != nil {
 		return x.Pin
+	}
+	return ""
+}
+
+func (x *RunOutcome) GetSummaryZh() string {
+	if x != nil {
+		return x.SummaryZh
 	}
 	return ""
 }
@@ -2202,13 +2210,15 @@ const file_plugin_proto_rawDesc = "" +
 	"\aRunPart\x12\x16\n" +
 	"\x06output\x18\x01 \x01(\tR\x06output\x129\n" +
 	"\aoutcome\x18\x02 \x01(\v2\x1f.faultline.plugin.v1.RunOutcomeR\aoutcome\x126\n" +
-	"\afailure\x18\x03 \x01(\v2\x1c.faultline.plugin.v1.FailureR\afailure\"h\n" +
+	"\afailure\x18\x03 \x01(\v2\x1c.faultline.plugin.v1.FailureR\afailure\"\x87\x01\n" +
 	"\n" +
 	"RunOutcome\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x18\n" +
 	"\asummary\x18\x02 \x01(\tR\asummary\x12\x18\n" +
 	"\achanged\x18\x03 \x01(\x03R\achanged\x12\x10\n" +
-	"\x03pin\x18\x04 \x01(\tR\x03pin\"\"\n" +
+	"\x03pin\x18\x04 \x01(\tR\x03pin\x12\x1d\n" +
+	"\n" +
+	"summary_zh\x18\x05 \x01(\tR\tsummaryZh\"\"\n" +
 	"\x0eFindRunRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\"\x97\x01\n" +
 	"\fFindRunReply\x12\x14\n" +

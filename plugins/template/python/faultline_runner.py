@@ -27,8 +27,8 @@ class Runner:
         """Return (pin, job): a checksum of all that the remedy is made of, and a
         function job(out, stop) that carries it out, gives what is printed to
         out(text), ends everything it started when the event stop is set, and
-        returns (state, summary, changed); state is done, failed or stopped. Change
-        nothing here; raise ValueError when there is no such remedy."""
+        returns (state, summary, changed); state is done, failed or stopped, summary
+        one line, or a pair of the same line in English and Chinese. Change nothing here; raise ValueError when there is no such remedy."""
         raise NotImplementedError
 
     def open(self, directory):
@@ -102,7 +102,8 @@ class Runner:
                 state, summary, changed = job(lambda text: text and say(pb.RunPart(output=text)), stop)
             except Exception as e:
                 state, summary, changed = "failed", f"{type(e).__name__}: {e}", 0
-            outcome = pb.RunOutcome(state=state, summary=summary, changed=changed, pin=pin)
+            summary, summary_zh = (summary, "") if isinstance(summary, str) else summary
+            outcome = pb.RunOutcome(state=state, summary=summary, summary_zh=summary_zh, changed=changed, pin=pin)
             self.book.write(order.key, outcome)
             return outcome
         finally:
@@ -142,10 +143,10 @@ def execute(args, env, out, stop):
         watcher.join()
         code = p.wait()
     if stop.is_set():
-        return "stopped", "ended in the middle: some of it may have been done", 0
+        return "stopped", ("ended in the middle: some of it may have been done", "中途终止：部分操作可能已执行"), 0
     if code != 0:
-        return "failed", f"the program ended with {code}", 0
-    return "done", "the program went through", 1
+        return "failed", (f"the program ended with {code}", f"程序退出码 {code}"), 0
+    return "done", ("the program went through", "程序执行完成"), 1
 
 
 class _Book:
@@ -166,11 +167,11 @@ class _Book:
                 page = json.load(f)
         except FileNotFoundError:
             return None
-        return pb.RunOutcome(state=page["state"], summary=page["summary"], changed=page["changed"], pin=page["pin"])
+        return pb.RunOutcome(state=page["state"], summary=page["summary"], summary_zh=page.get("summary_zh", ""), changed=page["changed"], pin=page["pin"])
 
     def write(self, key, outcome):
         """Keep the page, on disk before anything else is done."""
-        text = json.dumps({"key": key, "state": outcome.state, "summary": outcome.summary, "changed": outcome.changed, "pin": outcome.pin})
+        text = json.dumps({"key": key, "state": outcome.state, "summary": outcome.summary, "summary_zh": outcome.summary_zh, "changed": outcome.changed, "pin": outcome.pin})
         path = self._file(key)
         with open(path + ".new", "w", encoding="utf-8") as f:
             f.write(text)
