@@ -89,10 +89,14 @@ func (h *Handler) once(ctx context.Context, v visit, nonce string, facts []incid
 	if err != nil {
 		return err
 	}
+	sent, err := h.o.Links.loadForms(ctx, v.g.Ticket)
+	if err != nil {
+		return err
+	}
 	switch {
 	case s.Revoked || s.Generation != v.g.generation: // revoked while the form was on its way
 		return &Refusal{Status: http.StatusGone, Result: "revoked", Text: lang.Text{ZH: "此链接已被撤销", EN: "This link was revoked."}}
-	case s.wasUsed(nonce):
+	case sent.wasUsed(nonce), s.wasUsed(nonce):
 		return &Refusal{Status: http.StatusConflict, Result: "replayed", Text: lang.Text{ZH: "此表单已提交过，没有重复处理", EN: "This form was sent before; nothing was done again."}}
 	}
 	for _, f := range facts {
@@ -100,8 +104,8 @@ func (h *Handler) once(ctx context.Context, v visit, nonce string, facts []incid
 			return asRefusal(err)
 		}
 	}
-	s.use(nonce, h.o.Now())
-	return h.o.Links.save(ctx, v.g.Ticket, s)
+	sent.use(nonce, h.o.Now())
+	return h.o.Links.saveForms(ctx, v.g.Ticket, sent)
 }
 
 // asRefusal is an error in words for the vendor, where there are such words.

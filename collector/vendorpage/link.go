@@ -67,7 +67,14 @@ type links struct {
 	Revoked    bool      `json:"revoked,omitempty"`
 	By         string    `json:"by,omitempty"` // who revoked or renewed them
 	At         time.Time `json:"at,omitzero"`
-	Used       []used    `json:"used,omitempty"` // forms sent within their life
+	forms
+}
+
+// forms are those sent within their life. They are kept apart from links, so that
+// noting one cannot undo a revocation that came meanwhile, from here or from
+// another collector; those in links were noted before that was so.
+type forms struct {
+	Used []used `json:"used,omitempty"`
 }
 
 // used is a form that was sent.
@@ -150,33 +157,55 @@ func (l *Links) State(ctx context.Context, ticketKey string) (State, error) {
 	return State{s.Revoked, s.By, s.At}, err
 }
 
-func (l *Links) load(ctx context.Context, ticketKey string) (links, error) {
-	var s links
-	v, err := l.KV.KVGet(ctx, stateName(ticketKey))
-	if errors.Is(err, l.NotFound) {
-		return s, nil
-	}
-	if err == nil {
-		err = json.Unmarshal([]byte(v), &s)
-	}
-	if err != nil {
-		return s, fmt.Errorf("links of ticket %s: %w", ticketKey, err)
-	}
-	return s, nil
+func (l *Links) load(ctx context.Context, ticketKey string) (s links, err error) {
+	err = l.get(ctx, statePrefix+ticketKey, &s)
+	return s, err
 }
 
 func (l *Links) save(ctx context.Context, ticketKey string, s links) error {
-	b, err := json.Marshal(s)
+	return l.put(ctx, statePrefix+ticketKey, s)
+}
+
+func (l *Links) loadForms(ctx context.Context, ticketKey string) (f forms, err error) {
+	err = l.get(ctx, formsPrefix+ticketKey, &f)
+	return f, err
+}
+
+func (l *Links) saveForms(ctx context.Context, ticketKey string, f forms) error {
+	return l.put(ctx, formsPrefix+ticketKey, f)
+}
+
+// Where a ticket's links and the forms that were sent by them are kept.
+const (
+	statePrefix = "vendor-page/"
+	formsPrefix = "vendor-page-forms/"
+)
+
+// get reads what is kept under the name into the value; nothing: it stays as it is.
+func (l *Links) get(ctx context.Context, name string, into any) error {
+	v, err := l.KV.KVGet(ctx, name)
+	if errors.Is(err, l.NotFound) {
+		return nil
+	}
 	if err == nil {
-		err = l.KV.KVPut(ctx, stateName(ticketKey), string(b))
+		err = json.Unmarshal([]byte(v), into)
 	}
 	if err != nil {
-		return fmt.Errorf("links of ticket %s: %w", ticketKey, err)
+		return fmt.Errorf("read %s: %w", name, err)
 	}
 	return nil
 }
 
-func stateName(ticketKey string) string { return "vendor-page/" + ticketKey }
+func (l *Links) put(ctx context.Context, name string, v any) error {
+	b, err := json.Marshal(v)
+	if err == nil {
+		err = l.KV.KVPut(ctx, name, string(b))
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
 
 // formKey is what a form of the page carries: made for this link, good for a day
 // and for being sent once. A preview or another site has none.
@@ -203,7 +232,7 @@ func (l *Links) openForm(token, key string) (nonce string, ok bool) {
 }
 
 // wasUsed tells whether a form was sent before.
-func (s links) wasUsed(nonce string) bool {
+func (s forms) wasUsed(nonce string) bool {
 	for _, u := range s.Used {
 		if u.Nonce == nonce {
 			return true
@@ -213,7 +242,7 @@ func (s links) wasUsed(nonce string) bool {
 }
 
 // use notes a form as sent and forgets those whose keys have ended.
-func (s *links) use(nonce string, now time.Time) {
+func (s *forms) use(nonce string, now time.Time) {
 	kept := s.Used[:0]
 	for _, u := range s.Used {
 		if now.Sub(u.At) <= formLife+time.Hour {

@@ -2,6 +2,7 @@ package vendorpage
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -362,5 +363,31 @@ func TestHeaders(t *testing.T) {
 	}
 	if resp, body := w.ask(http.MethodGet, "page.css", "", "", nil); resp.StatusCode != 200 || !strings.Contains(body, "body {") {
 		t.Errorf("style: %s", resp.Status)
+	}
+}
+
+// TestRevokedWhileAFormIsTaken: links that are revoked while a form is on its way
+// to the engine stay revoked.
+func TestRevokedWhileAFormIsTaken(t *testing.T) {
+	w := newWorld(t)
+	token := w.token(0)
+	key := w.key(token)
+	handle := w.h.o.Handle
+	w.h.o.Handle = func(ctx context.Context, e incident.Event) error {
+		if e.Kind == incident.VendorReported {
+			if err := w.links.Revoke(ctx, "aa11/carrier-a", "chen", false); err != nil {
+				t.Error(err)
+			}
+		}
+		return handle(ctx, e)
+	}
+	if status, _ := w.send(token, "key", key, "do", doAccept); status != http.StatusSeeOther {
+		t.Fatalf("the form: %d", status)
+	}
+	if s, err := w.links.State(t.Context(), "aa11/carrier-a"); err != nil || !s.Revoked || s.By != "chen" {
+		t.Errorf("links %+v, %v", s, err)
+	}
+	if resp, _ := w.ask(http.MethodGet, token, "", "", nil); resp.StatusCode != http.StatusGone {
+		t.Errorf("the revoked link: %s", resp.Status)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/effect/ticket/desk/pagerduty"
 	"github.com/faultline/faultline/collector/effect/ticket/desk/webhook"
 	signed "github.com/faultline/faultline/collector/effect/ticket/webhook"
@@ -16,7 +17,8 @@ import (
 // Prefix of the addresses that desks post to: Prefix + the desk's name.
 const Prefix = "/desks/"
 
-// maxPost bounds a post, in bytes; perMinute how many of one desk are read.
+// maxPost bounds a post, in bytes; perMinute how many for one desk are read of one
+// address.
 const (
 	maxPost   = 256 << 10
 	perMinute = 600
@@ -74,7 +76,7 @@ func (s *Service) Handler() http.Handler {
 			w.Header().Set("Allow", http.MethodPost)
 			http.Error(w, "post here", http.StatusMethodNotAllowed)
 			return
-		case !rate.Allow(name, s.o.Now()):
+		case !rate.Allow(name+" "+account.Remote(r), s.o.Now()): // strangers' posts keep nobody else's out
 			w.Header().Set("Retry-After", "60")
 			http.Error(w, "too many posts", http.StatusTooManyRequests)
 			return
