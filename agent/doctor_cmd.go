@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/faultline/faultline/agent/app"
@@ -58,10 +57,23 @@ type run struct {
 	up     bool
 	status app.Status
 	err    error
+	said   lang.Text // err in words; zero: err says it
 	hint   lang.Text // what to do about err
 }
 
+// why says what kept the agent from being asked.
+func (r run) why(language string) string {
+	if !r.said.IsZero() {
+		return r.said.In(language)
+	}
+	return fmt.Sprint(r.err)
+}
+
+// errUnasked is that the agent has no page to be asked at.
+var errUnasked = errors.New("the configuration has no listen address")
+
 var (
+	unasked  = lang.Text{ZH: "配置中没有 listen 地址", EN: errUnasked.Error()}
 	noListen = lang.Text{ZH: "在配置中加上 listen: 127.0.0.1:9099 即可使用 status 与 tail", EN: "with listen: 127.0.0.1:9099 in the configuration there are status and tail"}
 	startIt  = lang.Text{ZH: "启动它：systemctl start faultline-agent，或 faultline-agent run", EN: "start it: systemctl start faultline-agent, or faultline-agent run"}
 )
@@ -69,7 +81,7 @@ var (
 // ask asks the agent on its status page.
 func ask(ctx context.Context, cfg config.Config) run {
 	if cfg.Listen == "" {
-		return run{err: errors.New("the configuration has no listen address"), hint: noListen}
+		return run{err: errUnasked, said: unasked, hint: noListen}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -106,11 +118,11 @@ func (r run) finding() doctor.Finding {
 	f := doctor.Finding{Check: "agent", State: doctor.OK}
 	switch {
 	case r.up && r.err == nil:
-		f.Text = lang.Text{ZH: fmt.Sprintf("运行中，版本 %s，自 %s 起", r.status.Version, r.status.Since.Local().Format(time.DateTime)),
-			EN: fmt.Sprintf("runs, version %s, since %s", r.status.Version, r.status.Since.Local().Format(time.DateTime))}
+		f.Text = lang.Text{ZH: fmt.Sprintf("运行中，版本 %s，自 %s 起", r.status.Version, app.Moment(r.status.Since)),
+			EN: fmt.Sprintf("runs, version %s, since %s", r.status.Version, app.Moment(r.status.Since))}
 	default:
 		f.State = doctor.Skipped
-		f.Text = lang.Text{ZH: fmt.Sprintf("未运行，或没有状态页：%v", r.err), EN: fmt.Sprintf("does not run, or has no status page: %v", r.err)}
+		f.Text = lang.Text{ZH: "未运行，或没有状态页：" + r.why(lang.ZH), EN: "does not run, or has no status page: " + r.why(lang.EN)}
 		f.Hint = r.hint
 	}
 	return f
@@ -129,40 +141,14 @@ func (c *statusCmd) Run() error {
 	}
 	r := ask(context.Background(), cfg)
 	if r.err != nil {
-		return fmt.Errorf("ask the agent: %w; %s", r.err, r.hint.In(spoken()))
+		return fmt.Errorf("%s%s%s", lang.Text{ZH: "询问代理：", EN: "ask the agent: "}.In(spoken()), r.why(spoken()), lang.Text{ZH: "；" + r.hint.ZH, EN: "; " + r.hint.EN}.In(spoken()))
 	}
 	if c.JSON {
 		out := json.NewEncoder(os.Stdout)
 		out.SetIndent("", " ")
 		return out.Encode(r.status)
 	}
-	return printStatus(os.Stdout, r.status, spoken())
-}
-
-func printStatus(w io.Writer, s app.Status, language string) error {
-	say := func(zh, en string, args ...any) {
-		fmt.Fprintf(w, lang.Text{ZH: zh, EN: en}.In(language)+"\n", args...)
-	}
-	say("代理 %s，版本 %s，自 %s 起，采集中心 %s", "agent %s, version %s, since %s, collector %s", s.Agent, s.Version, s.Since.Local().Format(time.DateTime), s.Collector)
-	if pending := s.Spool.PendingSamples + s.Spool.PendingEvents; pending > 0 {
-		say("待发送 %.1f MiB，最早 %s；暂存 %.1f / %.0f MiB；丢弃 %d 条", "%.1f MiB wait to be sent, the oldest since %s; %.1f of %.0f MiB kept; %d records dropped",
-			float64(pending)/(1<<20), s.Spool.Oldest.Local().Format(time.DateTime), float64(s.Spool.UsedBytes)/(1<<20), float64(s.Spool.MaxBytes)/(1<<20), s.Spool.Dropped)
-	} else {
-		say("全部已送达；丢弃 %d 条", "everything was delivered; %d records dropped", s.Spool.Dropped)
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, lang.Text{ZH: "目标\t输入\t状态\t耗时\t样本\t最近的问题", EN: "TARGET\tINPUT\tSTATE\tTOOK\tSAMPLES\tLAST PROBLEM"}.In(language))
-	for _, x := range s.Targets {
-		state := lang.Text{ZH: "正常", EN: "up"}
-		switch {
-		case x.At.IsZero():
-			state = lang.Text{ZH: "待测", EN: "waits"}
-		case !x.Up:
-			state = lang.Text{ZH: "失败", EN: "DOWN"}
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d ms\t%d\t%s\n", x.ID, x.Input, state.In(language), x.TookMS, x.Samples, x.Error)
-	}
-	return t.Flush()
+	return r.status.Print(os.Stdout, spoken())
 }
 
 type tailCmd struct {
@@ -178,7 +164,7 @@ func (c *tailCmd) Run() error {
 		return err
 	}
 	if cfg.Listen == "" {
-		return errors.New("watch the agent: its configuration has no listen address; add listen: 127.0.0.1:9099 and restart it")
+		return errors.New(lang.Text{ZH: "观看代理：" + unasked.ZH + "；" + noListen.ZH, EN: "watch the agent: " + unasked.EN + "; " + noListen.EN}.In(spoken()))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

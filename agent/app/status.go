@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/faultline/faultline/internal/lang"
 )
 
 // serveStatus shows targets and own metrics on the loopback address.
@@ -29,11 +32,14 @@ func (a *App) serveStatus(ctx context.Context) error {
 	return nil
 }
 
-// status lists the targets as plain text.
-func (a *App) status(w http.ResponseWriter, _ *http.Request) {
+// status is the page for people, as plain text in the first language that the
+// browser asks for, else English.
+func (a *App) status(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprintf(w, "agent %s  collector %s\n\n%-40s %-8s %-5s %-9s %s\n", a.cfg.Agent, a.cfg.Collector.URL, "target", "input", "up", "took", "last problem")
-	for _, s := range a.schedule.Status() {
-		fmt.Fprintf(w, "%-40s %-8s %-5t %-9s %s\n", s.ID, s.Input, s.Up, s.Took.Round(time.Millisecond), s.Error)
+	w.Header().Set("Vary", "Accept-Language")
+	language := lang.EN
+	if strings.HasPrefix(r.Header.Get("Accept-Language"), "zh") {
+		language = lang.ZH
 	}
+	_ = a.now().Print(w, language) // the browser may be gone; there is nobody to tell
 }

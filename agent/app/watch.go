@@ -171,6 +171,12 @@ type TargetStatus struct {
 }
 
 func (a *App) statusJSON(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(a.now())
+}
+
+// now is how the agent is.
+func (a *App) now() Status {
 	st := a.spool.Stats()
 	s := Status{Agent: a.cfg.Agent, Version: a.version, Collector: a.cfg.Collector.URL, Since: a.began, Targets: []TargetStatus{},
 		Spool: SpoolStatus{UsedBytes: st.UsedBytes, MaxBytes: st.MaxBytes, PendingSamples: st.Lanes[spool.Samples].PendingBytes, PendingEvents: st.Lanes[spool.Events].PendingBytes}}
@@ -183,8 +189,7 @@ func (a *App) statusJSON(w http.ResponseWriter, _ *http.Request) {
 	for _, t := range a.schedule.Status() {
 		s.Targets = append(s.Targets, TargetStatus{ID: t.ID, Input: t.Input, Up: t.Up, At: t.At, TookMS: t.Took.Milliseconds(), Samples: t.Samples, Error: t.Error, LeftOut: t.LeftOut})
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(s)
+	return s
 }
 
 // localOnly refuses requests that a page of somebody else's made a browser send:
