@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"time"
 )
@@ -11,6 +12,7 @@ import (
 // States of a site's sheet of one day.
 const (
 	Free    = "free"    // not due: no working day
+	Before  = "before"  // not due: inspections had not begun here
 	Open    = "open"    // due, its time has not come
 	Overdue = "overdue" // its time has passed, the day has not
 	Missed  = "missed"  // the day has passed without a signature
@@ -22,6 +24,9 @@ const (
 // Works tells whether a day is worked at a site; the error says that nobody
 // knows.
 type Works func(at time.Time) (bool, error)
+
+// errBefore says of a day that inspections had not begun.
+var errBefore = errors.New("inspections had not begun")
 
 // DueAt is when the sheet of the day that at falls on is due, and when its
 // lateness is escalated. zone is the site's.
@@ -54,6 +59,8 @@ func (l List) StateOf(day time.Time, r *Record, works Works, zone *time.Location
 	is, err := works(due)
 	y, m, d := due.In(zone).Date()
 	switch {
+	case errors.Is(err, errBefore):
+		return Before
 	case err != nil:
 		return Unknown
 	case !is:

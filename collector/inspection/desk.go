@@ -84,7 +84,7 @@ func (d *Desk) works(site string, l List) Works {
 	works := d.o.Works(site, l)
 	return func(at time.Time) (bool, error) {
 		if at.Before(d.o.Since) {
-			return false, nil
+			return false, errBefore
 		}
 		return works(at)
 	}

@@ -31,6 +31,9 @@ func TestNothingIsMissedBeforeTheBeginning(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if first := days[len(days)-1].State; (first == Before) != !since.IsZero() {
+			t.Errorf("since %s: Monday's sheet is %s", since, first)
+		}
 		if m := Count("sh", days); m.Missed != want[0] || len(told) != want[1] {
 			t.Errorf("since %s: %d missed, %d tellings; want %v", since, m.Missed, len(told), want)
 		}

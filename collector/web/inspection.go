@@ -125,6 +125,8 @@ type inspectionData struct {
 	MaySign, MayCheck bool
 	Said, Note        map[string]string // what was entered before it was refused
 	Remark            string
+	Units             map[string]string // of items
+	SiteName          string
 }
 
 type inspectionGroup struct {
@@ -146,7 +148,12 @@ func (c *console) showSheet(w http.ResponseWriter, r *http.Request, p *page, sta
 	if err != nil {
 		return lostInspection(err)
 	}
-	d := inspectionData{Sheet: sheet, MaySign: SignsInspections(who, site) && sheet.Record == nil, Said: map[string]string{}, Note: map[string]string{}, Remark: entered.Get("remark")}
+	d := inspectionData{Sheet: sheet, MaySign: SignsInspections(who, site) && sheet.Record == nil, Said: map[string]string{}, Note: map[string]string{}, Remark: entered.Get("remark"), Units: map[string]string{}, SiteName: c.siteName(p, site)}
+	if l, ok := c.Inspections.List(); ok {
+		for _, x := range l.Items {
+			d.Units[x.ID] = x.Unit
+		}
+	}
 	d.MayCheck = sheet.Record != nil && ChecksInspections(who) && sheet.Record.SignedBy != p.User.Name
 	for _, area := range inspection.Areas() {
 		g := inspectionGroup{Area: area}
@@ -176,7 +183,7 @@ func (c *console) showSheet(w http.ResponseWriter, r *http.Request, p *page, sta
 func (c *console) inspectionSign(w http.ResponseWriter, r *http.Request, p *page) error {
 	who, site, day := account.PrincipalOf(p.User), r.PathValue("site"), r.PathValue("day")
 	if !SignsInspections(who, site) {
-		return &api.Refusal{Why: api.Forbidden, Text: lang.Text{ZH: "您不能签署该机构的例检", EN: "you may not sign this site's inspection"}}
+		return &api.Refusal{Why: api.Forbidden, Text: lang.Text{ZH: "您不能签署该站点的例检", EN: "you may not sign this site's inspection"}}
 	}
 	if err := r.ParseForm(); err != nil {
 		return err
@@ -239,8 +246,14 @@ func (p *page) Percent(share float64) string {
 	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(100*share, 'f', 1, 64), "0"), ".") + " %"
 }
 
-// Figure writes a measured value without digits nobody needs.
-func (p *page) Figure(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
+// Figure writes a measured value with its unit, without digits nobody needs; a
+// share of one is a percentage.
+func (p *page) Figure(v float64, unit string) string {
+	if unit == "ratio" {
+		return p.Percent(v)
+	}
+	return p.Number(&v, unit)
+}
 
 // Answers are what can be said of an item.
 func (p *page) Answers() []string {
