@@ -16,6 +16,7 @@ import (
 	"github.com/faultline/faultline/collector/inventory"
 	"github.com/faultline/faultline/collector/people"
 	"github.com/faultline/faultline/collector/process"
+	"github.com/faultline/faultline/internal/lang"
 )
 
 // dutyEvery is how often what other nodes changed about people is read.
@@ -38,13 +39,17 @@ func readPeople(cfg config.Config, inv *inventory.Inventory, set *process.Set) (
 	for _, s := range inv.Sites {
 		o.Sites = append(o.Sites, s.ID)
 	}
+	o.Titles = map[string]lang.Text{}
 	for _, r := range account.Roles() {
-		o.Roles = append(o.Roles, r.ID)
+		o.Roles, o.Titles[r.ID] = append(o.Roles, r.ID), r.Title
 	}
 	for _, id := range set.IDs() {
 		def, _ := set.Latest(id)
 		for _, r := range def.Roles {
 			o.Roles = append(o.Roles, r.ID)
+			if _, ok := o.Titles[r.ID]; !ok && !r.Title.IsZero() {
+				o.Titles[r.ID] = r.Title
+			}
 		}
 	}
 	return people.Load(fsys, o)

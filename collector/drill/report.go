@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/faultline/faultline/collector/process"
 	"github.com/faultline/faultline/collector/scenario"
 	"github.com/faultline/faultline/collector/writeup"
 	"github.com/faultline/faultline/internal/lang"
@@ -194,7 +195,7 @@ func (w reporter) decisions() writeup.Section {
 func (w reporter) clocks() writeup.Section {
 	s := writeup.Section{ID: "clocks", Title: w.say("时限", "Limits"), Head: []string{w.say("故障单", "Incident"), w.say("时限", "Limit"), w.say("角色", "Role"), w.say("目标", "Target"), w.say("用时", "Used"), w.say("遵守", "Kept"), w.say("计分", "Counted")}}
 	for _, c := range w.r.Score.Clocks {
-		s.Rows = append(s.Rows, []string{c.Number, w.of(w.n.Clock, c.Number, c.Name), w.named(w.n.Role, c.Role), c.Target, c.Used.String(), w.yes(c.Kept), w.yes(c.Counted)})
+		s.Rows = append(s.Rows, []string{c.Number, w.of(w.n.Clock, c.Number, c.Name), w.named(w.n.Role, c.Role), process.SpanWords(c.Target).In(w.language), c.Used.String(), w.yes(c.Kept), w.yes(c.Counted)})
 	}
 	return w.orNone(s)
 }

@@ -1,10 +1,15 @@
 package people
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 )
+
+// ErrSpan is of an absence whose two moments are not both given or do not follow
+// one another.
+var ErrSpan = errors.New("is no time away")
 
 // WithRota returns a directory in which the rota takes the place of the one
 // with its id, or is added.
@@ -43,7 +48,7 @@ func (d *Directory) WithAbsence(a Absence) (*Directory, error) {
 	to, err2 := instant(a.To, zone)
 	switch {
 	case err1 != nil || err2 != nil || !from.Before(to):
-		return nil, fmt.Errorf("absence of %s: from %q to %q is no time away", a.Person, a.From, a.To)
+		return nil, fmt.Errorf("absence of %s: from %q to %q: %w", a.Person, a.From, a.To, ErrSpan)
 	case !d.known(a.Person) || a.Deputy != "" && (!d.known(a.Deputy) || a.Deputy == a.Person):
 		return nil, fmt.Errorf("absence of %s: %q and deputy %q have to be two persons", a.Person, a.Person, a.Deputy)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/faultline/faultline/collector/sla"
+	"github.com/faultline/faultline/internal/lang"
 	"github.com/faultline/faultline/internal/yamlfile"
 )
 
@@ -31,6 +32,8 @@ type Options struct {
 	Base  []Person // from the inventory; a file's person of the same id replaces it
 	Sites []string // known sites; empty: not checked
 	Roles []string // known roles; empty: not checked
+	// Titles are what roles are called, by id; a role without one is its id.
+	Titles map[string]lang.Text
 	// Channels are the ways to people; empty: not checked.
 	Channels []string
 }
@@ -46,7 +49,7 @@ type loader struct {
 // Load reads every *.yaml file at the top of fsys. All faults are reported, with
 // file and line; then nothing is loaded.
 func Load(fsys fs.FS, o Options) (*Directory, error) {
-	l := &loader{o: o, d: &Directory{Order: DefaultOrder(), Policy: DefaultPolicy(), byID: map[string]*Person{}}}
+	l := &loader{o: o, d: &Directory{Order: DefaultOrder(), Policy: DefaultPolicy(), byID: map[string]*Person{}, titles: o.Titles}}
 	files, err := yamlfile.ParseAll(fsys)
 	if err != nil {
 		l.faults = append(l.faults, err)

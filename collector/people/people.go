@@ -55,6 +55,7 @@ type Directory struct {
 
 	version string
 	byID    map[string]*Person
+	titles  map[string]lang.Text // of roles
 }
 
 // Person returns the person with the id.
@@ -172,12 +173,21 @@ func (d *Directory) Who(role, site string, at time.Time) []Told {
 		if !slices.Contains(p.Roles, role) || !p.serves(site) {
 			continue
 		}
-		t, ok := d.stand(p.ID, at, lang.Text{ZH: "角色：" + role, EN: "role: " + role})
+		t, ok := d.stand(p.ID, at, d.byRole(role))
 		if ok && !slices.ContainsFunc(out, func(o Told) bool { return o.Person == t.Person }) {
 			out = append(out, t)
 		}
 	}
 	return out
+}
+
+// byRole says that somebody is told because of a role.
+func (d *Directory) byRole(role string) lang.Text {
+	title, ok := d.titles[role]
+	if !ok {
+		title = lang.Same(role)
+	}
+	return lang.Text{ZH: "角色：" + title.In(lang.ZH), EN: "role: " + title.In(lang.EN)}
 }
 
 func (d *Directory) stand(id string, at time.Time, because lang.Text) (Told, bool) {

@@ -39,7 +39,17 @@ func (e Env) corrector() incident.Actor {
 }
 
 // clocks reads ledgers of an incident of the definition.
-func (d *Definition) clocks(env Env) sla.Clocks { return sla.Clocks{History: env.history()} }
+func (d *Definition) clocks(env Env) sla.Clocks {
+	return sla.Clocks{History: env.history(), Called: d.called}
+}
+
+// called is what the definition calls a role.
+func (d *Definition) called(role string) (lang.Text, bool) {
+	if r, ok := d.Role(role); ok && !r.Title.IsZero() {
+		return r.Title, true
+	}
+	return lang.Text{}, false
+}
 
 // limit is the clock as a limit of the ledger's arithmetic; its calendar is an
 // id, so that the site's own counts where the definition says "work".

@@ -145,12 +145,12 @@ func limitShort(after, calendar, language string) string {
 		n := strings.TrimSuffix(after, "d")
 		return lang.Text{ZH: n + " 工作日", EN: n + " d w"}.In(language)
 	}
-	return units(after).In(language) + short
+	return SpanWords(after).In(language) + short
 }
 
 // limitWords writes a limit for the table.
 func limitWords(after, calendar string) lang.Text {
-	t := units(after)
+	t := SpanWords(after)
 	switch calendar {
 	case "work":
 		if strings.HasSuffix(after, "d") {
@@ -162,7 +162,9 @@ func limitWords(after, calendar string) lang.Text {
 	return lang.Text{ZH: t.ZH + " 全天候", EN: t.EN + " day and night"}
 }
 
-func units(after string) lang.Text {
+// SpanWords says a limit as processes write it, "10m" or "1h30m", with its units
+// in words.
+func SpanWords(after string) lang.Text {
 	zh, en := strings.NewReplacer("h", " 小时 ", "m", " 分 ", "s", " 秒 ", "d", " 天 "), strings.NewReplacer("h", " h ", "m", " min ", "s", " s ", "d", " d ")
 	return lang.Text{ZH: strings.TrimSpace(zh.Replace(after)), EN: strings.TrimSpace(en.Replace(after))}
 }

@@ -221,10 +221,24 @@ func (s State) waited(l Ledger, c Clocks) []lang.Text {
 		if !w.To.IsZero() {
 			t = lang.Text{ZH: stampZH(w.From, zone) + " 至 " + stampZH(w.To, zone) + " 暂停", EN: "waited from " + stampEN(w.From, zone) + " to " + stampEN(w.To, zone)}
 		}
-		out = append(out, lang.Text{ZH: t.ZH + "（" + why.In(lang.ZH) + "，等待 " + w.Owner + "，由 " + w.By + " 登记）",
-			EN: t.EN + " (" + why.In(lang.EN) + ", for " + w.Owner + ", entered by " + w.By + ")"})
+		owner, by := c.called(w.Owner), c.called(w.By)
+		out = append(out, lang.Text{ZH: t.ZH + "（" + why.In(lang.ZH) + "，等待 " + owner.In(lang.ZH) + "，由 " + by.In(lang.ZH) + " 登记）",
+			EN: t.EN + " (" + why.In(lang.EN) + ", for " + owner.In(lang.EN) + ", entered by " + by.In(lang.EN) + ")"})
 	}
 	return out
+}
+
+// called is what a role, a person or the system itself is called.
+func (c Clocks) called(who string) lang.Text {
+	if who == "system" {
+		return lang.Text{ZH: "系统", EN: "the system"}
+	}
+	if c.Called != nil {
+		if t, ok := c.Called(who); ok {
+			return t
+		}
+	}
+	return lang.Same(who)
 }
 
 func (s State) restated(l Ledger) lang.Text {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/faultline/faultline/internal/lang"
 )
 
 // Phases of a clock.
@@ -54,6 +56,9 @@ type Restated struct {
 type Clocks struct {
 	History History
 	Work    string // calendar id; "" is cn-workday
+	// Called is what a role is called for which a clock waits, and whether it is
+	// known; nil: its id.
+	Called func(role string) (lang.Text, bool)
 }
 
 // Calendar returns the calendar the word means in a version of the calendars.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/collector/incident"
+	"github.com/faultline/faultline/collector/process"
 )
 
 // course is what happened when, from the log.
@@ -145,7 +146,7 @@ func (w *writer) clocks() Section {
 				waited = append(waited, cmp.Or(w.text(m.Text), m.Reason, m.Owner))
 			}
 		}
-		s.Rows = append(s.Rows, []string{cmp.Or(w.text(c.Title), c.Name), c.Target + " " + w.word("calendar", c.Calendar), w.length(c.Elapsed),
+		s.Rows = append(s.Rows, []string{cmp.Or(w.text(c.Title), c.Name), w.text(process.SpanWords(c.Target)) + " " + w.word("calendar", c.Calendar), w.length(c.Elapsed),
 			cmp.Or(strings.Join(unique(waited), w.say("separator")), w.say("none")), w.say(kept)})
 	}
 	if len(s.Rows) == 0 {

@@ -209,7 +209,7 @@ func (w *writer) measured() Section {
 	s.Head = []string{w.say("col.subject"), w.say("col.state"), w.say("col.says"), w.say("col.at")}
 	for _, o := range d.Evidence {
 		value := w.text(o.Text)
-		if o.Value != nil {
+		if o.Value != nil && o.Unit != "" { // without one it is a state, which the words say
 			value = strings.TrimSpace(fmt.Sprintf("%s %.4g %s", value, *o.Value, o.Unit))
 		}
 		s.Rows = append(s.Rows, []string{w.name(o.Subject), w.word("truth", o.Truth), value, w.time(o.At)})
