@@ -39,7 +39,7 @@ func (g *FleetGate) MayCommand(p account.Principal) bool { return p.MayAct() && 
 // Command pauses, continues, aborts or retries a roll-out in the principal's name.
 func (g *FleetGate) Command(ctx context.Context, p account.Principal, kind, action, remote string) error {
 	if !g.MayCommand(p) {
-		return &Refusal{Why: Forbidden, Text: lang.Text{ZH: "下发涉及所有地点，只有总公司可以操作", EN: "a roll-out concerns all sites: head office's to move"}}
+		return &Refusal{Why: Forbidden, Text: lang.Text{ZH: "下发涉及所有站点，只有总公司可以操作", EN: "a roll-out concerns all sites: head office's to move"}}
 	}
 	if err := g.Accounts.Record(ctx, account.AuditEntry{Actor: p.Name, Action: "rollout." + action, Object: kind, Remote: remote}); err != nil {
 		return err

@@ -120,11 +120,11 @@ func (g QuietGate) check(p account.Principal, q engine.Quiet) error {
 		return invalid("结束时间已过", "it ends in the past")
 	}
 	if err := q.Validate(); err != nil {
-		return invalid("公告不完整：需要类型（maintenance、works、silence）、对象、原因，结束须晚于开始且不超过一年", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return invalid("公告不完整：类型、对象和原因都要填写，结束须晚于开始且不超过一年", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	for _, s := range q.Subjects {
 		if _, known := g.siteOf(s); !known {
-			return invalid("台账中没有 "+s, "the inventory has no "+s)
+			return invalid("资产清单中没有 "+s, "the inventory has no "+s)
 		}
 	}
 	if !g.MayLift(p, q) {

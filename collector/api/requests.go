@@ -113,7 +113,9 @@ func (g RequestGate) Open(ctx context.Context, p account.Principal, in Request, 
 	if !p.MayAct() {
 		return Reported{}, &Refusal{Why: Forbidden, Text: lang.Text{ZH: "只读账号不能进行操作", EN: "a viewer may not act"}}
 	}
-	in.Text = strings.TrimSpace(in.Text)
+	if in.Text = strings.TrimSpace(in.Text); in.Text == "" {
+		return Reported{}, invalid("请填写申请内容（text）", "text is missing: say what is asked for")
+	}
 	if err := checkReport(g.KnownSite, p, Report{Site: in.Site, Device: in.Device, Symptoms: in.Text, Contact: in.Contact}); err != nil {
 		return Reported{}, err
 	}

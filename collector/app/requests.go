@@ -106,7 +106,7 @@ func (a *App) checkChange(c *api.Change) error {
 	for _, s := range c.Subjects {
 		_, isSite := a.graph().Site(s)
 		if name, _, _ := strings.Cut(s, ":"); !isSite && a.graph().SiteOf(s) == "" && a.graph().SiteOf(name) == "" {
-			return &api.Refusal{Why: api.Invalid, Text: lang.Text{ZH: "台账中没有：" + s, EN: "the inventory has no " + s}}
+			return &api.Refusal{Why: api.Invalid, Text: lang.Text{ZH: "资产清单中没有：" + s, EN: "the inventory has no " + s}}
 		}
 	}
 	return nil

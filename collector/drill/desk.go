@@ -200,14 +200,17 @@ func (d *Desk) Start(ctx context.Context, p account.Principal, in Start, remote 
 func (d *Desk) record(p account.Principal, in Start) (Record, error) {
 	stories := d.o.Stories()
 	n := slices.IndexFunc(stories, func(s *scenario.Story) bool { return s.ID == in.Story })
-	if n < 0 {
+	switch {
+	case in.Story == "":
+		return Record{}, refuse("请选择演练情景", "choose a story")
+	case n < 0:
 		return Record{}, refuse("没有此演练情景："+in.Story, "no such story: "+in.Story)
 	}
 	story, now := stories[n], d.o.Now().UTC().Truncate(time.Second)
 	text, err := story.At(d.o.Inventory(), in.Site)
 	var missing *scenario.MissingError
 	if errors.As(err, &missing) {
-		return Record{}, refuse("该站点台账中没有："+missing.Text().ZH, "the site's inventory has not: "+missing.Text().EN)
+		return Record{}, refuse("该站点的资产清单中没有："+missing.Text().ZH, "the site's inventory has not: "+missing.Text().EN)
 	}
 	if err != nil {
 		return Record{}, err

@@ -213,7 +213,11 @@ func (b *Book) Add(ctx context.Context, by string, c Change) (Change, error) {
 	if c.Override != nil {
 		c.Override.ID, c.Override.By, c.Override.Reason = c.ID, by, c.Reason
 	}
-	if _, err := c.apply(b.current.Load()); err != nil {
+	_, err := c.apply(b.current.Load())
+	switch {
+	case errors.Is(err, people.ErrSpan):
+		return c, refuse("起止时间不完整，或结束不晚于开始", "from and until are not both given, or the end is not after the beginning")
+	case err != nil:
 		return c, refuse("不能这样安排："+err.Error(), err.Error())
 	}
 	if c.Kind == Swap {

@@ -251,7 +251,7 @@ func (c *console) refusedEntry(p *page, err error) (status int, ok bool) {
 	var fault *knowledge.Fault
 	switch {
 	case errors.As(err, &fault):
-		p.Error, p.Hint = p.T("knowledge.refused", p.W("knowledge.field", fault.Field)), fault.What
+		p.Error, p.Hint = p.T("knowledge.refused", p.W("knowledge.field", fault.Field)), p.W("knowledge.what", fault.What)
 		return http.StatusUnprocessableEntity, true
 	case errors.Is(err, knowledge.ErrConflict):
 		p.Error, p.Hint = p.T("error.conflict"), p.T("error.conflict.hint")
