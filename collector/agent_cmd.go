@@ -109,7 +109,7 @@ func (c *agentTokenCmd) Run() error {
 }
 
 func (c *agentTokenCmd) print(d *enrolDesk, t pki.Token) error {
-	fmt.Printf("token %s for site %s, works once, until %s / 令牌仅可使用一次\n\n  %s\n", t.ID, c.Site, time.Now().Add(c.Valid).Format("2006-01-02 15:04"), t.Text())
+	fmt.Printf("token %s for site %s, works once, until %s / 令牌仅可使用一次\n\n  %s\n", t.ID, c.Site, time.Now().Add(c.Valid).Format("2006-01-02 15:04 -07:00"), t.Text())
 	address := cmp.Or(c.URL, d.cfg.Agents.URL, d.cfg.ExternalURL)
 	in, err := enrol.NewInstaller(address, cmp.Or(c.Files, d.cfg.Agents.Files, filepath.Join(d.cfg.Data, "agents")), pki.Fingerprint(d.authority.Certificate))
 	if err != nil {
@@ -153,7 +153,7 @@ func (c *agentListCmd) Run() error {
 	for _, a := range agents {
 		state := "ok"
 		if !a.Revoked.IsZero() {
-			state = "revoked " + a.Revoked.Local().Format("2006-01-02 15:04") + " " + a.RevokedWhy
+			state = "revoked " + a.Revoked.Local().Format("2006-01-02 15:04 -07:00") + " " + a.RevokedWhy
 		}
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.Site, a.ID, a.Host, a.Remote, shortTime(a.SeenAt), a.Skew.Round(time.Second), a.Version, state)
 	}
@@ -170,7 +170,7 @@ func shortTime(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
-	return t.Local().Format("2006-01-02 15:04:05")
+	return t.Local().Format("2006-01-02 15:04:05 -07:00")
 }
 
 type agentRevokeCmd struct {

@@ -68,7 +68,7 @@ func (h *Handler) look(w http.ResponseWriter, r *http.Request, v visit) error {
 
 // sheet puts the page together.
 func (h *Handler) sheet(r *http.Request, v visit) (sheet, error) {
-	s := sheet{W: words[v.language], Style: Prefix + "page.css", Key: h.o.Links.formKey(v.token), State: v.i.State, Live: v.live(), Until: v.g.Expires.In(v.zone).Format("2006-01-02 15:04")}
+	s := sheet{W: words[v.language], Style: Prefix + "page.css", Key: h.o.Links.formKey(v.token), State: v.i.State, Live: v.live(), Until: v.g.Expires.In(v.zone).Format("2006-01-02 15:04 -07:00")}
 	other := map[string]string{lang.ZH: lang.EN, lang.EN: lang.ZH}[v.language]
 	s.Action, s.Other = Prefix+v.token+"?lang="+v.language, Prefix+v.token+"?lang="+other
 	if done := r.URL.Query().Get("done"); slices.Contains([]string{doAccept, doQuestion, doUpload, doFixed}, done) {
@@ -82,7 +82,7 @@ func (h *Handler) sheet(r *http.Request, v visit) (sheet, error) {
 		return s, err
 	}
 	if !v.t.Expected.IsZero() {
-		s.Expected = v.t.Expected.In(v.zone).Format("2006-01-02 15:04")
+		s.Expected = v.t.Expected.In(v.zone).Format("2006-01-02 15:04 -07:00")
 	}
 	return s, h.history(r, v, &s)
 }
