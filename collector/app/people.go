@@ -126,7 +126,7 @@ func (a *App) siteMap(i incident.Incident, language string) ([]byte, error) {
 			if !here {
 				return truth.Unknown
 			}
-			return web.TruthOf(id, now)
+			return web.StateOf(a.graph().Inventory(), id, now)
 		}
 	}
 	fault := &sitemap.Fault{Device: d.Device, Component: d.Component, Circuit: d.Circuit, Affected: d.Affected}

@@ -135,7 +135,9 @@ func (a *App) pastWindows(ctx context.Context) ([]scoreboard.Window, error) {
 
 // things are what the console needs of devices and patch panels.
 func (a *App) things() *web.Things {
-	return &web.Things{Graph: a.graph, State: func(id string) truth.Truth { return web.TruthOf(id, a.evidence.Snapshot(time.Now())) },
+	return &web.Things{Graph: a.graph, State: func(id string) truth.Truth {
+		return web.StateOf(a.graph().Inventory(), id, a.evidence.Snapshot(time.Now()))
+	},
 		Seen: a.seen, Talkers: a.talkers, Address: strings.TrimSuffix(a.cfg.ExternalURL, "/")}
 }
 

@@ -49,9 +49,9 @@ var actionKinds = []struct {
 	{ActApprove, incident.Approved, "", lang.Text{ZH: "批准", EN: "Approve"}},
 	{ActReject, incident.Rejected, "", lang.Text{ZH: "驳回", EN: "Reject"}},
 	{ActDone, incident.Done, "", lang.Text{ZH: "处理完成", EN: "Work done"}},
-	{ActVendorAccepted, incident.VendorReported, VendorAccepted, lang.Text{ZH: "供应商已受理", EN: "Vendor accepted"}},
-	{ActVendorFixed, incident.VendorReported, VendorFixed, lang.Text{ZH: "供应商报告已修复", EN: "Vendor reports it fixed"}},
-	{ActVendorReturned, incident.VendorReported, VendorReturned, lang.Text{ZH: "供应商退回", EN: "Vendor returned it"}},
+	{ActVendorAccepted, incident.VendorReported, VendorAccepted, lang.Text{ZH: "厂商已受理", EN: "Vendor accepted"}},
+	{ActVendorFixed, incident.VendorReported, VendorFixed, lang.Text{ZH: "厂商报告已修复", EN: "Vendor reports it fixed"}},
+	{ActVendorReturned, incident.VendorReported, VendorReturned, lang.Text{ZH: "厂商退回", EN: "Vendor returned it"}},
 	{ActComment, incident.Commented, "", lang.Text{ZH: "备注", EN: "Comment"}},
 	{ActAttach, incident.Attached, "", lang.Text{ZH: "提交文件", EN: "Attach a document"}},
 	{ActClose, incident.Closed, "", lang.Text{ZH: "关闭", EN: "Close"}},
@@ -230,7 +230,7 @@ func allowed(d *Definition, i incident.Incident, f incident.Event) error {
 		return d.allowRemedy(s, i, f)
 	case incident.VendorReported:
 		if !slices.Contains([]string{VendorAccepted, VendorFixed, VendorReturned}, f.Choice) {
-			return refuse("未知的供应商答复", "vendors report accepted, reported_fixed or returned")
+			return refuse("未知的厂商答复", "vendors report accepted, reported_fixed or returned")
 		}
 	case incident.Commented:
 		if f.Comment == "" {

@@ -54,6 +54,8 @@ type detailData struct {
 	HasWriteups                    bool
 	Fitting                        []knowledge.Suggestion
 	Remedies                       remediesData
+	// VendorNamed is what a vendor is called in the person's language.
+	VendorNamed func(id, name string) string
 }
 
 // one returns the incident of the path if the person may see it whole.
@@ -102,6 +104,7 @@ func (c *console) showDetail(w http.ResponseWriter, r *http.Request, p *page, i 
 	d := detailData{Incident: i, SiteName: c.siteName(p, i.Diagnosis.Site), DeviceName: c.thingName(p, i.Diagnosis.Device),
 		StepName: p.Text(c.StepTitle(i, i.Step)), All: r.URL.Query().Get("all") == "1", MayComment: who.MayAct(), Key: strings.ToLower(rand.Text()),
 		Comment: r.PostForm.Get("comment"), HasDiagram: c.Diagram != nil, HasMap: c.SiteMap != nil, MapAge: c.mapAge(i), Clocks: c.clockRows(i)}
+	d.VendorNamed = func(id, name string) string { return c.vendorName(p, id, name) }
 	d.Offers = slices.DeleteFunc(c.gate.OffersTo(who, i), func(o api.Offer) bool { return o.Kind == api.ActComment })
 	d.Ask, d.Offers = c.asks(d.Offers)
 	if d.Papers, err = api.DocumentsOf(r.Context(), c.Documents, i); err != nil {
@@ -366,7 +369,7 @@ func (c *console) sentence(p *page, i incident.Incident, e incident.Event) strin
 	case e.Effect != nil:
 		return strings.TrimSpace(p.W("effect", e.Effect.Kind) + " " + p.W("outcome", e.Effect.Outcome) + " " + e.Effect.Problem)
 	case e.Ticket != nil:
-		return strings.TrimSpace(cmp.Or(e.Ticket.VendorName, e.Ticket.Vendor) + " " + p.W("ticket", e.Ticket.State) + " " + e.Ticket.Ref)
+		return strings.TrimSpace(c.vendorName(p, e.Ticket.Vendor, e.Ticket.VendorName) + " " + p.W("ticket", e.Ticket.State) + " " + vendorNumber(e.Ticket.Ref))
 	case e.Attachment != nil:
 		return p.W("attachment", e.Attachment.Kind) + " " + e.Attachment.Name
 	case e.Kind == incident.VendorReported:

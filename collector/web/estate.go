@@ -84,6 +84,17 @@ func agentState(id string, v evidence.View) AgentState {
 	return st
 }
 
+// StateOf is what is known of a device: TruthOf, and that its host runs while an
+// agent on it reports.
+func StateOf(inv *inventory.Inventory, id string, v evidence.View) truth.Truth {
+	t := TruthOf(id, v)
+	reports := func(a inventory.Agent) bool { return a.Device == id && agentState(a.ID, v).Truth == truth.OK }
+	if t == truth.Unknown && slices.ContainsFunc(inv.Agents, reports) {
+		return truth.OK
+	}
+	return t
+}
+
 // TruthOf folds what all vantage points say of a device or a line itself.
 func TruthOf(id string, v evidence.View) truth.Truth {
 	out := truth.Unknown

@@ -49,4 +49,9 @@ func TestEstateOf(t *testing.T) {
 	if diff := cmp.Diff(want, EstateOf(inv, view)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+	for id, want := range map[string]truth.Truth{"host": truth.OK, "host-bj": truth.Unknown, "quiet": truth.Unknown, "sw": truth.OK, "rtr": truth.Bad} {
+		if got := StateOf(inv, id, view); got != want {
+			t.Errorf("%s is %s, want %s", id, got, want)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -36,6 +37,26 @@ type Vendors interface {
 	Links(ctx context.Context, ticketKey string) (s vendorpage.State, ok bool, err error)
 	// Revoke ends all links of a ticket's page; renew lets later messages carry new ones.
 	Revoke(ctx context.Context, ticketKey, by string, renew bool) error
+}
+
+// vendorName returns what a vendor is called in the person's language; name is
+// what the incident's log has, in the vendor's own.
+func (c *console) vendorName(p *page, id, name string) string {
+	for _, v := range c.Inventory().Vendors {
+		if v.ID == id && !v.Name.IsZero() {
+			return p.Text(v.Name)
+		}
+	}
+	return cmp.Or(name, id)
+}
+
+// vendorNumber is the number that the vendor gave a ticket; a mail's own id, of
+// use to programs only, is none.
+func vendorNumber(ref string) string {
+	if strings.HasPrefix(ref, "<") {
+		return ""
+	}
+	return ref
 }
 
 // vendorRoutes are the pages about vendors.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/faultline/faultline/collector/process"
 	"github.com/faultline/faultline/internal/lang"
 )
 
@@ -150,6 +151,9 @@ func (p *page) Number(v *float64, unit string) string {
 	}
 	return s
 }
+
+// Span says a limit as processes write it in the person's language.
+func (p *page) Span(s string) string { return p.Text(process.SpanWords(s)) }
 
 // Asset returns the address of a static file.
 func (p *page) Asset(name string) string { return p.assets.url(name) }
