@@ -36,7 +36,9 @@ func (u *upward) Editions(context.Context, string, string) ([]writeup.Edition, e
 func TestProgressOnTheEmergencyReport(t *testing.T) {
 	u := &upward{set: map[string]progress.Wanted{}}
 	f := newFixture(t, func(o *Options) {
-		o.Writeups = &Writeups{Store: u, Progress: u, View: func(_ context.Context, i incident.Incident) (writeup.View, error) { return writeup.View{Incident: i}, nil }}
+		o.Writeups = &Writeups{Store: u, Progress: u, View: func(_ context.Context, i incident.Incident) (writeup.View, error) {
+			return writeup.View{Incident: i}, nil
+		}}
 	})
 	id := ""
 	for _, i := range f.incidents {
