@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/faultline/faultline/collector/incident"
-	"github.com/faultline/faultline/internal/lang"
 	"github.com/faultline/faultline/collector/sla"
+	"github.com/faultline/faultline/internal/lang"
 )
 
 const remedyBlock = `    remedy:

@@ -105,7 +105,7 @@ func start(t testing.TB, program string, s Size) *Page {
 	}
 	cmd := exec.Command(program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run", "--remote-debugging-pipe",
 		"--accept-lang="+s.Language, "--user-data-dir="+filepath.Join(t.TempDir(), "profile"), "about:blank")
-	cmd.ExtraFiles = []*os.File{toR, fromW} // the browser's 3 and 4
+	cmd.ExtraFiles = []*os.File{toR, fromW}          // the browser's 3 and 4
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8") // or files with Chinese names are not found
 	var said bytes.Buffer
 	cmd.Stderr = &said
