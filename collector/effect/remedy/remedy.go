@@ -261,6 +261,16 @@ func (x *Executor) forget(key string) {
 	x.mu.Unlock()
 }
 
+// over forgets a run that has ended, and that its mark is ours: where the word of its
+// end is lost on the way to the log, the runner is asked for it, and nothing begins
+// again.
+func (x *Executor) over(key string) {
+	x.mu.Lock()
+	delete(x.running, key)
+	delete(x.marks, key)
+	x.mu.Unlock()
+}
+
 // tail is how much of the output stands in the incident's log itself, in bytes.
 const tail = 4 << 10
 
@@ -283,6 +293,6 @@ func (x *Executor) finish(ctx context.Context, j outbox.Job, m incident.Remedy, 
 	if err := x.o.KV.KVDelete(ctx, outputName(j.Effect.Key)); err != nil {
 		x.o.Logger.Warn("output of a remedy kept twice", "effect", j.Effect.Key, "err", err)
 	}
-	x.forget(j.Effect.Key)
+	x.over(j.Effect.Key)
 	return outbox.Finish(o.State, result), nil
 }

@@ -244,6 +244,18 @@ func TestNeverTwice(t *testing.T) {
 	}
 }
 
+// TestItsWordIsLost: the word of a run's end does not reach the log, and the same
+// collector is asked again: the runner says what it came to.
+func TestItsWordIsLost(t *testing.T) {
+	w, j := newWorld(t), job(incident.EffectRemedyRun)
+	x := w.collector("a")
+	for n := range 3 {
+		if out := finish(t, x, j); out.Word() != plugin.Done || len(w.run.orders()) != 1 {
+			t.Errorf("asked %d times: %q, %d begun", n+1, out.Word(), len(w.run.orders()))
+		}
+	}
+}
+
 func TestBegunAndFailedCallIsUnknown(t *testing.T) {
 	w := newWorld(t)
 	w.run.err = &plugin.Error{Op: "call", Begun: true, Err: errors.New("killed")}
