@@ -238,14 +238,22 @@ func (r *run) close(cancel context.CancelFunc) {
 	_ = os.RemoveAll(r.tmp)
 }
 
+// early is how long before our own clock a plugin may end a call at its deadline,
+// which is told to it as the time that is left.
+const early = 100 * time.Millisecond
+
 // callOutcome tells why a call went wrong: the caller gave up, the plugin did
 // not answer in time, or what it did was wrong.
-func callOutcome(caller, call context.Context) string {
-	switch {
+func callOutcome(caller, call context.Context, err error) string {
+	switch code := status.Code(err); {
 	case errors.Is(caller.Err(), context.Canceled):
 		return "canceled"
 	case errors.Is(call.Err(), context.DeadlineExceeded):
 		return "timeout"
+	case code == codes.Canceled || code == codes.DeadlineExceeded:
+		if at, ok := call.Deadline(); ok && time.Until(at) < early {
+			return "timeout"
+		}
 	}
 	return "broken"
 }

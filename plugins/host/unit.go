@@ -226,7 +226,7 @@ func (u *unit) call(ctx context.Context, f func(context.Context, *rpc.Client) er
 	took := time.Since(began)
 	outcome := "ok"
 	if err != nil {
-		outcome = callOutcome(ctx, cctx)
+		outcome = callOutcome(ctx, cctx, err)
 		err = u.explain(err, outcome, took, proc)
 	}
 	u.count(outcome, took)

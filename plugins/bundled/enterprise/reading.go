@@ -211,13 +211,13 @@ func (r *reading) ask(ctx context.Context, query string) ([]row, error) {
 		return nil, errors.New("not asked: the question before was not answered in time")
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
 	type answer struct {
 		rows []row
 		err  error
 	}
 	answered, db := make(chan answer, 1), r.server.db
 	go func() {
-		defer cancel()
 		rows, err := rowsOf(ctx, db, query)
 		answered <- answer{rows, err}
 	}()
