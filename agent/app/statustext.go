@@ -30,6 +30,8 @@ func (s Status) Print(w io.Writer, language string) error {
 	for _, x := range s.Targets {
 		state := lang.Text{ZH: "正常", EN: "up"}
 		switch {
+		case x.LeftOut:
+			state = lang.Text{ZH: "未测", EN: "left out"}
 		case x.At.IsZero():
 			state = lang.Text{ZH: "待测", EN: "waits"}
 		case !x.Up:

@@ -160,19 +160,32 @@ func TestARemedyInTheRunningCollector(t *testing.T) {
 	}
 }
 
+// slowCompany is a remedyCompany whose playbook that takes long needs no dry run.
+func slowCompany(t *testing.T) (cfg config.Config, target string) {
+	t.Helper()
+	cfg, target = remedyCompany(t)
+	cfg.Remedies[1].Unchecked = true
+	return cfg, target
+}
+
+// slowProposed opens an incident, for which li proposes that playbook.
+func slowProposed(t *testing.T, a *App, base string) (i incident.Incident, li, zhao func(method, path string, form url.Values, status int) string) {
+	t.Helper()
+	alarm(t, a, base)
+	i = firstIncident(t, a)
+	li, zhao = signedIn(t, a, base, "li", account.RoleHQNetwork), signedIn(t, a, base, "zhao", account.RoleHQNetwork)
+	li("POST", "/incidents/"+i.ID+"/remedies", url.Values{"do": {"propose"}, "remedy": {"slow"}}, 200)
+	return i, li, zhao
+}
+
 // TestARestartRunsNothingTwice: a collector that ends in the middle of a run
 // leaves nothing running, does not run it again, and asks a person.
 func TestARestartRunsNothingTwice(t *testing.T) {
 	t.Parallel()
-	cfg, target := remedyCompany(t)
-	cfg.Remedies[1].Unchecked = true
+	cfg, target := slowCompany(t)
 	a, stop := serveCollector(t, cfg)
-	base := cfg.ExternalURL
-	alarm(t, a, base)
-	i := firstIncident(t, a)
-	li, zhao := signedIn(t, a, base, "li", account.RoleHQNetwork), signedIn(t, a, base, "zhao", account.RoleHQNetwork)
+	i, _, zhao := slowProposed(t, a, cfg.ExternalURL)
 	path := "/incidents/" + i.ID + "/remedies"
-	li("POST", path, url.Values{"do": {"propose"}, "remedy": {"slow"}}, 200)
 	zhao("POST", path, url.Values{"do": {"approve"}, "remedy": {"r1"}}, 200)
 	until(t, "the playbook has begun", func() bool { return logged(target) == "slow\n" })
 	stop()

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/faultline/faultline/collector/account"
 	"github.com/faultline/faultline/collector/incident"
 )
 
@@ -16,15 +15,10 @@ import (
 // the audit trail who did it.
 func TestARunIsStopped(t *testing.T) {
 	t.Parallel()
-	cfg, target := remedyCompany(t)
-	cfg.Remedies[1].Unchecked = true
+	cfg, target := slowCompany(t)
 	a, _ := serveCollector(t, cfg)
-	base := cfg.ExternalURL
-	alarm(t, a, base)
-	i := firstIncident(t, a)
-	li, zhao := signedIn(t, a, base, "li", account.RoleHQNetwork), signedIn(t, a, base, "zhao", account.RoleHQNetwork)
+	i, li, zhao := slowProposed(t, a, cfg.ExternalURL)
 	page, path := "/incidents/"+i.ID, "/incidents/"+i.ID+"/remedies"
-	li("POST", path, url.Values{"do": {"propose"}, "remedy": {"slow"}}, 200)
 	li("POST", path, url.Values{"do": {"stop"}, "remedy": {"r1"}}, 409) // nothing runs
 	zhao("POST", path, url.Values{"do": {"approve"}, "remedy": {"r1"}}, 200)
 	pid := ""

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/faultline/faultline/collector/inventory"
-	"github.com/faultline/faultline/internal/lang"
 )
 
 // whole has something in every column of every sheet, some of it awkward: a
@@ -50,17 +49,7 @@ func TestEveryColumnThereAndBack(t *testing.T) {
 			}
 		}
 	}
-	read := map[string]func() ([]Row, []Problem, error){"yaml": func() ([]Row, []Problem, error) { return ReadYAML(YAML(inv, nil)) }}
-	for _, l := range []string{lang.ZH, lang.EN} {
-		read["excel "+l] = func() ([]Row, []Problem, error) {
-			b, err := Excel(inv, l, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return ReadExcel(b)
-		}
-	}
-	for name, f := range read {
+	for name, f := range thereAndBack(t, inv) {
 		rows, problems, err := f()
 		if err != nil || len(problems) > 0 {
 			t.Fatalf("%s: %v %+v", name, err, problems)

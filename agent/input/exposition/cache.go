@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/faultline/faultline/plugins/base"
+	"github.com/faultline/faultline/plugins/input"
 )
 
 // Cache keeps the labels of a page's series, so that a page whose series have
@@ -135,6 +136,13 @@ func (c *Cache) End() iter.Seq[base.Labels] {
 				return
 			}
 		}
+	}
+}
+
+// Stop says of each series that it ended at a time in milliseconds.
+func Stop(series iter.Seq[base.Labels], at int64, sink input.Sink) {
+	for ls := range series {
+		sink.Sample(base.Sample{Labels: ls, Time: at, Value: base.Stale()})
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"net/http"
 	"sync"
@@ -97,13 +96,7 @@ func (in *Input) End(t base.Target, sink input.Sink) {
 	tg.mu.Lock()
 	defer tg.mu.Unlock()
 	tg.client.CloseIdleConnections()
-	end(tg.cache.End(), in.opts.Now().UnixMilli(), sink)
-}
-
-func end(series iter.Seq[base.Labels], at int64, sink input.Sink) {
-	for ls := range series {
-		sink.Sample(base.Sample{Labels: ls, Time: at, Value: base.Stale()})
-	}
+	exposition.Stop(tg.cache.End(), in.opts.Now().UnixMilli(), sink)
 }
 
 // forgetAfter is how long an exporter that is no longer scraped is remembered.
@@ -169,7 +162,7 @@ func (tg *target) gather(ctx context.Context, at int64, sink input.Sink) error {
 		err = tg.hand(at, sink)
 	}
 	if err != nil && !errors.As(err, new(input.Partial)) {
-		end(tg.cache.End(), at, sink)
+		exposition.Stop(tg.cache.End(), at, sink)
 	}
 	if cap(tg.page) > keepPage {
 		tg.page, tg.samples = nil, nil
@@ -220,7 +213,7 @@ func (tg *target) hand(at int64, sink input.Sink) error {
 		}
 		sink.Sample(base.Sample{Labels: ls, Time: when, Value: s.Value})
 	}
-	end(tg.cache.Ended(), at, sink)
+	exposition.Stop(tg.cache.Ended(), at, sink)
 	if twice+away > 0 {
 		return input.Partial{Err: fmt.Errorf("page of %s: %d samples left out because their series was there already, %d because their time is over %s ago or %s ahead",
 			tg.settings.shown(), twice, away, maxBehind, maxAhead)}

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,7 +79,7 @@ func (in *Input) Gather(ctx context.Context, t base.Target, sink input.Sink) err
 	if err == nil {
 		c := in.cache(t)
 		if err = read(ctx, dir, c, at, sink); err != nil && !errors.As(err, new(input.Partial)) {
-			end(c.End(), at, sink)
+			exposition.Stop(c.End(), at, sink)
 		}
 	}
 	return in.failures.Put(sink, in.Name(), t, at, err)
@@ -105,13 +104,7 @@ func (in *Input) End(t base.Target, sink input.Sink) {
 	delete(in.caches, t.ID)
 	in.mu.Unlock()
 	if c != nil {
-		end(c.End(), in.opts.Now().UnixMilli(), sink)
-	}
-}
-
-func end(series iter.Seq[base.Labels], at int64, sink input.Sink) {
-	for ls := range series {
-		sink.Sample(base.Sample{Labels: ls, Time: at, Value: base.Stale()})
+		exposition.Stop(c.End(), in.opts.Now().UnixMilli(), sink)
 	}
 }
 
@@ -146,7 +139,7 @@ func read(ctx context.Context, dir string, cache *exposition.Cache, at int64, si
 			sink.Sample(base.Sample{Labels: ls, Time: at, Value: float64(f.Info.ModTime().Unix())})
 		}
 	}
-	end(cache.Ended(), at, sink)
+	exposition.Stop(cache.Ended(), at, sink)
 	failed := 0.0
 	if len(faults) > 0 {
 		failed = 1
